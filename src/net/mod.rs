@@ -1,0 +1,231 @@
+//! The network seam: commands in, events out, over bounded channels. [`node`] answers it with libp2p, `sim` in memory.
+//!
+//! The rest of `rs` sees peers (Ed25519 public keys), paths (one per connection, direct or relayed) and streams on a path of its
+//! own choice. Everything above this seam encrypts and authenticates by itself: nothing here is trusted.
+
+pub mod node;
+pub mod relay;
+
+use std::pin::Pin;
+
+use futures::io::{AsyncRead, AsyncWrite};
+use libp2p::Multiaddr;
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::protocol::{
+    id::{HostId, PeerKey},
+    session::path::{PathId, PathKind},
+};
+
+/// Events and commands that may wait in a channel.
+pub const QUEUE: usize = 256;
+
+/// What carries a path (for a relayed one: what carries our leg to the relay).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// QUIC over UDP.
+    Quic,
+    /// TCP with noise and yamux.
+    Tcp,
+    /// WebSocket over TCP.
+    Websocket,
+}
+
+/// What a stream is for. Each is a libp2p protocol name of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// `/rs/auth/1`: one authentication handshake.
+    Auth,
+    /// `/rs/lane/1`: one lane of an authenticated session.
+    Lane,
+}
+
+/// A byte stream between the two peers of a path.
+pub trait Io: AsyncRead + AsyncWrite + Send {}
+impl<T: AsyncRead + AsyncWrite + Send> Io for T {}
+
+/// A byte stream, whatever is under it.
+pub type Stream = Pin<Box<dyn Io>>;
+
+/// Where a relay is: with its key (`…/p2p/…`) or without (learned at first contact).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayAddress {
+    /// Addresses to dial, without `/p2p/…`: usually a QUIC and a TCP one.
+    pub addresses: Vec<Multiaddr>,
+    /// The relay's key, where it is known.
+    pub key: Option<PeerKey>,
+}
+
+/// What the directory tells about a host; checked already: signature, ID, expiry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The host's key; it hashes to the ID asked for.
+    pub key: PeerKey,
+    /// Relays where it holds a reservation, each with `/p2p/…`.
+    pub relays: Vec<Multiaddr>,
+}
+
+/// What can be asked of the node.
+pub enum Command {
+    /// Connect to this relay and stay connected, with backoff; as a host also reserve and publish there. The same relay twice is one.
+    UseRelay(RelayAddress),
+    /// Ask the directory of every connected relay for a host. Answers with all valid listings, newest first; empty when none is known.
+    LookUp(HostId, oneshot::Sender<Vec<Listing>>),
+    /// Dial these addresses at once (circuit addresses among them). Every success becomes an [`Event::PathUp`]; when all fail,
+    /// the answer is the reason in words for a person.
+    Dial {
+        /// Who must answer, where it is known; `None` takes whoever answers.
+        key: Option<PeerKey>,
+        /// Where.
+        addresses: Vec<Multiaddr>,
+        /// Ok as soon as one is connected; Err when all failed.
+        done: oneshot::Sender<Result<(), String>>,
+    },
+    /// Open a stream on exactly this path.
+    Open {
+        /// Which path.
+        path: PathId,
+        /// What for.
+        purpose: Purpose,
+        /// The stream, or why not.
+        done: oneshot::Sender<Result<Stream, String>>,
+    },
+    /// Keep this path's connection alive (true) or let it idle out (false).
+    Keep(PathId, bool),
+    /// Close this path's connection.
+    Close(PathId),
+}
+
+/// What the node tells.
+pub enum Event {
+    /// Others can reach this node here (with `/p2p/…`).
+    Listening(Multiaddr),
+    /// This listen address is gone.
+    NotListening(Multiaddr),
+    /// Connected to a relay; its key is known now (pin it).
+    RelayUp {
+        /// The relay as it was given.
+        relay: RelayAddress,
+        /// Its key.
+        key: PeerKey,
+    },
+    /// A relay went away or cannot be reached, and why; the node keeps trying.
+    RelayDown {
+        /// The relay as it was given.
+        relay: RelayAddress,
+        /// For a person, in one line.
+        reason: String,
+    },
+    /// The relay answered with another key than the one given; it is not used.
+    RelayChanged(RelayAddress),
+    /// Host: this relay holds our reservation and our listing: peers can reach us by the bare ID. With the relay's `/p2p/…`.
+    Reserved(Multiaddr),
+    /// Host: that reservation is lost; the node tries to get it back.
+    ReservationLost(Multiaddr),
+    /// A peer announced itself on the LAN.
+    Discovered {
+        /// Its key.
+        key: PeerKey,
+        /// Where it is.
+        address: Multiaddr,
+    },
+    /// A path to a peer is there.
+    PathUp {
+        /// Its name from now on.
+        path: PathId,
+        /// Whose key proved itself.
+        key: PeerKey,
+        /// How near.
+        kind: PathKind,
+        /// What carries it.
+        transport: Transport,
+        /// The other end, for `--json` diagnostics at debug level only.
+        address: Multiaddr,
+    },
+    /// That path is gone.
+    PathDown(PathId),
+    /// The peer opened a stream.
+    Inbound {
+        /// On which path.
+        path: PathId,
+        /// Whose.
+        key: PeerKey,
+        /// What for.
+        purpose: Purpose,
+        /// The stream.
+        stream: Stream,
+    },
+}
+
+/// A running node: [`node`]'s or `sim`'s. Clones talk to the same one; when all are dropped it stops.
+#[derive(Clone, Debug)]
+pub struct Node {
+    commands: mpsc::Sender<Command>,
+}
+
+/// The node has stopped.
+#[derive(Debug, thiserror::Error)]
+#[error("the network stopped")]
+pub struct Stopped;
+
+impl Node {
+    /// A handle that sends to `commands`.
+    #[must_use]
+    pub fn new(commands: mpsc::Sender<Command>) -> Self {
+        Self { commands }
+    }
+
+    /// Starts using a relay.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn use_relay(&self, relay: RelayAddress) -> Result<(), Stopped> {
+        self.send(Command::UseRelay(relay)).await
+    }
+
+    /// Asks the directory; see [`Command::LookUp`].
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn look_up(&self, id: HostId) -> Result<Vec<Listing>, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::LookUp(id, reply)).await?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Dials; see [`Command::Dial`].
+    ///
+    /// # Errors
+    /// In words for a person: nobody answered, or the node has stopped.
+    pub async fn dial(&self, key: Option<PeerKey>, addresses: Vec<Multiaddr>) -> Result<(), String> {
+        let (done, answer) = oneshot::channel();
+        self.send(Command::Dial { key, addresses, done }).await.map_err(|stopped| stopped.to_string())?;
+        answer.await.map_err(|_| Stopped.to_string())?
+    }
+
+    /// Opens a stream on this path.
+    ///
+    /// # Errors
+    /// In words for a person: the path is gone, or the peer does not speak `rs`.
+    pub async fn open(&self, path: PathId, purpose: Purpose) -> Result<Stream, String> {
+        let (done, answer) = oneshot::channel();
+        self.send(Command::Open { path, purpose, done }).await.map_err(|stopped| stopped.to_string())?;
+        answer.await.map_err(|_| Stopped.to_string())?
+    }
+
+    /// Keeps a path's connection alive, or lets it idle out.
+    pub async fn keep(&self, path: PathId, keep: bool) {
+        let _ = self.send(Command::Keep(path, keep)).await;
+    }
+
+    /// Closes a path's connection.
+    pub async fn close(&self, path: PathId) {
+        let _ = self.send(Command::Close(path)).await;
+    }
+
+    async fn send(&self, command: Command) -> Result<(), Stopped> {
+        self.commands.send(command).await.map_err(|_| Stopped)
+    }
+}

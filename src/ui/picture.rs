@@ -1,0 +1,69 @@
+//! The newest picture on its way to a face: one slot, newest wins. Decoding happens right in it, so that nothing is copied;
+//! damage adds up until the face takes it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::{
+    protocol::message::CursorShape,
+    video::frame::{Damage, Frame, Size},
+};
+
+/// A shared picture with its pointer. Clones are the same picture.
+#[derive(Clone, Default)]
+pub struct Picture {
+    shared: Arc<Mutex<State>>,
+    on_change: Arc<Mutex<Option<Notify>>>,
+}
+
+/// Called after every change, from any thread; must not block.
+pub type Notify = Box<dyn Fn() + Send>;
+
+/// What is shown.
+pub struct State {
+    /// The picture; [`State::shown`] tells whether there is one yet.
+    pub frame: Frame,
+    /// Where it changed since a face last took this.
+    pub damage: Damage,
+    /// Whether a first picture came.
+    pub shown: bool,
+    /// The shape of the host's pointer.
+    pub cursor: Option<CursorShape>,
+    /// Where the host's pointer is, as far as the host told.
+    pub pointer: (u16, u16),
+    /// Whether cursor or pointer changed since a face last cleared it.
+    pub pointer_changed: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            frame: Frame::new(Size { width: 1, height: 1 }),
+            damage: Damage::none(),
+            shown: false,
+            cursor: None,
+            pointer: (0, 0),
+            pointer_changed: false,
+        }
+    }
+}
+
+impl Picture {
+    /// Looks at the picture, or takes its damage. Hold it shortly: decoding waits meanwhile.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the picture, then tells the face.
+    pub fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.lock());
+        if let Some(notify) = self.on_change.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            notify();
+        }
+        result
+    }
+
+    /// Calls `notify` after every change from now on.
+    pub fn on_change(&self, notify: Notify) {
+        *self.on_change.lock().unwrap_or_else(PoisonError::into_inner) = Some(notify);
+    }
+}

@@ -1,0 +1,188 @@
+//! Frames, sizes, rectangles and damage.
+
+/// The largest width or height of a screen, in pixels. Larger ones are refused, so that a hostile size cannot claim memory.
+pub const MAX_SIDE: u16 = 16_384;
+/// The most pixels in a frame (8K: 7680 x 4320): 133 MB at 4 bytes a pixel.
+pub const MAX_PIXELS: usize = 7680 * 4320;
+
+/// Width and height in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Size {
+    /// Pixels across.
+    pub width: u16,
+    /// Pixels down.
+    pub height: u16,
+}
+
+impl Size {
+    /// A size, if it is neither empty nor beyond [`MAX_SIDE`] and [`MAX_PIXELS`].
+    #[must_use]
+    pub fn new(width: u16, height: u16) -> Option<Self> {
+        let fits = (1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height);
+        let size = Self { width, height };
+        (fits && size.pixels() <= MAX_PIXELS).then_some(size)
+    }
+
+    /// Width times height.
+    #[must_use]
+    pub fn pixels(self) -> usize {
+        usize::from(self.width) * usize::from(self.height)
+    }
+
+    /// The rectangle that covers all of it.
+    #[must_use]
+    pub fn bounds(self) -> Rect {
+        Rect { x: 0, y: 0, width: self.width, height: self.height }
+    }
+}
+
+/// A rectangle in pixels; `x`, `y` is its top left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rect {
+    /// Pixels from the left.
+    pub x: u16,
+    /// Pixels from the top.
+    pub y: u16,
+    /// Pixels across.
+    pub width: u16,
+    /// Pixels down.
+    pub height: u16,
+}
+
+impl Rect {
+    /// The part of it inside `size`, if any.
+    #[must_use]
+    pub fn clamp(self, size: Size) -> Option<Self> {
+        let (width, height) = (self.width.min(size.width.checked_sub(self.x)?), self.height.min(size.height.checked_sub(self.y)?));
+        (width > 0 && height > 0).then_some(Self { width, height, ..self })
+    }
+
+    /// Width times height.
+    #[must_use]
+    pub fn pixels(self) -> usize {
+        usize::from(self.width) * usize::from(self.height)
+    }
+
+    /// The smallest rectangle around both.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
+        let right = (self.x + self.width).max(other.x + other.width);
+        let bottom = (self.y + self.height).max(other.y + other.height);
+        Self { x, y, width: right - x, height: bottom - y }
+    }
+}
+
+/// A picture: rows from the top, 4 bytes a pixel B, G, R, X, no padding between rows. X means nothing and is never compared or sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    size: Size,
+    data: Vec<u8>,
+}
+
+impl Frame {
+    /// A black frame.
+    #[must_use]
+    pub fn new(size: Size) -> Self {
+        Self { size, data: vec![0; size.pixels() * 4] }
+    }
+
+    /// Its size.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Bytes from one row to the next.
+    #[must_use]
+    pub fn stride(&self) -> usize {
+        usize::from(self.size.width) * 4
+    }
+
+    /// All bytes.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// All bytes, to write.
+    pub fn data_mut(&mut self) -> &mut [u8] {
+        &mut self.data
+    }
+
+    /// Becomes a black frame of this size, if it is not of this size already. Keeps its memory where it can.
+    pub fn resize(&mut self, size: Size) {
+        if self.size != size {
+            self.size = size;
+            self.data.clear();
+            self.data.resize(size.pixels() * 4, 0);
+        }
+    }
+
+    /// The bytes of `width` pixels of row `y` from `x` on.
+    #[must_use]
+    pub fn row(&self, x: u16, y: u16, width: u16) -> &[u8] {
+        let start = usize::from(y) * self.stride() + usize::from(x) * 4;
+        &self.data[start..start + usize::from(width) * 4]
+    }
+
+    /// The same bytes, to write.
+    pub fn row_mut(&mut self, x: u16, y: u16, width: u16) -> &mut [u8] {
+        let start = usize::from(y) * self.stride() + usize::from(x) * 4;
+        &mut self.data[start..start + usize::from(width) * 4]
+    }
+
+    /// Whether both show the same: equal size and equal B, G, R everywhere.
+    #[must_use]
+    pub fn shows_same(&self, other: &Self) -> bool {
+        self.size == other.size && self.data.chunks_exact(4).zip(other.data.chunks_exact(4)).all(|(a, b)| a[..3] == b[..3])
+    }
+}
+
+/// Where a frame may differ from the one before it: at least every changed pixel lies in one of the rectangles.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Damage {
+    rects: Vec<Rect>,
+}
+
+impl Damage {
+    /// More rectangles than this are merged into one.
+    pub const MAX_RECTS: usize = 64;
+
+    /// Nothing changed.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// All of it may have changed.
+    #[must_use]
+    pub fn full(size: Size) -> Self {
+        Self { rects: vec![size.bounds()] }
+    }
+
+    /// Adds a rectangle.
+    pub fn add(&mut self, rect: Rect) {
+        self.rects.push(rect);
+        if self.rects.len() > Self::MAX_RECTS {
+            self.rects = self.rects.iter().copied().reduce(Rect::union).into_iter().collect();
+        }
+    }
+
+    /// Adds all of another one's.
+    pub fn merge(&mut self, other: &Self) {
+        other.rects.iter().for_each(|rect| self.add(*rect));
+    }
+
+    /// Whether nothing changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rects.is_empty()
+    }
+
+    /// The rectangles; they may overlap.
+    #[must_use]
+    pub fn rects(&self) -> &[Rect] {
+        &self.rects
+    }
+}
