@@ -5,3 +5,4 @@
 pub mod decoder;
 pub mod encoder;
 pub mod frame;
+pub mod scale;
