@@ -74,10 +74,10 @@ impl Scene {
         let mut damage = Damage::none();
         let mut add = |rect: Rect| rect.clamp(SIZE).into_iter().for_each(|rect| damage.add(rect));
         if self.tick != before.tick {
-            [COUNTER, before.moving_box(), self.moving_box()].map(&mut add);
+            [COUNTER, before.moving_box(), self.moving_box()].into_iter().for_each(&mut add);
         }
         if self.input.pointer != before.input.pointer {
-            [before.cross(), self.cross()].map(&mut add);
+            [before.cross(), self.cross()].into_iter().for_each(&mut add);
         }
         if self.input != before.input {
             add(PANEL);

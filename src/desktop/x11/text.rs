@@ -180,7 +180,8 @@ fn strokes(keycode: Keycode, key: &xkb::KeySymMap, types: &[xkb::KeyType]) -> Ve
     let mut found = Vec::new();
     for (group, keysyms) in (0..groups).zip(key.syms.chunks(usize::from(key.width.max(1)))) {
         let Some(kind) = key.kt_index.get(usize::from(group)).and_then(|index| types.get(usize::from(*index))) else { continue };
-        let matters = u16::from(kind.mods_mask);
+        // Clients turn to upper case by themselves where Lock is set and the type ignores it.
+        let matters = u16::from(kind.mods_mask) | u16::from(ModMask::LOCK);
         for (level, keysym) in (0..kind.num_levels).zip(keysyms.iter().map(|raw| Keysym::new(*raw))) {
             let Some(character) = keysym.key_char().filter(|_| !keysym.is_keypad_key()) else { continue };
             if let Some(wanted) = modifiers(kind, level) {
