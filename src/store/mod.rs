@@ -381,5 +381,5 @@ fn parse_identity(bytes: &[u8]) -> Option<SigningKey> {
     (BASE64URL_NOPAD.encode(key.verifying_key().as_bytes()) == public).then_some(key)
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
