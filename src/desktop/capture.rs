@@ -78,14 +78,20 @@ impl Capture {
     /// # Errors
     /// No usable screen: in one line why, and what to do.
     pub fn start(options: Options, events: mpsc::Sender<CaptureEvent>) -> Result<(Self, Size), DesktopError> {
+        Self::start_with(move || open_screen(&options), events)
+    }
+
+    fn start_with(
+        open: impl FnOnce() -> Result<Box<dyn Screen>, DesktopError> + Send + 'static,
+        events: mpsc::Sender<CaptureEvent>,
+    ) -> Result<(Self, Size), DesktopError> {
         let (credit, stop) = (Arc::<AtomicU32>::default(), CancellationToken::new());
         let outlet = Outlet { events, stop: stop.clone() };
         let worker_credit = Arc::clone(&credit);
         let (thread, (wake, size)) = spawn(
             "capture",
             move || {
-                let screen = open_screen(&options)?;
-                let worker = Worker::new(screen, outlet.clone(), worker_credit)?;
+                let worker = Worker::new(open()?, outlet.clone(), worker_credit)?;
                 let opened = (worker.screen.wake(), worker.screen.size());
                 Ok(((worker, outlet), opened))
             },
@@ -194,4 +200,145 @@ impl Worker {
 
 fn encoder_error(error: std::io::Error) -> DesktopError {
     DesktopError(format!("the picture could not be compressed ({error}); close other programs and try again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Condvar, Mutex};
+
+    use super::*;
+    use crate::video::decoder::Decoder;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A screen under the test's control.
+    #[derive(Clone, Default)]
+    struct Fake(Arc<(Mutex<FakeState>, Condvar)>);
+
+    #[derive(Default)]
+    struct FakeState {
+        color: u8,
+        is_damaged: bool,
+        is_woken: bool,
+        is_gone: bool,
+        grabs: usize,
+    }
+
+    impl Fake {
+        fn change<T>(&self, change: impl FnOnce(&mut FakeState) -> T) -> T {
+            let changed = change(&mut self.0.0.lock().unwrap());
+            self.0.1.notify_all();
+            changed
+        }
+
+        fn paint(&self, color: u8) {
+            self.change(|state| (state.color, state.is_damaged) = (color, true));
+        }
+    }
+
+    impl Screen for Fake {
+        fn size(&self) -> Size {
+            Size { width: 70, height: 3 }
+        }
+
+        fn wait(&mut self, timeout: Option<Duration>) -> Result<Sight, DesktopError> {
+            let is_idle = |state: &mut FakeState| !(state.is_damaged || state.is_woken || state.is_gone);
+            let state = self.0.0.lock().unwrap();
+            let mut state = self.0.1.wait_timeout_while(state, timeout.unwrap_or(PATIENCE), is_idle).unwrap().0;
+            if state.is_gone {
+                return Err(DesktopError("gone".into()));
+            }
+            state.is_woken = false;
+            Ok(if std::mem::take(&mut state.is_damaged) { Sight::Damaged } else { Sight::Nothing })
+        }
+
+        fn grab(&mut self, frame: &mut Frame) -> Result<crate::video::frame::Damage, DesktopError> {
+            self.change(|state| {
+                state.grabs += 1;
+                frame.data_mut().fill(state.color);
+            });
+            Ok(crate::video::frame::Damage::full(self.size()))
+        }
+
+        fn wake(&self) -> Wake {
+            let fake = self.clone();
+            Arc::new(move || fake.change(|state| state.is_woken = true))
+        }
+    }
+
+    fn start(fake: &Fake, room: usize) -> (Capture, mpsc::Receiver<CaptureEvent>) {
+        let (events, received) = mpsc::channel(room);
+        let fake = fake.clone();
+        (Capture::start_with(move || Ok(Box::new(fake)), events).unwrap().0, received)
+    }
+
+    fn picture(events: &mut mpsc::Receiver<CaptureEvent>) -> Vec<u8> {
+        match events.blocking_recv() {
+            Some(CaptureEvent::Picture(picture)) => picture,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_credit_changes_gather_and_the_newest_screen_is_told() {
+        let fake = Fake::default();
+        let (capture, mut events) = start(&fake, 4);
+        (1..=3).for_each(|color| fake.paint(color));
+        assert_eq!(fake.change(|state| state.grabs), 0, "no credit, no picture");
+        capture.want_picture();
+        let mut decoder = Decoder::new().unwrap();
+        let mut seen = Frame::new(Size { width: 70, height: 3 });
+        decoder.decode(&picture(&mut events), &mut seen).unwrap();
+        assert_eq!(seen.row(0, 0, 1)[..3], [3; 3]);
+
+        capture.want_picture();
+        fake.paint(9);
+        decoder.decode(&picture(&mut events), &mut seen).unwrap();
+        assert_eq!(seen.row(69, 2, 1)[..3], [9; 3]);
+        assert_eq!(fake.change(|state| state.grabs), 2);
+    }
+
+    #[test]
+    fn a_screen_that_goes_away_is_told_and_nothing_follows() {
+        let fake = Fake::default();
+        let (_capture, mut events) = start(&fake, 4);
+        fake.change(|state| state.is_gone = true);
+        assert!(matches!(events.blocking_recv(), Some(CaptureEvent::Failed(_))));
+        assert!(events.blocking_recv().is_none());
+    }
+
+    #[test]
+    fn dropping_it_ends_it_even_when_nobody_takes_its_events() {
+        let fake = Fake::default();
+        let (capture, mut events) = start(&fake, 1);
+        for color in 1..=2 {
+            capture.want_picture();
+            fake.paint(color);
+        }
+        drop(capture);
+        while events.blocking_recv().is_some() {}
+    }
+
+    #[test]
+    fn the_pattern_desktop_gives_pictures_and_its_pointer() {
+        let (events, mut received) = mpsc::channel(4);
+        let options = Options { backend: Backend::Pattern, ..Options::default() };
+        let (capture, size) = Capture::start(options, events).unwrap();
+        capture.want_picture();
+        capture.want_picture();
+        let (mut frame, mut decoder) = (Frame::new(size), Decoder::new().unwrap());
+        let (mut pictures, mut has_shape) = (0, false);
+        while pictures < 2 || !has_shape {
+            match received.blocking_recv().unwrap() {
+                CaptureEvent::Picture(picture) => {
+                    decoder.decode(&picture, &mut frame).unwrap();
+                    pictures += 1;
+                }
+                CaptureEvent::CursorShape(_) => has_shape = true,
+                CaptureEvent::CursorPosition { .. } => {}
+                CaptureEvent::Failed(error) => panic!("{error}"),
+            }
+        }
+        assert!(frame.data().chunks_exact(4).any(|pixel| pixel[..3] == crate::desktop::pattern::CROSS_COLOR));
+    }
 }
