@@ -72,3 +72,69 @@ fn worth_merging(a: Rect, b: Rect) -> bool {
     let apart = a.pixels() + b.pixels();
     a.union(b).pixels() <= apart + apart / MERGE_SHARE
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Size = Size { width: 200, height: 130 };
+
+    fn painted(rects: &[Rect]) -> Frame {
+        let mut frame = Frame::new(SIZE);
+        for rect in rects {
+            for y in rect.y..rect.y + rect.height {
+                frame.row_mut(rect.x, y, rect.width).fill(0x55);
+            }
+        }
+        frame
+    }
+
+    fn changes(rects: &[Rect], damage: &Damage) -> Vec<Rect> {
+        changed_rects(&Frame::new(SIZE), &painted(rects), damage)
+    }
+
+    fn damage(rect: Rect) -> Damage {
+        let mut damage = Damage::none();
+        damage.add(rect);
+        damage
+    }
+
+    #[test]
+    fn a_change_inside_a_tile_is_found_tightly() {
+        let rect = Rect { x: 70, y: 65, width: 5, height: 3 };
+        assert_eq!(changes(&[rect], &Damage::full(SIZE)), [rect]);
+    }
+
+    #[test]
+    fn the_last_pixel_of_an_odd_sized_frame_is_found() {
+        let rect = Rect { x: 199, y: 129, width: 1, height: 1 };
+        assert_eq!(changes(&[rect], &Damage::full(SIZE)), [rect]);
+    }
+
+    #[test]
+    fn a_line_across_tiles_is_one_rectangle() {
+        let rect = Rect { x: 10, y: 20, width: 150, height: 4 };
+        assert_eq!(changes(&[rect], &Damage::full(SIZE)), [rect]);
+    }
+
+    #[test]
+    fn far_changes_stay_apart() {
+        let rects = [Rect { x: 0, y: 0, width: 2, height: 2 }, Rect { x: 190, y: 60, width: 2, height: 2 }];
+        assert_eq!(changes(&rects, &Damage::full(SIZE)), rects);
+    }
+
+    #[test]
+    fn damage_may_reach_beyond_the_frame() {
+        let rect = Rect { x: 190, y: 120, width: 10, height: 10 };
+        let beyond = Rect { x: 180, y: 110, width: u16::MAX, height: u16::MAX };
+        assert_eq!(changes(&[rect], &damage(beyond)).into_iter().reduce(Rect::union), Some(rect));
+        assert_eq!(changes(&[rect], &damage(Rect { x: 200, ..beyond })), []);
+    }
+
+    #[test]
+    fn tiles_without_damage_are_not_looked_at() {
+        let rect = Rect { x: 0, y: 0, width: 200, height: 130 };
+        let touched = Rect { x: 64, y: 64, width: 1, height: 1 };
+        assert_eq!(changes(&[rect], &damage(touched)), [Rect { x: 64, y: 64, width: TILE, height: TILE }]);
+    }
+}

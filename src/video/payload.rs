@@ -68,3 +68,35 @@ pub(super) fn read_rect(bytes: &[u8; RECT]) -> Rect {
     let number = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
     Rect { x: number(0), y: number(2), width: number(4), height: number(6) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_come_back() {
+        let size = Size { width: 1280, height: 800 };
+        for keyframe in [None, Some(size)] {
+            let mut payload = Vec::new();
+            write_head(keyframe, &mut payload);
+            payload.push(9);
+            assert_eq!(read_head(&payload), Ok((keyframe, &[9][..])));
+        }
+    }
+
+    #[test]
+    fn heads_that_no_encoder_writes_are_refused() {
+        for payload in [&[][..], &[2], &[KEYFRAME], &[KEYFRAME, 1, 0, 1], &[KEYFRAME, 0, 0, 1, 0], &[KEYFRAME, 0, 0x40, 0, 0x40]] {
+            assert!(read_head(payload).is_err(), "{payload:?}");
+        }
+    }
+
+    #[test]
+    fn rectangles_come_back() {
+        let rect = Rect { x: 1, y: 0x203, width: 0x405, height: 6 };
+        let mut bytes = Vec::new();
+        write_rect(rect, &mut bytes);
+        assert_eq!(bytes, [1, 0, 3, 2, 5, 4, 6, 0]);
+        assert_eq!(read_rect(bytes.first_chunk().unwrap()), rect);
+    }
+}
