@@ -45,6 +45,18 @@ pub enum PathKind {
     Lan,
 }
 
+impl PathKind {
+    /// The word used in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Relayed => "relayed",
+            Self::Direct => "direct",
+            Self::Lan => "lan",
+        }
+    }
+}
+
 /// What a session knows about one path.
 pub(super) struct Path {
     pub(super) kind: PathKind,
