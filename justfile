@@ -8,7 +8,7 @@ packages_bench := "tigervnc-scraping-server tigervnc-viewer"
 
 [private]
 default:
-    @just --list --unsorted
+    @{{ quote(just_executable()) }} --list --unsorted --justfile {{ quote(justfile()) }}
 
 # Install what a bare Debian machine lacks (nothing when all is there)
 [group('start')]
