@@ -215,7 +215,7 @@ fn every_message_changed_cut_or_lengthened_ends_in_an_error() {
 #[test]
 fn a_recorded_message_is_worth_nothing_in_another_handshake() {
     let recorded = Run::default().undisturbed().transcript;
-    for (number, old) in recorded.iter().enumerate() {
+    for (number, old) in recorded.iter().enumerate().take(7) {
         let ended = Run { seed: 2, ..Run::default() }.through(|at, message| {
             if at == number {
                 message.clone_from(old)
