@@ -374,3 +374,17 @@ fn a_host_may_say_busy_or_no_from_the_gate_on_and_not_before() {
     let denied = fake.0.open(&host.deny(DenyReason::Timeout).unwrap()).unwrap();
     assert!(matches!(decode(&denied), Ok(HostSays::Denied(DenyReason::Timeout))));
 }
+
+#[test]
+fn errors_say_in_one_line_what_happened_and_what_to_do() {
+    assert_eq!(
+        AuthError::Busy(Duration::from_millis(5001)).to_string(),
+        "too many wrong passwords were tried at this host; try again in 6 seconds"
+    );
+    let errors = [AuthError::WrongHost, AuthError::IdentityChanged, AuthError::WrongPassword, AuthError::Protocol("out of turn")];
+    let reasons = [DenyReason::User, DenyReason::Timeout, DenyReason::Full, DenyReason::PasswordRotated];
+    for error in errors.into_iter().chain(reasons.map(AuthError::Denied)) {
+        let text = error.to_string();
+        assert!(text.contains("; ") && !text.contains('\n'), "{text}");
+    }
+}
