@@ -239,18 +239,25 @@ fn halves(noise: HandshakeState) -> Result<(Sealer, Opener), LaneError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use data_encoding::HEXLOWER;
     use proptest::prelude::*;
+    use sha2::{Digest, Sha256};
 
     use super::*;
     use crate::protocol::auth::testing::{SeededRng, session};
 
+    /// One session for all lanes of a test: a session costs an Argon2id.
+    static SESSION: LazyLock<(Authenticated, Authenticated)> = LazyLock::new(|| session(1));
+
     /// A lane: the viewer's halves, the host's.
     fn lane() -> ((Sealer, Opener), (Sealer, Opener)) {
-        let (viewer, host) = session(1);
+        let (viewer, host) = &*SESSION;
         let mut rng = SeededRng::new(2);
-        let (initiator, first) = LaneInitiator::new(&viewer, Lane::Video, &mut rng).unwrap();
+        let (initiator, first) = LaneInitiator::new(viewer, Lane::Video, &mut rng).unwrap();
         assert_eq!(addressed(&first), Ok((viewer.session, Lane::Video)));
-        let (answer, sealer, opener) = accept(&host, &first, &mut rng).unwrap();
+        let (answer, sealer, opener) = accept(host, &first, &mut rng).unwrap();
         assert_eq!((first.len(), answer.len()), (65, 48));
         let Ok(viewer) = initiator.finish(&answer) else { panic!("the answer is the host's") };
         (viewer, (sealer, opener))
@@ -293,6 +300,20 @@ mod tests {
         }
     }
 
+    /// A change here is a change of the wire: raise the version.
+    #[test]
+    fn the_packets_are_frozen() {
+        let (viewer, host) = session(1);
+        let mut rng = SeededRng::new(2);
+        let (_, first) = LaneInitiator::new(&viewer, Lane::Control, &mut rng).unwrap();
+        let (answer, mut sealer, _) = accept(&host, &first, &mut rng).unwrap();
+        let mut stream = Vec::new();
+        sealer.seal(b"record", &mut stream).unwrap();
+        assert_eq!(first[..ADDRESS], [&host.session.0[..], &[0]].concat());
+        let hash = Sha256::digest([first, answer, stream].concat());
+        assert_eq!(HEXLOWER.encode(&hash[..8]), "6bbf8965b3e608f6");
+    }
+
     #[test]
     fn seal_appends() {
         let ((mut sealer, _), (_, mut opener)) = lane();
@@ -311,7 +332,7 @@ mod tests {
             |packets| drop(packets.remove(0)),
             |packets| packets.insert(0, packets[0].clone()),
             |packets| packets.swap(0, 1),
-            |packets| packets[0].truncate(30),
+            |packets| packets[0].truncate(26),
             |packets| packets[0].clear(),
         ];
         for damage in damages {

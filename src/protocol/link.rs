@@ -198,16 +198,17 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
         fn any_relays_survive_the_round_trip(relays in prop::collection::vec("\\PC{1,64}", 0..=MAX_RELAYS)) {
-            let mut link: Link = text("").parse().unwrap();
-            link.relays = relays;
-            prop_assert_eq!(link.to_string().parse(), Ok(link));
+            // The query alone: the ID costs an Argon2id.
+            let id = "9339252274203124".parse().unwrap();
+            let link = Link { id, key: PeerKey([7; 32]), relays: relays.clone() }.to_string();
+            let (_, query) = link.split_once('?').unwrap();
+            let (key, again) = parameters(query).unwrap();
+            prop_assert_eq!(key, PeerKey([7; 32]));
+            prop_assert_eq!(again, relays);
         }
-    }
 
-    proptest! {
         #[test]
         fn any_query_ends_in_a_value(query in "(k=|r=|&|%|[ -~]|\\PC){0,60}") {
             let _ = parameters(&query);

@@ -56,6 +56,9 @@ pub const MAX_MESSAGE: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub [u8; 16]);
 
+/// The session secret.
+type Secret = Zeroizing<[u8; 32]>;
+
 /// A finished handshake: who, what they may do, and the secret of the session (wiped when dropped).
 pub struct Authenticated {
     /// The session.
@@ -68,9 +71,6 @@ pub struct Authenticated {
     pub permissions: Permissions,
     secret: Secret,
 }
-
-/// The session secret.
-type Secret = Zeroizing<[u8; 32]>;
 
 impl Authenticated {
     /// The pre-shared key of the session's lanes.
@@ -88,19 +88,21 @@ pub enum AuthError {
     #[error("another machine answered than the one with this ID; check the ID and try again")]
     WrongHost,
     /// The host's key is not the pinned one or the link's.
-    #[error("the host's identity changed since the last visit")]
+    #[error(
+        "the host's identity changed since the last visit; ask its user whether rs was set up anew there, then forget the old key in known_hosts"
+    )]
     IdentityChanged,
     /// The password is wrong (or the host is not the one you think).
     #[error("wrong password; ask the host's user to read it out again")]
     WrongPassword,
     /// The host demands patience.
-    #[error("too many wrong passwords were tried at this host; try again in {} seconds", .0.as_secs().max(1))]
+    #[error("too many wrong passwords were tried at this host; try again in {} seconds", .0.as_secs_f64().ceil().max(1.0))]
     Busy(Duration),
-    /// The host's user said no.
-    #[error("the host's user refused")]
+    /// The host said no.
+    #[error("{0}")]
     Denied(DenyReason),
     /// The other side broke the protocol.
-    #[error("the other side does not speak this version of rs ({0})")]
+    #[error("the other side does not speak this version of rs ({0}); use the same version on both sides")]
     Protocol(&'static str),
 }
 

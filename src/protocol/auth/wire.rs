@@ -2,6 +2,8 @@
 //!
 //! A payload with another first byte than [`VERSION`] is of another version and is not read further.
 
+use std::fmt;
+
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +64,17 @@ pub enum DenyReason {
     Full,
     /// The password was changed meanwhile.
     PasswordRotated,
+}
+
+impl fmt::Display for DenyReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::User => "the host's user said no; ask them",
+            Self::Timeout => "nobody answered at the host; try again when its user is there",
+            Self::Full => "the host has as many sessions as it allows; try again later",
+            Self::PasswordRotated => "the password was changed meanwhile; ask for the new one",
+        })
+    }
 }
 
 /// Signs a Noise static key; the 64 bytes for [`Identity::new`].

@@ -167,17 +167,20 @@ fn taken(key: &mut GenericArray<u8, opaque_ke::generic_array::typenum::U64>) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::protocol::auth::testing::SeededRng;
 
     const HOST: PeerKey = PeerKey([7; 32]);
+    static VERIFIER: LazyLock<Verifier> =
+        LazyLock::new(|| Verifier::new(&Password::typed("k7m4-q2xp"), &HOST, &mut SeededRng::new(1)));
 
     /// One login; the keys of both sides.
     fn login(typed: &str, client: (&PeerKey, &[u8]), server: (&PeerKey, &[u8])) -> Result<(SessionKey, SessionKey), ProofError> {
-        let mut rng = SeededRng::new(1);
-        let verifier = Verifier::new(&Password::typed("k7m4-q2xp"), &HOST, &mut rng);
+        let mut rng = SeededRng::new(2);
         let (proof, ke1) = ClientProof::start(&Password::typed(typed), &mut rng);
-        let (expected, ke2) = ServerProof::start(&verifier, &ke1, server.0, server.1, &mut rng)?;
+        let (expected, ke2) = ServerProof::start(&VERIFIER, &ke1, server.0, server.1, &mut rng)?;
         assert_eq!((ke1.len(), ke2.len()), (96, 320));
         let (ke3, key) = proof.finish(&ke2, client.0, client.1, &mut rng)?;
         Ok((key, expected.finish(&ke3, server.0, server.1)?))
@@ -201,9 +204,8 @@ mod tests {
     #[test]
     fn messages_of_another_length_or_off_the_curve_are_malformed() {
         let mut rng = SeededRng::new(2);
-        let verifier = Verifier::new(&Password::typed("k7m4-q2xp"), &HOST, &mut rng);
         for message in [&[][..], &[0; 95], &[0; 97], &[0; 96], &[0xff; 96]] {
-            assert_eq!(ServerProof::start(&verifier, message, &HOST, b"", &mut rng).err(), Some(ProofError::Malformed));
+            assert_eq!(ServerProof::start(&VERIFIER, message, &HOST, b"", &mut rng).err(), Some(ProofError::Malformed));
         }
         for message in [&[][..], &[0; 319], &[0; 321], &[0; 320], &[0xff; 320]] {
             let (proof, _) = ClientProof::start(&Password::typed("k7m4-q2xp"), &mut rng);
