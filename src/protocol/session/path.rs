@@ -181,6 +181,12 @@ pub(super) fn follow(paths: &BTreeMap<PathId, Path>) -> Option<PathId> {
     usable.max_by_key(|(id, path)| (path.epoch, path.kind, Reverse(**id))).map(|(id, _)| *id)
 }
 
+/// The path to forget when there are too many: a dead one, else the farthest and oldest; never the one in use.
+pub(super) fn worst(paths: &BTreeMap<PathId, Path>, current: Option<PathId>) -> Option<PathId> {
+    let spare = paths.iter().filter(|(id, _)| Some(**id) != current);
+    spare.min_by_key(|(id, path)| (path.alive, path.kind, **id)).map(|(id, _)| *id)
+}
+
 fn is_much_quicker(other: &Path, in_use: &Path) -> bool {
     match (other.rtt, in_use.rtt) {
         (Some(other), Some(in_use)) => other * 2 <= in_use && other + QUICKER <= in_use,

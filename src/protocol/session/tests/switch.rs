@@ -74,18 +74,27 @@ fn a_much_quicker_path_of_the_tier_is_taken_after_a_while() {
 }
 
 #[test]
-fn more_paths_than_the_bound_are_not_used_unless_one_is_dead() {
+fn beyond_the_bound_a_new_path_takes_the_place_of_a_spare_one() {
     let (mut pair, first) = Pair::connected(PathKind::Relayed, MS);
-    for _ in 1..MAX_PATHS {
+    for _ in 0..3 * MAX_PATHS {
         pair.add_path(PathKind::Relayed, MS, Duration::ZERO);
+        pair.run(10 * MS);
     }
-    let spare = pair.add_path(PathKind::Lan, MS, Duration::ZERO);
-    pair.run(100 * MS);
-    assert_eq!(pair.viewer.path(), Some(first));
-    pair.cut(spare);
-    pair.blackhole(first);
-    pair.run(Duration::from_secs(5));
+    assert_eq!((pair.host.path(), pair.viewer.path()), (Some(first), Some(first)), "the one in use stays");
     let lan = pair.add_path(PathKind::Lan, MS, Duration::ZERO);
-    pair.run(100 * MS);
+    pair.run(10 * MS);
     assert_eq!((pair.host.path(), pair.viewer.path()), (Some(lan), Some(lan)));
+}
+
+#[test]
+fn sides_that_hold_different_paths_for_dead_both_take_a_new_one() {
+    let (mut pair, relay) = Pair::connected(PathKind::Relayed, MS);
+    for extra in 0..MAX_PATHS as u64 {
+        pair.input(Role::Viewer, Input::PathUp(PathId(1000 + extra), PathKind::Lan));
+    }
+    let direct = pair.add_path(PathKind::Direct, MS, Duration::ZERO);
+    pair.run(10 * MS);
+    assert_eq!((pair.host.path(), pair.viewer.path()), (Some(direct), Some(direct)));
+    pair.cut(relay);
+    assert_eq!(pair.host.path(), Some(direct));
 }
