@@ -94,10 +94,6 @@ impl Path {
         self.attached
     }
 
-    pub(super) fn is_alive(&self) -> bool {
-        self.alive
-    }
-
     /// Whether the session can use it.
     pub(super) fn is_usable(&self) -> bool {
         self.attached && self.alive
@@ -224,9 +220,9 @@ mod tests {
         let lan = paths.get_mut(&PathId(2)).expect("it is there");
         assert!(lan.ping(now + PING_CURRENT + 300 * MS, true).is_some());
         lan.expire(now + PING_CURRENT + SILENCE + 299 * MS);
-        assert!(lan.is_alive());
+        assert!(lan.alive);
         lan.expire(now + PING_CURRENT + SILENCE + 300 * MS);
-        assert!(!lan.is_alive());
+        assert!(!lan.alive);
         assert_eq!(nominate(&paths, Some(PathId(2)), false), Some(PathId(1)));
     }
 
@@ -259,9 +255,9 @@ mod tests {
         let now = Instant::now();
         let mut path = Path::new(PathKind::Direct, now);
         path.expire(now + SILENCE);
-        assert!(!path.is_alive() && path.death().is_none() && path.ping_due(false).is_none());
+        assert!(!path.alive && path.death().is_none() && path.ping_due(false).is_none());
         path.pong(now + 5 * SILENCE, 0).expect("the ping under way");
-        assert!(path.is_alive());
+        assert!(path.alive);
         assert!(path.pong(now + 5 * SILENCE, 0).is_err(), "answered already");
     }
 }
