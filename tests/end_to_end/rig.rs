@@ -11,13 +11,7 @@ use x11rb::{
     rust_connection::RustConnection,
 };
 
-use crate::support::{
-    display::Display,
-    image::Image,
-    machine::Home,
-    rs::Start,
-    until, until_true,
-};
+use crate::support::{display::Display, image::Image, machine::Home, rs::Start, until, until_true};
 
 /// The devices that raw events come from, as `rs` sees them: (kind, source).
 struct RawEvents(RustConnection);
@@ -116,7 +110,8 @@ fn a_picture_is_found_in_another_one() {
 #[test]
 fn events_are_found_in_the_order_they_were_asked_for() {
     let home = Home::new();
-    let script = r#"printf '{"event":"a","n":1}\n{"event":"b"}\n{"event":"a","n":2}\nplain\n'; read line; echo "$line" >&2; exit 7"#;
+    let script =
+        r#"printf '{"event":"a","n":1}\n{"event":"b"}\n{"event":"a","n":2}\nplain\n'; read line; echo "$line" >&2; exit 7"#;
     let mut rs = Start::program(home.path(), "sh", &["-c", script]).go();
     assert!(rs.wait_for("a", Duration::from_secs(10), |event| event["n"] == 2).is_some());
     rs.expect("b");

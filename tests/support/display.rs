@@ -15,7 +15,8 @@ use x11rb::{
     protocol::{
         randr::{self, ConnectionExt as _},
         xproto::{
-            self, AtomEnum, ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _, EventMask, ImageFormat, InputFocus, MapState, Window,
+            self, AtomEnum, ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _, EventMask, ImageFormat, InputFocus,
+            MapState, Window,
         },
         xtest::ConnectionExt as _,
     },
@@ -45,7 +46,18 @@ impl Display {
     /// In one line, when there is no Xvfb.
     pub(crate) fn start(width: u16, height: u16) -> Self {
         let mut command = Command::new("Xvfb");
-        command.args(["-displayfd", "1", "-screen", "0", &format!("{width}x{height}x24"), "-noreset", "-nolisten", "tcp", "+extension", "RANDR"]);
+        command.args([
+            "-displayfd",
+            "1",
+            "-screen",
+            "0",
+            &format!("{width}x{height}x24"),
+            "-noreset",
+            "-nolisten",
+            "tcp",
+            "+extension",
+            "RANDR",
+        ]);
         let mut server = Process::start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()));
         let output = server.child().stdout.take().expect("it was piped");
         let mut number = String::new();
@@ -112,7 +124,8 @@ impl Display {
     /// The visible window with this text in its title or class, or `None`.
     pub(crate) fn find_window(&self, text: &str) -> Option<Window> {
         self.tree(self.root()).into_iter().find(|window| {
-            self.is_visible(*window) && [self.title(*window), self.property(*window, AtomEnum::WM_CLASS.into())].iter().any(|name| name.contains(text))
+            self.is_visible(*window)
+                && [self.title(*window), self.property(*window, AtomEnum::WM_CLASS.into())].iter().any(|name| name.contains(text))
         })
     }
 
@@ -156,13 +169,15 @@ impl Display {
 
     /// Where the pointer is.
     pub(crate) fn pointer(&self) -> (i16, i16) {
-        let pointer = self.connection.query_pointer(self.root()).expect("the display takes requests").reply().expect("there is a pointer");
+        let pointer =
+            self.connection.query_pointer(self.root()).expect("the display takes requests").reply().expect("there is a pointer");
         (pointer.root_x, pointer.root_y)
     }
 
     /// Whether a pointer button is held.
     pub(crate) fn holds_a_button(&self) -> bool {
-        let pointer = self.connection.query_pointer(self.root()).expect("the display takes requests").reply().expect("there is a pointer");
+        let pointer =
+            self.connection.query_pointer(self.root()).expect("the display takes requests").reply().expect("there is a pointer");
         pointer.mask.intersects(xproto::KeyButMask::BUTTON1 | xproto::KeyButMask::BUTTON2 | xproto::KeyButMask::BUTTON3)
     }
 
@@ -247,6 +262,11 @@ impl Display {
         sent.expect("the display takes requests").check().expect("the root window takes the focus");
     }
 
+    /// Asks the window manager to close a window, as a click on its cross does (EWMH `_NET_CLOSE_WINDOW`).
+    pub(crate) fn close(&self, window: Window) {
+        self.tell_manager(window, "_NET_CLOSE_WINDOW", [x11rb::CURRENT_TIME, 2, 0, 0, 0]);
+    }
+
     /// Moves and sizes a window.
     pub(crate) fn place(&self, window: Window, x: i32, y: i32, width: u32, height: u32) {
         let place = ConfigureWindowAux::new().x(x).y(y).width(width).height(height);
@@ -293,7 +313,10 @@ impl Display {
         let width = usize::from(mapping.keysyms_per_keycode);
         let position = |level: usize| mapping.keysyms.chunks_exact(width).position(|levels| levels.get(level) == Some(&keysym));
         let key = |index: usize| first + u8::try_from(index).expect("at most 248 keys");
-        position(0).map(|index| (key(index), false)).or_else(|| position(1).map(|index| (key(index), true))).expect("a key for this sign")
+        position(0)
+            .map(|index| (key(index), false))
+            .or_else(|| position(1).map(|index| (key(index), true)))
+            .expect("a key for this sign")
     }
 
     fn keysym_of(&self, keycode: u8) -> u32 {
@@ -313,11 +336,20 @@ impl Display {
     }
 
     fn atom(&self, name: &str) -> xproto::Atom {
-        self.connection.intern_atom(false, name.as_bytes()).expect("the display takes requests").reply().expect("atoms are cheap").atom
+        self.connection
+            .intern_atom(false, name.as_bytes())
+            .expect("the display takes requests")
+            .reply()
+            .expect("atoms are cheap")
+            .atom
     }
 
     fn property(&self, window: Window, property: xproto::Atom) -> String {
-        let value = self.connection.get_property(false, window, property, AtomEnum::ANY, 0, 256).ok().and_then(|cookie| cookie.reply().ok());
+        let value = self
+            .connection
+            .get_property(false, window, property, AtomEnum::ANY, 0, 256)
+            .ok()
+            .and_then(|cookie| cookie.reply().ok());
         value.map(|value| String::from_utf8_lossy(&value.value).into_owned()).unwrap_or_default()
     }
 
@@ -328,8 +360,11 @@ impl Display {
 
     /// Asks the window manager, if there is one, to raise a window and give it the keyboard (EWMH `_NET_ACTIVE_WINDOW`).
     fn activate(&self, window: Window) {
-        let data = [2, x11rb::CURRENT_TIME, 0, 0, 0]; // 2: asked by the user
-        let message = ClientMessageEvent::new(32, window, self.atom("_NET_ACTIVE_WINDOW"), data);
+        self.tell_manager(window, "_NET_ACTIVE_WINDOW", [2, x11rb::CURRENT_TIME, 0, 0, 0]); // 2: asked by the user
+    }
+
+    fn tell_manager(&self, window: Window, what: &str, data: [u32; 5]) {
+        let message = ClientMessageEvent::new(32, window, self.atom(what), data);
         let mask = EventMask::SUBSTRUCTURE_REDIRECT | EventMask::SUBSTRUCTURE_NOTIFY;
         let sent = self.connection.send_event(false, self.root(), mask, message);
         sent.expect("the display takes requests").check().expect("the root window takes messages");

@@ -66,6 +66,12 @@ impl Start {
         self
     }
 
+    /// Leaves the log at its default, as people have it.
+    pub(crate) fn quiet(mut self) -> Self {
+        self.command.env_remove("RS_LOG");
+        self
+    }
+
     /// Lets it use this display.
     pub(crate) fn on(self, display: &Display) -> Self {
         self.env("DISPLAY", display.name())
@@ -81,7 +87,7 @@ impl Start {
         let stdin = child.stdin.take();
         read_lines(child.stdout.take().expect("it was piped"), &output, Heard::stdout);
         read_lines(child.stderr.take().expect("it was piped"), &output, Heard::stderr);
-        Rs { name: self.name, process, stdin, output }
+        Rs { name: self.name, process, stdin, output, kept: None }
     }
 }
 
@@ -91,6 +97,7 @@ pub(crate) struct Rs {
     process: Process,
     stdin: Option<ChildStdin>,
     output: Arc<Output>,
+    kept: Option<Box<dyn Send>>,
 }
 
 /// How a process ended.
@@ -109,6 +116,16 @@ impl Rs {
         if let Err(error) = stdin.write_all(format!("{line}\n").as_bytes()).and_then(|()| stdin.flush()) {
             panic!("`{}` does not take the line \"{line}\": {error}", self.name);
         }
+    }
+
+    /// Sends a line that it may have no use for, because it ends before.
+    pub(crate) fn try_send(&mut self, line: &str) {
+        let _ = self.stdin.as_mut().map(|stdin| stdin.write_all(format!("{line}\n").as_bytes()));
+    }
+
+    /// Keeps something until it is dropped itself, such as its state folder.
+    pub(crate) fn keep(&mut self, thing: impl Send + 'static) {
+        self.kept = Some(Box::new(thing));
     }
 
     /// Closes its stdin.
