@@ -4,8 +4,19 @@
 //! own choice. Everything above this seam encrypts and authenticates by itself: nothing here is trusted.
 
 pub mod address;
+mod behaviour;
+mod candidates;
+mod dials;
+mod directory;
+mod lookups;
 pub mod node;
+mod paths;
+mod presence;
 pub mod relay;
+mod relays;
+mod streams;
+#[cfg(test)]
+mod tests;
 
 use std::pin::Pin;
 

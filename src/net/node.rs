@@ -1,10 +1,42 @@
 //! The real node: a task that owns the libp2p `Swarm` and answers the seam of [`crate::net`].
+//!
+//! The task waits for a command, a swarm event or the next deadline, whichever comes first, and never for the reader of its events:
+//! while [`QUEUE`] of them wait it stops taking news from the network, so a flood is held back at the sockets. What is decided is
+//! decided in the parts beside this file (relays, dials, presence, lookups, paths); here they are only connected to libp2p.
+
+use std::{
+    collections::VecDeque,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use ed25519_dalek::SigningKey;
-use libp2p::Multiaddr;
-use tokio::sync::mpsc;
+use futures::StreamExt;
+use libp2p::{
+    Multiaddr, PeerId, Swarm, identify, kad, mdns,
+    multiaddr::Protocol,
+    ping, relay,
+    swarm::{ConnectionId, SwarmEvent, dial_opts::DialOpts},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
 
-use super::{Event, Node};
+use super::{
+    Command, Event, Node, Purpose, QUEUE, RelayAddress, Stream, Transport,
+    address::{end_of, ip_of, is_circuit, key_of, transport_of},
+    behaviour::{self, Behaviour, BehaviourEvent},
+    dials::{Dials, Failure},
+    directory,
+    lookups::Lookups,
+    paths::Paths,
+    presence::{Presence, Todo},
+    relays::{Change, Connected, Relays},
+};
+use crate::protocol::{
+    id::{HostId, PeerKey},
+    session::path::PathId,
+};
 
 /// What a node is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +63,447 @@ pub struct Config {
 ///
 /// # Errors
 /// In one line: an address that cannot be listened on, and what to do.
-pub async fn start(_config: Config) -> anyhow::Result<(Node, mpsc::Receiver<Event>)> {
-    unimplemented!()
+pub async fn start(config: Config) -> anyhow::Result<(Node, mpsc::Receiver<Event>)> {
+    let mut swarm = behaviour::swarm(&config.identity, config.lan)?;
+    if config.listen.is_empty() {
+        behaviour::listen_everywhere(&mut swarm, 0)?;
+    } else {
+        behaviour::listen(&mut swarm, &config.listen)?;
+    }
+    let presence = match config.part {
+        Part::Host => Some(presence(config.identity).await?),
+        Part::Viewer => None,
+    };
+    let (commands, from_above) = mpsc::channel(QUEUE);
+    let (to_above, events) = mpsc::channel(QUEUE);
+    tokio::spawn(Task::new(swarm, presence, from_above, to_above).run());
+    Ok((Node::new(commands), events))
+}
+
+async fn presence(identity: SigningKey) -> anyhow::Result<Presence> {
+    let key = PeerKey(identity.verifying_key().to_bytes());
+    let id = tokio::task::spawn_blocking(move || HostId::of(&key)).await?;
+    Ok(Presence::new(identity, directory::place(id)))
+}
+
+struct Task {
+    swarm: Swarm<Behaviour>,
+    commands: mpsc::Receiver<Command>,
+    events: mpsc::Sender<Event>,
+    backlog: VecDeque<Event>,
+    relays: Relays,
+    dials: Dials,
+    lookups: Lookups,
+    paths: Paths,
+    presence: Option<Presence>,
+}
+
+impl Task {
+    fn new(
+        swarm: Swarm<Behaviour>,
+        presence: Option<Presence>,
+        commands: mpsc::Receiver<Command>,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
+        Self {
+            swarm,
+            commands,
+            events,
+            backlog: VecDeque::new(),
+            relays: Relays::default(),
+            dials: Dials::default(),
+            lookups: Lookups::default(),
+            paths: Paths::default(),
+            presence,
+        }
+    }
+
+    async fn run(mut self) {
+        let events = self.events.clone();
+        loop {
+            self.do_what_is_due();
+            let wake = self.next_due();
+            tokio::select! {
+                permit = events.reserve(), if !self.backlog.is_empty() => match (permit, self.backlog.pop_front()) {
+                    (Ok(permit), Some(event)) => permit.send(event),
+                    _ => return,
+                },
+                command = self.commands.recv() => match command {
+                    Some(command) => self.on_command(command),
+                    None => return,
+                },
+                event = self.swarm.select_next_some(), if self.backlog.len() < QUEUE => self.on_swarm_event(event),
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+            }
+        }
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let presence = self.presence.as_ref().and_then(Presence::next_due);
+        [self.relays.next_due(), self.dials.next_due(), self.lookups.next_due(), presence].into_iter().flatten().min()
+    }
+
+    fn do_what_is_due(&mut self) {
+        let now = Instant::now();
+        for leg in self.relays.due(now) {
+            self.dial(leg);
+        }
+        self.dials.expire(now);
+        self.lookups.expire(now);
+        let todo = self.presence.as_mut().map(|presence| presence.due(&self.relays, now, unix_millis())).unwrap_or_default();
+        for todo in todo {
+            self.on_todo(todo);
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.backlog.push_back(event);
+    }
+
+    // -- commands
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::UseRelay(relay) => self.use_relay(relay),
+            Command::LookUp(id, done) => self.look_up(id, done),
+            Command::Dial { key, addresses, done } => self.dial_peer(key, addresses, done),
+            Command::Open { path, purpose, done } => self.open(path, purpose, done),
+            Command::Keep(path, keep) => {
+                if let Some((peer, connection)) = self.paths.connection(path) {
+                    self.swarm.behaviour_mut().streams.keep(peer, connection, keep);
+                }
+            }
+            Command::Close(path) => {
+                if let Some((_, connection)) = self.paths.connection(path) {
+                    self.swarm.close_connection(connection);
+                }
+            }
+        }
+    }
+
+    fn use_relay(&mut self, relay: RelayAddress) {
+        match self.relays.add(relay.clone(), false, Instant::now()) {
+            Some(place) => {
+                let news = self.relays.news_of(place);
+                self.on_change(news);
+            }
+            None => self.tell(Event::RelayDown { relay, reason: "too many relays, or a damaged address; name fewer".to_owned() }),
+        }
+    }
+
+    fn look_up(&mut self, id: HostId, done: oneshot::Sender<Vec<super::Listing>>) {
+        self.lookups.start(id, done, Instant::now());
+        self.run_lookups();
+    }
+
+    fn run_lookups(&mut self) {
+        if self.relays.up().next().is_some() {
+            let kad = &mut self.swarm.behaviour_mut().kad;
+            self.lookups.run(|place| kad.get_record(kad::RecordKey::new(&place)));
+        } else if !self.relays.any_hope() {
+            self.lookups.give_up();
+        }
+    }
+
+    fn dial_peer(&mut self, key: Option<PeerKey>, addresses: Vec<Multiaddr>, done: oneshot::Sender<Result<(), String>>) {
+        let wanted = self.dials.start(key, addresses, done, Instant::now());
+        for options in wanted.now {
+            self.dial(options);
+        }
+        for relay in wanted.relays {
+            let Some(peer) = relay.key.and_then(|key| super::address::peer_of(&key)) else { continue };
+            match self.relays.add(relay, true, Instant::now()) {
+                None => self.dials.relay_down(peer),
+                Some(place) if self.relays.get(place).is_up() => self.dial_circuits(peer),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn dial_circuits(&mut self, relay: PeerId) {
+        for options in self.dials.relay_up(relay) {
+            self.dial(options);
+        }
+    }
+
+    fn open(&mut self, path: PathId, purpose: Purpose, done: oneshot::Sender<Result<Stream, String>>) {
+        match self.paths.connection(path) {
+            Some((peer, connection)) => self.swarm.behaviour_mut().streams.open(peer, connection, purpose, done),
+            None => {
+                let _ = done.send(Err("the path is gone; try another one".to_owned()));
+            }
+        }
+    }
+
+    fn dial(&mut self, options: DialOpts) {
+        let connection = options.connection_id();
+        self.swarm.behaviour_mut().candidates.invite(connection);
+        if let Err(error) = self.swarm.dial(options) {
+            self.on_dial_failed(connection, Failure::of(&error));
+        }
+    }
+
+    // -- what is due for a host
+
+    fn on_todo(&mut self, todo: Todo) {
+        match todo {
+            Todo::Reserve(relay) => self.reserve(relay),
+            Todo::Publish(record, relays) => {
+                let Some(presence) = &self.presence else { return };
+                let record = kad::Record::new(presence.place().to_vec(), record);
+                for relay in relays {
+                    self.swarm.behaviour_mut().kad.put_record_to(record.clone(), std::iter::once(relay), kad::Quorum::One);
+                }
+            }
+            Todo::Check => {
+                let Some(presence) = &self.presence else { return };
+                let place = kad::RecordKey::new(&presence.place());
+                self.swarm.behaviour_mut().kad.get_record(place);
+            }
+        }
+    }
+
+    fn reserve(&mut self, relay: PeerId) {
+        let address = self.relay_address(relay).map(|address| address.with(Protocol::P2pCircuit));
+        let listener = address.and_then(|address| self.swarm.listen_on(address).ok());
+        let Some(presence) = &mut self.presence else { return };
+        match listener {
+            Some(listener) => presence.asked(relay, listener),
+            None => presence.failed(relay, Instant::now()),
+        }
+    }
+
+    /// Where a relay is, with its `/p2p/…`.
+    fn relay_address(&self, relay: PeerId) -> Option<Multiaddr> {
+        self.relays.by_peer(relay)?.addresses().into_iter().next()?.with_p2p(relay).ok()
+    }
+
+    // -- the swarm
+
+    fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(event) => self.on_behaviour_event(event),
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.on_connected(connection_id, peer_id, &endpoint);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => self.on_closed(connection_id, peer_id),
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
+                tracing::debug!(%error, "a dial failed");
+                self.on_dial_failed(connection_id, Failure::of(&error));
+            }
+            SwarmEvent::NewListenAddr { address, .. } if !is_circuit(&address) => {
+                self.swarm.behaviour_mut().candidates.listening(&address);
+                let address = self.with_us(address);
+                self.tell(Event::Listening(address));
+            }
+            SwarmEvent::ExpiredListenAddr { address, .. } => self.on_not_listening(address),
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
+                tracing::debug!(?reason, "a listener closed");
+                addresses.into_iter().for_each(|address| self.on_not_listening(address));
+                let closed = self.presence.as_mut().and_then(|presence| presence.closed(listener_id, Instant::now()));
+                if let Some((relay, true)) = closed
+                    && let Some(address) = self.relay_address(relay)
+                {
+                    self.tell(Event::ReservationLost(address));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connected(&mut self, connection: ConnectionId, peer: PeerId, endpoint: &libp2p::core::ConnectedPoint) {
+        match self.relays.connected(connection, peer, Instant::now()) {
+            Connected::Leg(change) => {
+                self.paths.add_leg(connection, peer, endpoint.get_remote_address());
+                self.swarm.behaviour_mut().streams.keep(peer, connection, true);
+                self.on_change(change);
+            }
+            Connected::Wrong(change) => {
+                self.swarm.close_connection(connection);
+                self.on_change(change);
+            }
+            Connected::Other if self.relays.by_peer(peer).is_some() => {
+                self.paths.add_leg(connection, peer, endpoint.get_remote_address());
+            }
+            Connected::Other => self.on_path(connection, peer, endpoint),
+        }
+        self.dials.connected(connection);
+    }
+
+    fn on_path(&mut self, connection: ConnectionId, peer: PeerId, endpoint: &libp2p::core::ConnectedPoint) {
+        let Some(key) = key_of(&peer) else {
+            self.swarm.close_connection(connection);
+            return;
+        };
+        let shape = self.paths.shape(endpoint);
+        let path = self.paths.add(connection, peer);
+        self.tell(Event::PathUp { path, key, kind: shape.kind, transport: shape.transport, address: shape.address });
+    }
+
+    fn on_closed(&mut self, connection: ConnectionId, peer: PeerId) {
+        let change = self.relays.closed(connection, Instant::now());
+        self.on_change(change);
+        if let Some(path) = self.paths.remove(connection, peer) {
+            self.tell(Event::PathDown(path));
+        }
+    }
+
+    fn on_dial_failed(&mut self, connection: ConnectionId, failure: Failure) {
+        self.dials.failed(connection, failure);
+        let now = Instant::now();
+        let change = match failure {
+            Failure::WrongKey => self.relays.wrong_key(connection, now),
+            _ => self.relays.failed(connection, failure.text().to_owned(), now),
+        };
+        self.on_change(change);
+    }
+
+    fn on_not_listening(&mut self, address: Multiaddr) {
+        if !is_circuit(&address) {
+            self.swarm.behaviour_mut().candidates.not_listening(&address);
+            let address = self.with_us(address);
+            self.tell(Event::NotListening(address));
+        }
+    }
+
+    fn with_us(&self, address: Multiaddr) -> Multiaddr {
+        address.with_p2p(*self.swarm.local_peer_id()).unwrap_or_else(|address| address)
+    }
+
+    fn on_change(&mut self, change: Option<Change>) {
+        let Some(change) = change else { return };
+        let (Change::Up(place) | Change::Down(place, _) | Change::Changed(place)) = change;
+        let relay = self.relays.get(place);
+        let (given, quiet, peer) = (relay.given.clone(), relay.quiet, relay.peer);
+        let event = match (change, peer) {
+            (Change::Up(_), Some(peer)) => {
+                self.on_relay_up(peer);
+                key_of(&peer).map(|key| Event::RelayUp { relay: given, key })
+            }
+            (Change::Up(_), None) => None,
+            (Change::Down(_, reason), _) => Some(Event::RelayDown { relay: given, reason }),
+            (Change::Changed(_), _) => Some(Event::RelayChanged(given)),
+        };
+        if let (Some(peer), false) = (peer, self.relays.get(place).is_up()) {
+            self.swarm.behaviour_mut().kad.remove_peer(&peer);
+            self.dials.relay_down(peer);
+        }
+        self.run_lookups();
+        if let (Some(event), false) = (event, quiet) {
+            self.tell(event);
+        }
+    }
+
+    fn on_relay_up(&mut self, relay: PeerId) {
+        let now = Instant::now();
+        if let Some(address) = self.relay_address(relay) {
+            self.swarm.behaviour_mut().kad.add_address(&relay, address);
+        }
+        if let Some(presence) = &mut self.presence
+            && self.relays.by_peer(relay).is_some_and(|relay| !relay.quiet)
+        {
+            presence.relay_up(relay, now);
+        }
+        self.dial_circuits(relay);
+    }
+
+    // -- the behaviours
+
+    fn on_behaviour_event(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Streams(inbound) => {
+                if let Some((path, peer)) = self.paths.path(inbound.connection)
+                    && let Some(key) = key_of(&peer)
+                {
+                    self.tell(Event::Inbound { path, key, purpose: inbound.purpose, stream: inbound.stream });
+                }
+            }
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => self.on_identified(peer_id, &info),
+            BehaviourEvent::Ping(ping::Event { connection, result: Err(failure), .. }) => {
+                if !matches!(failure, ping::Failure::Unsupported) {
+                    self.swarm.close_connection(connection);
+                }
+            }
+            BehaviourEvent::Relay(relay::client::Event::ReservationReqAccepted { relay_peer_id, .. }) => {
+                if let Some(presence) = &mut self.presence {
+                    presence.granted(relay_peer_id, Instant::now());
+                }
+            }
+            BehaviourEvent::Dcutr(event) => tracing::debug!(result = ?event.result, "hole punch"),
+            BehaviourEvent::Kad(kad::Event::OutboundQueryProgressed {
+                id,
+                result: kad::QueryResult::GetRecord(result),
+                step,
+                ..
+            }) => {
+                if let Ok(kad::GetRecordOk::FoundRecord(found)) = result {
+                    self.on_record(id, &found);
+                }
+                if step.last {
+                    let hope = self.relays.any_hope();
+                    self.lookups.finished(id, hope);
+                }
+            }
+            BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
+                for (peer, address) in found {
+                    self.on_discovered(peer, address);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Only a relay of ours is believed about our address.
+    fn on_identified(&mut self, peer: PeerId, info: &identify::Info) {
+        let Some(relay) = self.relays.by_peer(peer) else { return };
+        let now = Instant::now();
+        let other = other_leg(&relay.addresses(), &info.listen_addrs, |transport| relay.has(transport));
+        self.swarm.behaviour_mut().candidates.observed(&info.observed_addr);
+        if let Some(address) = other {
+            self.relays.learn(peer, address, now);
+        }
+        let legs = self.relays.by_peer(peer).map_or(0, |relay| relay.addresses().len()).max(self.paths.legs(peer));
+        if let Some(presence) = &mut self.presence {
+            presence.observed(peer, legs, now);
+        }
+    }
+
+    fn on_record(&mut self, query: kad::QueryId, found: &kad::PeerRecord) {
+        let Ok(record) = directory::open(&found.record.value, unix_millis() / 1000) else { return };
+        self.lookups.found(query, record, Instant::now());
+        let (Some(presence), Some(relay)) = (&mut self.presence, found.peer) else { return };
+        if presence.stored(relay, &found.record.value)
+            && let Some(address) = self.relay_address(relay)
+        {
+            self.tell(Event::Reserved(address));
+        }
+    }
+
+    fn on_discovered(&mut self, peer: PeerId, mut address: Multiaddr) {
+        if let Some(key) = key_of(&peer)
+            && peer != *self.swarm.local_peer_id()
+        {
+            if end_of(&address).is_some() {
+                address.pop();
+            }
+            self.tell(Event::Discovered { key, address });
+        }
+    }
+}
+
+/// A relay given by one address usually also listens on the other transport at the same IP: a hole punch wants both.
+fn other_leg(known: &[Multiaddr], listening: &[Multiaddr], has: impl Fn(Transport) -> bool) -> Option<Multiaddr> {
+    let wanted = [Transport::Quic, Transport::Tcp].into_iter().find(|transport| !has(*transport))?;
+    let ip = known.first().and_then(ip_of)?;
+    let same =
+        listening.iter().find(|address| ip_of(address) == Some(ip) && transport_of(address) == wanted && !is_circuit(address));
+    let mut address = same?.clone();
+    if end_of(&address).is_some() {
+        address.pop();
+    }
+    Some(address)
+}
+
+fn unix_millis() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -1,0 +1,152 @@
+//! The libp2p parts of a node, put together: transports, behaviours, and every limit in one place.
+
+use std::{io, num::NonZeroU8, time::Duration};
+
+use ed25519_dalek::SigningKey;
+use libp2p::{
+    Multiaddr, StreamProtocol, Swarm, SwarmBuilder, connection_limits, dcutr, identify, identity, kad, mdns, noise, ping, quic,
+    relay,
+    swarm::{self, NetworkBehaviour, behaviour::toggle::Toggle},
+    tcp, yamux,
+};
+
+use super::{candidates, streams};
+
+/// The directory's protocol: not the public IPFS network.
+pub(super) const KAD: StreamProtocol = StreamProtocol::new("/rs/kad/1");
+
+/// What identify calls us.
+pub(super) const IDENTIFY: &str = "/rs/1";
+
+/// A connection that nobody keeps alive is closed after this long. Long, because the last bytes of a closed stream may still be on
+/// their way.
+const IDLE: Duration = Duration::from_secs(90);
+
+/// QUIC gives a silent connection up after this long: a change of network is noticed within seconds.
+const QUIC_IDLE: Duration = Duration::from_secs(5);
+const QUIC_KEEP_ALIVE: Duration = Duration::from_millis(1500);
+
+/// TCP tells nothing by itself. A connection whose ping fails is closed.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A directory query is over after this long.
+pub(super) const QUERY: Duration = Duration::from_secs(8);
+
+#[derive(NetworkBehaviour)]
+pub(super) struct Behaviour {
+    limits: connection_limits::Behaviour,
+    pub(super) candidates: candidates::Behaviour,
+    pub(super) streams: streams::Behaviour,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+    relay: relay::client::Behaviour,
+    dcutr: dcutr::Behaviour,
+    pub(super) kad: kad::Behaviour<kad::store::MemoryStore>,
+    mdns: Toggle<mdns::tokio::Behaviour>,
+}
+
+/// A swarm that listens nowhere yet.
+pub(super) fn swarm(identity: &SigningKey, lan: bool) -> anyhow::Result<Swarm<Behaviour>> {
+    let swarm = SwarmBuilder::with_existing_identity(keypair(identity)?)
+        .with_tokio()
+        .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, yamux::Config::default)?
+        .with_quic_config(|config| quic_config(config, QUIC_IDLE, QUIC_KEEP_ALIVE))
+        .with_dns()?
+        .with_relay_client(noise::Config::new, yamux::Config::default)?
+        .with_behaviour(|keypair, relay| behaviour(keypair, relay, lan))?
+        .with_swarm_config(swarm_config)
+        .build();
+    Ok(swarm)
+}
+
+/// Our identity in libp2p's form.
+pub(super) fn keypair(identity: &SigningKey) -> anyhow::Result<identity::Keypair> {
+    Ok(identity::Keypair::ed25519_from_bytes(identity.to_bytes())?)
+}
+
+pub(super) fn quic_config(mut config: quic::Config, idle: Duration, keep_alive: Duration) -> quic::Config {
+    config.max_idle_timeout = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX);
+    config.keep_alive_interval = keep_alive;
+    config
+}
+
+pub(super) fn swarm_config(config: swarm::Config) -> swarm::Config {
+    config
+        .with_idle_connection_timeout(IDLE)
+        .with_dial_concurrency_factor(NonZeroU8::new(16).expect("16 is not zero"))
+        .with_max_negotiating_inbound_streams(32)
+}
+
+/// Listens on every address; one that fails is an error in one line.
+pub(super) fn listen<B: NetworkBehaviour>(swarm: &mut Swarm<B>, addresses: &[Multiaddr]) -> anyhow::Result<()> {
+    for address in addresses {
+        swarm.listen_on(address.clone()).map_err(|error| cannot_listen(address, &error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Listens on every interface, QUIC and TCP. A family that this machine lacks is skipped; none at all is an error.
+pub(super) fn listen_everywhere<B: NetworkBehaviour>(swarm: &mut Swarm<B>, port: u16) -> anyhow::Result<()> {
+    let addresses = [
+        format!("/ip4/0.0.0.0/udp/{port}/quic-v1"),
+        format!("/ip4/0.0.0.0/tcp/{port}"),
+        format!("/ip6/::/udp/{port}/quic-v1"),
+        format!("/ip6/::/tcp/{port}"),
+    ];
+    let mut failed = None;
+    let mut listening = 0;
+    for text in addresses {
+        let address: Multiaddr = text.parse()?;
+        match swarm.listen_on(address.clone()) {
+            Ok(_) => listening += 1,
+            Err(error) if address.to_string().starts_with("/ip4") => failed = Some(cannot_listen(&address, &error.to_string())),
+            Err(error) => tracing::debug!(%error, "no IPv6 here"),
+        }
+    }
+    match failed {
+        Some(error) if port != 0 || listening == 0 => Err(error),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn cannot_listen(address: &Multiaddr, why: &str) -> anyhow::Error {
+    let why = why.lines().next().unwrap_or_default();
+    anyhow::anyhow!("cannot listen on {address} ({why}); give another address or port with --listen")
+}
+
+fn behaviour(keypair: &identity::Keypair, relay: relay::client::Behaviour, lan: bool) -> Behaviour {
+    let local = keypair.public().to_peer_id();
+    let limits = connection_limits::ConnectionLimits::default()
+        .with_max_pending_incoming(Some(64))
+        .with_max_pending_outgoing(Some(128))
+        .with_max_established_incoming(Some(256))
+        .with_max_established_per_peer(Some(16));
+    let mut kad = kad::Config::new(KAD);
+    kad.set_query_timeout(QUERY)
+        .set_kbucket_inserts(kad::BucketInserts::Manual)
+        .set_periodic_bootstrap_interval(None)
+        .set_publication_interval(None)
+        .set_replication_interval(None)
+        .set_provider_publication_interval(None);
+    let mut kad = kad::Behaviour::with_config(local, kad::store::MemoryStore::new(local), kad);
+    kad.set_mode(Some(kad::Mode::Client));
+    Behaviour {
+        limits: connection_limits::Behaviour::new(limits),
+        candidates: candidates::Behaviour::default(),
+        streams: streams::Behaviour::default(),
+        // Listen addresses are nobody's business: a hole punch exchanges its own.
+        identify: identify::Behaviour::new(
+            identify::Config::new(IDENTIFY.to_owned(), keypair.public()).with_hide_listen_addrs(true),
+        ),
+        ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT)),
+        relay,
+        dcutr: dcutr::Behaviour::new(local),
+        kad,
+        mdns: Toggle::from(lan.then(|| mdns::tokio::Behaviour::new(mdns::Config::default(), local)).and_then(mdns_or_without)),
+    }
+}
+
+fn mdns_or_without(mdns: io::Result<mdns::tokio::Behaviour>) -> Option<mdns::tokio::Behaviour> {
+    mdns.inspect_err(|error| tracing::warn!(%error, "hosts on the LAN cannot be found by themselves here")).ok()
+}

@@ -1,0 +1,88 @@
+//! Connections as the seam names them: paths to peers, and legs to relays (which are no paths).
+
+use std::collections::HashMap;
+
+use libp2p::{Multiaddr, PeerId, core::ConnectedPoint, swarm::ConnectionId};
+
+use super::{
+    Transport,
+    address::{kind_of, relay_part, transport_of},
+};
+use crate::protocol::session::path::{PathId, PathKind};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Paths {
+    by_connection: HashMap<ConnectionId, (PathId, PeerId)>,
+    by_path: HashMap<PathId, ConnectionId>,
+    legs: HashMap<PeerId, Vec<(ConnectionId, Transport)>>,
+    next: u64,
+}
+
+/// What a connection is like.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) kind: PathKind,
+    pub(super) transport: Transport,
+    pub(super) address: Multiaddr,
+}
+
+impl Paths {
+    /// A path is there: its name.
+    pub(super) fn add(&mut self, connection: ConnectionId, peer: PeerId) -> PathId {
+        let path = PathId(self.next);
+        self.next += 1;
+        self.by_connection.insert(connection, (path, peer));
+        self.by_path.insert(path, connection);
+        path
+    }
+
+    /// A leg to a relay is there.
+    pub(super) fn add_leg(&mut self, connection: ConnectionId, relay: PeerId, address: &Multiaddr) {
+        self.legs.entry(relay).or_default().push((connection, transport_of(address)));
+    }
+
+    /// A connection is gone: the path that it was.
+    pub(super) fn remove(&mut self, connection: ConnectionId, peer: PeerId) -> Option<PathId> {
+        if let Some(legs) = self.legs.get_mut(&peer) {
+            legs.retain(|(leg, _)| *leg != connection);
+            if legs.is_empty() {
+                self.legs.remove(&peer);
+            }
+        }
+        let (path, _) = self.by_connection.remove(&connection)?;
+        self.by_path.remove(&path);
+        Some(path)
+    }
+
+    /// The connection behind a path.
+    pub(super) fn connection(&self, path: PathId) -> Option<(PeerId, ConnectionId)> {
+        let connection = *self.by_path.get(&path)?;
+        let (_, peer) = self.by_connection.get(&connection)?;
+        Some((*peer, connection))
+    }
+
+    /// The path that a connection is.
+    pub(super) fn path(&self, connection: ConnectionId) -> Option<(PathId, PeerId)> {
+        self.by_connection.get(&connection).copied()
+    }
+
+    /// How many connections to a relay are there.
+    pub(super) fn legs(&self, relay: PeerId) -> usize {
+        self.legs.get(&relay).map_or(0, Vec::len)
+    }
+
+    /// What a connection is like. A circuit rides on the oldest leg to its relay (libp2p picks that one), whatever its address says.
+    pub(super) fn shape(&self, endpoint: &ConnectedPoint) -> Shape {
+        let address = endpoint.get_remote_address().clone();
+        if !endpoint.is_relayed() {
+            return Shape { kind: kind_of(&address), transport: transport_of(&address), address };
+        }
+        let route = match endpoint {
+            ConnectedPoint::Dialer { address, .. } => address,
+            ConnectedPoint::Listener { local_addr, .. } => local_addr,
+        };
+        let leg = relay_part(route).and_then(|(_, relay)| self.legs.get(&relay)?.first().map(|(_, transport)| *transport));
+        Shape { kind: PathKind::Relayed, transport: leg.unwrap_or_else(|| transport_of(route)), address }
+    }
+}

@@ -1,0 +1,374 @@
+//! The relays that we stay connected to: which leg is up, which is dialled when.
+//!
+//! A relay has several legs (a QUIC and a TCP address); each is kept connected on its own, for ever, with backoff and jitter. A hole
+//! punch needs the address observed on each. A relay is up while one leg is; it went down once all are, told once per outage. The key
+//! that answers first is its key from then on; whoever answers with another is not the relay.
+//!
+//! Sans-IO: the caller brings the time, dials what [`Relays::due`] returns, and reports what became of it.
+
+use std::time::Duration;
+
+use libp2p::{
+    Multiaddr, PeerId,
+    swarm::{
+        ConnectionId,
+        dial_opts::{DialOpts, PeerCondition},
+    },
+};
+use tokio::time::Instant;
+
+use super::{
+    RelayAddress, Transport,
+    address::{peer_of, transport_of},
+};
+
+/// Relays at a time.
+const MAX_RELAYS: usize = 16;
+
+/// Legs of one relay.
+const MAX_LEGS: usize = 4;
+
+/// Waiting times between attempts: doubling from the first to the last, each up to half as long again.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LAST_WAIT: Duration = Duration::from_secs(30);
+
+/// A growing pause.
+#[derive(Debug, Default)]
+pub(super) struct Backoff(u32);
+
+impl Backoff {
+    /// The next pause.
+    pub(super) fn pause(&mut self) -> Duration {
+        let pause = (FIRST_WAIT * 2_u32.pow(self.0.min(5))).min(LAST_WAIT);
+        self.0 = self.0.saturating_add(1);
+        pause.mul_f64(1.0 + rand::random::<f64>() / 2.0)
+    }
+
+    /// It worked: start over.
+    pub(super) fn reset(&mut self) {
+        self.0 = 0;
+    }
+}
+
+/// What became of a relay. The number is its place in [`Relays`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Up(usize),
+    Down(usize, String),
+    Changed(usize),
+}
+
+/// What a connection is to us.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Connected {
+    /// A relay's leg. The change, if it is news.
+    Leg(Option<Change>),
+    /// The leg of a relay that showed another key: close it.
+    Wrong(Option<Change>),
+    /// Nothing to do with relays.
+    Other,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Relays {
+    entries: Vec<Relay>,
+}
+
+/// One relay.
+#[derive(Debug)]
+pub(super) struct Relay {
+    /// As it was given.
+    pub(super) given: RelayAddress,
+    /// Not asked for by name: only a circuit leads through it.
+    pub(super) quiet: bool,
+    /// Who it is, once known.
+    pub(super) peer: Option<PeerId>,
+    legs: Vec<Leg>,
+    told: Told,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Up,
+    Down,
+    Changed,
+}
+
+#[derive(Debug)]
+struct Leg {
+    address: Multiaddr,
+    state: State,
+    backoff: Backoff,
+    tried: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting(Instant),
+    Dialling(ConnectionId),
+    Up(ConnectionId),
+}
+
+impl Relays {
+    /// Takes a relay in; the same one twice is one. A quiet one that is asked for by name becomes an ordinary one. Returns its place,
+    /// or `None` when there are too many or its key is no key.
+    pub(super) fn add(&mut self, given: RelayAddress, quiet: bool, now: Instant) -> Option<usize> {
+        let peer = match &given.key {
+            Some(key) => Some(peer_of(key)?),
+            None => None,
+        };
+        if let Some(place) = self.entries.iter().position(|relay| relay.is(peer, &given.addresses)) {
+            let known = &mut self.entries[place];
+            known.add_legs(&given.addresses, now);
+            if known.quiet && !quiet {
+                (known.quiet, known.given, known.told) = (false, given, Told::Nothing);
+            }
+            return Some(place);
+        }
+        if self.entries.len() >= MAX_RELAYS || given.addresses.is_empty() {
+            return None;
+        }
+        let mut relay = Relay { given, quiet, peer, legs: Vec::new(), told: Told::Nothing };
+        let addresses = relay.given.addresses.clone();
+        relay.add_legs(&addresses, now);
+        self.entries.push(relay);
+        Some(self.entries.len() - 1)
+    }
+
+    /// One relay.
+    pub(super) fn get(&self, place: usize) -> &Relay {
+        &self.entries[place]
+    }
+
+    /// Says "up" of a relay that was up before it was asked for by name.
+    pub(super) fn news_of(&mut self, place: usize) -> Option<Change> {
+        let relay = &mut self.entries[place];
+        (relay.is_up() && relay.told != Told::Up).then(|| {
+            relay.told = Told::Up;
+            Change::Up(place)
+        })
+    }
+
+    /// What is to be dialled now.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<DialOpts> {
+        let mut due = Vec::new();
+        for relay in &mut self.entries {
+            for leg in &mut relay.legs {
+                let State::Waiting(at) = leg.state else { continue };
+                if at <= now {
+                    let options = dial(relay.peer, leg.address.clone());
+                    leg.state = State::Dialling(options.connection_id());
+                    due.push(options);
+                }
+            }
+        }
+        due
+    }
+
+    /// When [`Self::due`] has something next.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let legs = self.entries.iter().flat_map(|relay| &relay.legs);
+        legs.filter_map(|leg| if let State::Waiting(at) = leg.state { Some(at) } else { None }).min()
+    }
+
+    /// A connection is there.
+    pub(super) fn connected(&mut self, connection: ConnectionId, peer: PeerId, now: Instant) -> Connected {
+        let Some((place, leg)) = self.find(connection) else { return Connected::Other };
+        let relay = &mut self.entries[place];
+        if *relay.peer.get_or_insert(peer) != peer {
+            return Connected::Wrong(self.wrong_key(connection, now));
+        }
+        relay.legs[leg].state = State::Up(connection);
+        relay.legs[leg].tried = true;
+        relay.legs[leg].backoff.reset();
+        Connected::Leg(self.news_of(place))
+    }
+
+    /// A dial of ours failed. `None` when it was no leg or is no news.
+    pub(super) fn failed(&mut self, connection: ConnectionId, reason: String, now: Instant) -> Option<Change> {
+        let (place, leg) = self.find(connection)?;
+        let relay = &mut self.entries[place];
+        relay.legs[leg].wait(now);
+        let over = !relay.is_up() && relay.legs.iter().all(|leg| leg.tried);
+        (over && matches!(relay.told, Told::Nothing | Told::Up)).then(|| {
+            relay.told = Told::Down;
+            Change::Down(place, reason)
+        })
+    }
+
+    /// Another key answered. `None` when this was told already.
+    pub(super) fn wrong_key(&mut self, connection: ConnectionId, now: Instant) -> Option<Change> {
+        let (place, leg) = self.find(connection)?;
+        let relay = &mut self.entries[place];
+        relay.legs[leg].wait(now);
+        (!relay.is_up() && relay.told != Told::Changed).then(|| {
+            relay.told = Told::Changed;
+            Change::Changed(place)
+        })
+    }
+
+    /// A connection is gone; its leg is dialled again soon.
+    pub(super) fn closed(&mut self, connection: ConnectionId, now: Instant) -> Option<Change> {
+        let (place, leg) = self.find(connection)?;
+        let relay = &mut self.entries[place];
+        relay.legs[leg].wait(now);
+        (!relay.is_up() && relay.told == Told::Up).then(|| {
+            relay.told = Told::Down;
+            Change::Down(place, "the connection to the relay broke; trying again".to_owned())
+        })
+    }
+
+    /// Another way to this relay, learned from itself.
+    pub(super) fn learn(&mut self, peer: PeerId, address: Multiaddr, now: Instant) {
+        if let Some(relay) = self.entries.iter_mut().find(|relay| relay.peer == Some(peer)) {
+            relay.add_legs(&[address], now);
+        }
+    }
+
+    /// The relay with this key, if it is one of ours.
+    pub(super) fn by_peer(&self, peer: PeerId) -> Option<&Relay> {
+        self.entries.iter().find(|relay| relay.peer == Some(peer))
+    }
+
+    /// Those that are up.
+    pub(super) fn up(&self) -> impl Iterator<Item = PeerId> {
+        self.entries.iter().filter(|relay| relay.is_up()).filter_map(|relay| relay.peer)
+    }
+
+    /// Whether a relay has not yet had its first chance.
+    pub(super) fn any_hope(&self) -> bool {
+        self.entries.iter().any(|relay| !relay.is_up() && relay.told == Told::Nothing)
+    }
+
+    /// The relay and leg that this connection is, or was dialled for.
+    fn find(&self, connection: ConnectionId) -> Option<(usize, usize)> {
+        self.entries.iter().enumerate().find_map(|(place, relay)| {
+            let leg = relay.legs.iter().position(|leg| leg.is(connection))?;
+            Some((place, leg))
+        })
+    }
+}
+
+impl Relay {
+    /// Whether one leg is connected.
+    pub(super) fn is_up(&self) -> bool {
+        self.legs.iter().any(|leg| matches!(leg.state, State::Up(_)))
+    }
+
+    /// The addresses of its legs, those that are up first.
+    pub(super) fn addresses(&self) -> Vec<Multiaddr> {
+        let mut legs: Vec<&Leg> = self.legs.iter().collect();
+        legs.sort_by_key(|leg| !matches!(leg.state, State::Up(_)));
+        legs.into_iter().map(|leg| leg.address.clone()).collect()
+    }
+
+    /// Whether a leg over this transport is known.
+    pub(super) fn has(&self, transport: Transport) -> bool {
+        self.legs.iter().any(|leg| transport_of(&leg.address) == transport)
+    }
+
+    fn is(&self, peer: Option<PeerId>, addresses: &[Multiaddr]) -> bool {
+        match (self.peer, peer) {
+            (Some(mine), Some(other)) => mine == other,
+            _ => self.legs.iter().any(|leg| addresses.contains(&leg.address)),
+        }
+    }
+
+    fn add_legs(&mut self, addresses: &[Multiaddr], now: Instant) {
+        for address in addresses {
+            if self.legs.len() < MAX_LEGS && !self.legs.iter().any(|leg| leg.address == *address) {
+                let state = State::Waiting(now);
+                self.legs.push(Leg { address: address.clone(), state, backoff: Backoff::default(), tried: false });
+            }
+        }
+    }
+}
+
+impl Leg {
+    fn is(&self, connection: ConnectionId) -> bool {
+        matches!(self.state, State::Dialling(mine) | State::Up(mine) if mine == connection)
+    }
+
+    fn wait(&mut self, now: Instant) {
+        self.tried = true;
+        self.state = State::Waiting(now + self.backoff.pause());
+    }
+}
+
+fn dial(peer: Option<PeerId>, address: Multiaddr) -> DialOpts {
+    match peer {
+        Some(peer) => DialOpts::peer_id(peer).addresses(vec![address]).condition(PeerCondition::Always).build(),
+        None => DialOpts::unknown_peer_id().address(address).build(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given() -> RelayAddress {
+        let addresses = ["/ip4/192.0.2.1/udp/4001/quic-v1", "/ip4/192.0.2.1/tcp/4001"].map(|text| text.parse().unwrap());
+        RelayAddress { addresses: addresses.to_vec(), key: None }
+    }
+
+    fn dialled(relays: &mut Relays, now: Instant) -> Vec<ConnectionId> {
+        relays.due(now).iter().map(DialOpts::connection_id).collect()
+    }
+
+    #[test]
+    fn a_relay_is_up_with_its_first_leg_and_down_with_its_last_and_each_is_told_once() {
+        let (mut relays, now, peer) = (Relays::default(), Instant::now(), PeerId::random());
+        relays.add(given(), false, now);
+        let legs = dialled(&mut relays, now);
+        assert_eq!(relays.connected(legs[0], peer, now), Connected::Leg(Some(Change::Up(0))));
+        assert_eq!(relays.connected(legs[1], peer, now), Connected::Leg(None));
+        assert_eq!(relays.closed(legs[0], now), None);
+        assert!(matches!(relays.closed(legs[1], now), Some(Change::Down(0, _))));
+        let again = dialled(&mut relays, now + LAST_WAIT * 2);
+        assert_eq!(again.len(), 2);
+        assert_eq!(relays.failed(again[0], "refused".into(), now), None);
+        assert_eq!(relays.failed(again[1], "refused".into(), now), None);
+    }
+
+    #[test]
+    fn a_relay_that_never_answers_is_down_only_when_every_leg_had_its_chance() {
+        let (mut relays, now) = (Relays::default(), Instant::now());
+        relays.add(given(), false, now);
+        let legs = dialled(&mut relays, now);
+        assert_eq!(relays.failed(legs[0], "refused".into(), now), None);
+        assert_eq!(relays.failed(legs[1], "refused".into(), now), Some(Change::Down(0, "refused".into())));
+    }
+
+    #[test]
+    fn the_key_that_answered_first_stays_the_relays_key() {
+        let (mut relays, now) = (Relays::default(), Instant::now());
+        relays.add(given(), false, now);
+        let legs = dialled(&mut relays, now);
+        relays.connected(legs[0], PeerId::random(), now);
+        relays.closed(legs[0], now);
+        assert_eq!(relays.connected(legs[1], PeerId::random(), now), Connected::Wrong(Some(Change::Changed(0))));
+    }
+
+    #[test]
+    fn the_same_relay_twice_is_one_and_their_number_is_bounded() {
+        let (mut relays, now) = (Relays::default(), Instant::now());
+        assert_eq!(relays.add(given(), true, now), Some(0));
+        assert_eq!(relays.add(given(), false, now), Some(0));
+        assert!(!relays.get(0).quiet);
+        for port in 1..100 {
+            let address = format!("/ip4/192.0.2.1/tcp/{port}").parse().unwrap();
+            relays.add(RelayAddress { addresses: vec![address], key: None }, false, now);
+        }
+        assert_eq!(relays.entries.len(), MAX_RELAYS);
+    }
+
+    #[test]
+    fn pauses_grow_and_stay_bounded() {
+        let mut backoff = Backoff::default();
+        let pauses: Vec<_> = (0..40).map(|_| backoff.pause()).collect();
+        assert!(pauses[0] < FIRST_WAIT * 2 && pauses.iter().all(|pause| *pause <= LAST_WAIT.mul_f64(1.5)));
+        assert!(pauses[39] >= LAST_WAIT);
+    }
+}
