@@ -61,6 +61,9 @@ impl Watch {
     pub(in crate::desktop) fn open(options: &Options) -> Result<Self, DesktopError> {
         let (display, area) = open(options)?;
         [damage::X11_EXTENSION_NAME, xfixes::X11_EXTENSION_NAME].iter().try_for_each(|name| display.require(name))?;
+        if display.x.extension_information("XWAYLAND").map_err(lost)?.is_some() {
+            tracing::warn!("this is XWayland: the viewer may see black where Wayland windows are; log in with an X11 session");
+        }
         let (damage, region) = subscribe(&display).map_err(lost)?;
         Ok(Self {
             display,
