@@ -162,6 +162,8 @@ fn the_window_shows_pictures_and_takes_input() {
     fake(5, 1, (0, 0));
     expect("Button { button: Left, down: false }");
     fake(4, 5, (0, 0));
+    expect("Scroll { dx: 0, dy: 1 }");
+    // winit 0.30 takes the release of a wheel button for a turn too, where the pointer has no scroll axes (XTEST, VNC servers).
     fake(5, 5, (0, 0));
     expect("Scroll { dx: 0, dy: 1 }");
     fake(2, 38, (0, 0));
