@@ -85,7 +85,7 @@ pub enum Command {
 /// How to reach others; the same for hosts and viewers.
 #[derive(Debug, Args)]
 pub struct NetArgs {
-    /// Meet through this relay: HOST[:PORT] or a multiaddr (may be repeated)
+    /// Meet through this relay: HOST, HOST:PORT or a multiaddr (may be repeated)
     #[arg(long, value_name = "ADDR", env = "RS_RELAY", value_delimiter = ',', hide_env_values = true)]
     pub relay: Vec<Relay>,
     /// Listen here instead of on every interface, such as /ip4/0.0.0.0/udp/4001/quic-v1 (may be repeated)

@@ -72,8 +72,7 @@ impl Driver {
     pub(super) fn new(role: Role, resume: Duration) -> Self {
         let (inbound_sender, inbound) = mpsc::channel(READ_QUEUE);
         let session = Session::new(role, resume, Instant::now());
-        let mut driver =
-            Self { session, links: BTreeMap::new(), inbound, inbound_sender, pending: VecDeque::new(), wake: None };
+        let mut driver = Self { session, links: BTreeMap::new(), inbound, inbound_sender, pending: VecDeque::new(), wake: None };
         driver.drain();
         driver
     }

@@ -12,10 +12,7 @@ pub mod relay;
 pub mod rotate_password;
 pub mod viewer;
 
-mod connect;
 mod control_socket;
-mod decode;
-mod door;
 mod driver;
 mod packets;
 mod relays;

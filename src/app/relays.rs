@@ -26,7 +26,8 @@ pub(super) struct Relays {
 pub(super) fn gather(given: &[Relay], config: &Config, link: &[String], store: &Store) -> Result<Relays, Failure> {
     let parse = |text: &String| text.parse::<Relay>().map_err(|error| Failure::new(ExitCode::Usage, error));
     let configured = config.relay.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-    let built_in = option_env!("RS_DEFAULT_RELAY").map(|relay| parse(&relay.to_owned())).transpose()?.into_iter().collect::<Vec<_>>();
+    let built_in =
+        option_env!("RS_DEFAULT_RELAY").map(|relay| parse(&relay.to_owned())).transpose()?.into_iter().collect::<Vec<_>>();
     let first = [given, &configured, &built_in].into_iter().find(|list| !list.is_empty()).unwrap_or(&[]);
     let mut relays = link.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
     for relay in first {
@@ -49,14 +50,17 @@ pub(super) fn listen(given: &[Multiaddr], config: &Config) -> Result<Vec<Multiad
         return Ok(given.to_vec());
     }
     let parse = |text: &String| {
-        text.parse().map_err(|_| Failure::other(format!("config.toml: \"{text}\" in listen is not a multiaddr; correct or remove it")))
+        text.parse()
+            .map_err(|_| Failure::other(format!("config.toml: \"{text}\" in listen is not a multiaddr; correct or remove it")))
     };
     config.listen.iter().map(parse).collect()
 }
 
 /// What to say of a relay whose key changed.
 pub(super) fn changed(name: &str) -> String {
-    format!("the relay {name} has another key than before, so it is not used; if it was set up anew, remove its line from known_relays")
+    format!(
+        "the relay {name} has another key than before, so it is not used; if it was set up anew, remove its line from known_relays"
+    )
 }
 
 impl Relays {

@@ -206,6 +206,25 @@ mod tests {
     }
 
     #[test]
+    fn a_target_is_an_id_an_id_at_an_address_or_a_link() {
+        let id: HostId = "9339-2522-7420-3124".parse().expect("a good ID");
+        assert_eq!(" 9339 2522 7420 3124 ".parse(), Ok(Target::Id(id)));
+        let address: Multiaddr = "/ip4/192.0.2.7/udp/4001/quic-v1".parse().expect("a multiaddr");
+        assert_eq!(format!("{id}@{address}").parse(), Ok(Target::At(id, address)));
+        for text in [
+            "",
+            "@",
+            "9339-2522-7420-3124@",
+            "9339-2522-7420-3124@/x",
+            "9339-2522-7420-3125@/ip4/192.0.2.7/tcp/1",
+            "rs://",
+            "http://a",
+        ] {
+            assert!(text.parse::<Target>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_relay_is_refused() {
         for text in [
             "",

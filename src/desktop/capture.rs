@@ -12,7 +12,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -66,7 +66,7 @@ pub enum CaptureEvent {
 
 /// A running capture thread. Dropping it stops it.
 pub struct Capture {
-    credit: Arc<AtomicU32>,
+    wanted: Arc<Wanted>,
     stop: CancellationToken,
     wake: Wake,
     thread: Option<JoinHandle<()>>,
@@ -85,26 +85,32 @@ impl Capture {
         open: impl FnOnce() -> Result<Box<dyn Screen>, DesktopError> + Send + 'static,
         events: mpsc::Sender<CaptureEvent>,
     ) -> Result<(Self, Size), DesktopError> {
-        let (credit, stop) = (Arc::<AtomicU32>::default(), CancellationToken::new());
+        let (wanted, stop) = (Arc::<Wanted>::default(), CancellationToken::new());
         let outlet = Outlet { events, stop: stop.clone() };
-        let worker_credit = Arc::clone(&credit);
+        let worker_wanted = Arc::clone(&wanted);
         let (thread, (wake, size)) = spawn(
             "capture",
             move || {
-                let worker = Worker::new(open()?, outlet.clone(), worker_credit)?;
+                let worker = Worker::new(open()?, outlet.clone(), worker_wanted)?;
                 let opened = (worker.screen.wake(), worker.screen.size());
                 Ok(((worker, outlet), opened))
             },
             |(worker, outlet)| run(worker, &outlet),
         )?;
-        Ok((Self { credit, stop, wake, thread: Some(thread) }, size))
+        Ok((Self { wanted, stop, wake, thread: Some(thread) }, size))
     }
 
     /// Gives credit for one more picture: the next change is encoded and told at once.
     pub fn want_picture(&self) {
         let more = |credit: u32| (credit < MAX_CREDIT).then(|| credit + 1);
         // An error means that the credit is full.
-        let _ = self.credit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        let _ = self.wanted.credit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        (self.wake)();
+    }
+
+    /// Stops looking at the screen, or goes on; credit is kept meanwhile. What was told already was seen before.
+    pub fn pause(&self, paused: bool) {
+        self.wanted.is_paused.store(paused, Ordering::Relaxed);
         (self.wake)();
     }
 }
@@ -118,6 +124,15 @@ impl Drop for Capture {
             let _ = thread.join();
         }
     }
+}
+
+/// What the thread may do, told by [`Capture`].
+#[derive(Default)]
+struct Wanted {
+    /// So many pictures.
+    credit: AtomicU32,
+    /// None for now.
+    is_paused: AtomicBool,
 }
 
 /// Where the thread's events go.
@@ -150,7 +165,7 @@ struct Worker {
     encoder: Encoder,
     frame: Frame,
     outlet: Outlet,
-    credit: Arc<AtomicU32>,
+    wanted: Arc<Wanted>,
     /// Whether the screen differs from the last picture told.
     is_damaged: bool,
     /// When the next picture may be captured.
@@ -158,10 +173,10 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(screen: Box<dyn Screen>, outlet: Outlet, credit: Arc<AtomicU32>) -> Result<Self, DesktopError> {
+    fn new(screen: Box<dyn Screen>, outlet: Outlet, wanted: Arc<Wanted>) -> Result<Self, DesktopError> {
         let encoder = Encoder::new().map_err(encoder_error)?;
         let frame = Frame::new(screen.size());
-        Ok(Self { screen, encoder, frame, outlet, credit, is_damaged: true, not_before: Instant::now() })
+        Ok(Self { screen, encoder, frame, outlet, wanted, is_damaged: true, not_before: Instant::now() })
     }
 
     fn work(&mut self) -> Result<(), DesktopError> {
@@ -181,7 +196,8 @@ impl Worker {
 
     /// The time until a picture is due, if one is wanted.
     fn patience(&self) -> Option<Duration> {
-        let is_wanted = self.is_damaged && self.credit.load(Ordering::Relaxed) > 0;
+        let may_look = !self.wanted.is_paused.load(Ordering::Relaxed) && self.wanted.credit.load(Ordering::Relaxed) > 0;
+        let is_wanted = self.is_damaged && may_look;
         is_wanted.then(|| self.not_before.saturating_duration_since(Instant::now()))
     }
 
@@ -191,7 +207,7 @@ impl Worker {
         let damage = self.screen.grab(&mut self.frame)?;
         if let Some(picture) = self.encoder.encode(&self.frame, &damage).map_err(encoder_error)? {
             // Only this thread takes credit, and it saw some.
-            self.credit.fetch_sub(1, Ordering::Relaxed);
+            self.wanted.credit.fetch_sub(1, Ordering::Relaxed);
             self.outlet.tell(CaptureEvent::Picture(picture));
         }
         Ok(())

@@ -141,7 +141,9 @@ mod tests {
     fn bounds_are_inclusive() {
         let text = |length| Message::Input(InputEvent::Text("x".repeat(length)));
         let chat = |length| Message::Chat("x".repeat(length));
-        for valid in [chat(0), chat(MAX_CHAT), text(MAX_TEXT), cursor(0, 0, 0, 0), cursor(2, 1, 0, 8), cursor(256, 256, 255, 262_144)] {
+        for valid in
+            [chat(0), chat(MAX_CHAT), text(MAX_TEXT), cursor(0, 0, 0, 0), cursor(2, 1, 0, 8), cursor(256, 256, 255, 262_144)]
+        {
             assert!(valid.is_valid(), "{valid:?}");
         }
         for invalid in [chat(MAX_CHAT + 1), text(MAX_TEXT + 1), cursor(1, 1, 0, 5), cursor(2, 2, 2, 16), cursor(257, 1, 0, 1028)] {

@@ -1,6 +1,11 @@
 //! `config.toml`: what a person would otherwise type again and again. All of it is optional, and the command line wins.
 
+use std::time::Duration;
+
 use serde::Deserialize;
+
+/// How long a session waits for a lost network, unless the file says otherwise.
+const RESUME: Duration = Duration::from_secs(120);
 
 /// The configuration file.
 ///
@@ -8,6 +13,7 @@ use serde::Deserialize;
 /// relay = ["relay.example.org"]
 /// listen = ["/ip4/0.0.0.0/udp/4001/quic-v1"]
 /// name = "Anna"
+/// resume_seconds = 300
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -18,9 +24,17 @@ pub struct Config {
     pub listen: Vec<String>,
     /// The name that the other side sees; without it, the login name.
     pub name: Option<String>,
+    /// How long a session waits for a lost network, in seconds; without it, two minutes.
+    pub resume_seconds: Option<u64>,
 }
 
 impl Config {
+    /// How long a session waits for a lost network.
+    #[must_use]
+    pub fn resume(&self) -> Duration {
+        self.resume_seconds.map_or(RESUME, Duration::from_secs)
+    }
+
     /// Parses the file; an error says in one line what is wrong and in which line.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         toml::from_str(text).map_err(|error: toml::de::Error| {

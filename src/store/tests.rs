@@ -129,6 +129,16 @@ fn a_pin_never_changes() {
 }
 
 #[test]
+fn a_host_is_pinned_under_its_id() {
+    let (_folder, store) = store();
+    let id: HostId = "9339-2522-7420-3124".parse().expect("a good ID");
+    assert_eq!(store.pinned_host(id).expect("no file is fine"), None);
+    store.pin_host(id, PeerKey([1; 32])).expect("pinned");
+    assert_eq!(store.pinned_host(id).expect("read"), Some(PeerKey([1; 32])));
+    assert!(one_line(&store.pin_host(id, PeerKey([2; 32])).expect_err("another key")).contains("9339-2522-7420-3124"));
+}
+
+#[test]
 fn a_viewer_is_known_by_its_key() {
     let (_folder, store) = store();
     store.remember_viewer(PeerKey([1; 32]), "Anna\n\u{1b}[2J of the shop").expect("written");

@@ -9,8 +9,14 @@ pub mod picture;
 pub mod prompt;
 pub mod qr;
 pub mod screenshot;
+pub mod terminal;
+pub mod window;
 pub mod words;
 
+mod canvas;
+mod hands;
+mod stage;
+mod status;
 mod stdin;
 
 use tokio::sync::mpsc;

@@ -82,7 +82,10 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
     let (node, network) = net::node::start(node_config).await.map_err(|error| Failure::other(format!("{error:#}")))?;
     let (requests, asked) = mpsc::channel(1);
     control_socket::serve(&store.control_socket(), requests).map_err(|error| {
-        Failure::other(format!("the local socket {} cannot be made ({error}); use a shorter RS_HOME", store.control_socket().display()))
+        Failure::other(format!(
+            "the local socket {} cannot be made ({error}); use a shorter RS_HOME",
+            store.control_socket().display()
+        ))
     })?;
     for relay in relays.addresses() {
         node.use_relay(relay).await?;

@@ -32,9 +32,8 @@ impl Secret {
             PasswordKind::OneTime => drop(secret.rotate(false, None, store, door)?),
             PasswordKind::Permanent => match store.password_record()? {
                 Some(record) => {
-                    let verifier = Verifier::from_bytes(&record).map_err(|error| {
-                        Failure::other(format!("{error}; make a new one with: rs rotate-password --permanent"))
-                    })?;
+                    let verifier = Verifier::from_bytes(&record)
+                        .map_err(|error| Failure::other(format!("{error}; make a new one with: rs rotate-password --permanent")))?;
                     secret.epoch = door.set_password(verifier);
                 }
                 None => drop(secret.rotate(true, None, store, door)?),
@@ -51,8 +50,7 @@ impl Secret {
         // A permanent host stays one: `r` and a plain rotate-password change the permanent password.
         let permanent = permanent || (self.mode == PasswordKind::Permanent);
         let password = tokio::task::block_in_place(|| {
-            let password =
-                if permanent { rotate_password::new_permanent(store, own)? } else { Password::one_time(&mut OsRng) };
+            let password = if permanent { rotate_password::new_permanent(store, own)? } else { Password::one_time(&mut OsRng) };
             let verifier = match (permanent, store.password_record()?) {
                 (true, Some(record)) => Verifier::from_bytes(&record).map_err(Failure::other)?,
                 _ => Verifier::new(&password, &self.host, &mut OsRng),

@@ -329,6 +329,7 @@ async fn open_lane(node: &Node, path: PathId, auth: &Authenticated, lane: Lane) 
     let (initiator, first) = LaneInitiator::new(auth, lane, &mut OsRng).map_err(|error| error.to_string())?;
     packets::write(&mut stream, &first).await.map_err(|error| error.to_string())?;
     let answer = packets::read(&mut stream, auth::MAX_MESSAGE).await.map_err(|error| error.to_string())?;
-    let (sealer, opener) = initiator.finish(&answer.ok_or("the host no longer knows this session")?).map_err(|error| error.to_string())?;
+    let (sealer, opener) =
+        initiator.finish(&answer.ok_or("the host no longer knows this session")?).map_err(|error| error.to_string())?;
     Ok(OpenLane { stream, sealer, opener })
 }

@@ -55,7 +55,8 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
     // With the password on stdin, its line comes before any command's.
     let password = password_source(&args)?;
     let (json, quiet) = (args.json, args.screenshot.is_some());
-    let face = runtime.spawn(async move { if quiet && !json { drain(shown).await } else { headless::run_viewer(shown, json, commands).await } });
+    let face = runtime
+        .spawn(async move { if quiet && !json { drain(shown).await } else { headless::run_viewer(shown, json, commands).await } });
 
     let result = runtime.block_on(open(&args, password, &faces)).and_then(|opened| {
         let (window_seat, window_acted) = if windowed {

@@ -103,7 +103,8 @@ impl Session {
         };
         session.open(path);
         // Other paths that came up meanwhile are backups.
-        let others: Vec<_> = session.network.paths.iter().filter(|(_, known)| known.key == session.auth.peer).map(|(path, _)| *path).collect();
+        let others: Vec<_> =
+            session.network.paths.iter().filter(|(_, known)| known.key == session.auth.peer).map(|(path, _)| *path).collect();
         others.into_iter().filter(|other| *other != path).for_each(|other| session.open(other));
         Ok(session)
     }
@@ -338,6 +339,8 @@ pub(super) fn farewell(reason: EndReason) -> &'static str {
         EndReason::Lost => "the connection to the host was lost and did not come back; connect again",
         EndReason::ScreenLost => "the host can no longer share its screen; ask its user to start rs host again",
         EndReason::ProtocolError => "the other side broke the protocol; both should use the same version of rs",
-        EndReason::HostEnded | EndReason::ViewerLeft | EndReason::PasswordRotated | EndReason::HostQuit => "the session is finished",
+        EndReason::HostEnded | EndReason::ViewerLeft | EndReason::PasswordRotated | EndReason::HostQuit => {
+            "the session is finished"
+        }
     }
 }

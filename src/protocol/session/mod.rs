@@ -42,7 +42,9 @@ use record::{MAX_PICTURE, Record};
 
 use super::message::{EndReason, Message};
 
-/// The most paths of a session. When it has as many, a new one takes the place of a dead one, or is not used.
+/// The most paths of a session. When it has as many, a new one takes the place of a dead one, or of the farthest, oldest one that
+/// is not in use. (Never refused: the two sides may differ in what they hold for dead, and a path is good for nothing unless
+/// both take it. If the other side still uses what was forgotten here, it gets no answer there and goes elsewhere.)
 pub const MAX_PATHS: usize = 8;
 /// The longest time for which a message stays unacknowledged because of us.
 pub const ACK_DELAY: Duration = Duration::from_millis(25);
@@ -313,13 +315,13 @@ impl Session {
     // What came in.
 
     fn add_path(&mut self, now: Instant, id: PathId, kind: PathKind) {
-        if self.paths.len() >= MAX_PATHS
-            && let Some(dead) = self.paths.iter().find(|(_, path)| !path.is_alive()).map(|(id, _)| *id)
-        {
-            self.paths.remove(&dead);
-        }
-        if self.paths.len() >= MAX_PATHS || self.paths.contains_key(&id) {
+        if self.paths.contains_key(&id) {
             return;
+        }
+        if self.paths.len() >= MAX_PATHS
+            && let Some(worst) = path::worst(&self.paths, self.current)
+        {
+            self.paths.remove(&worst);
         }
         self.paths.insert(id, Path::new(kind, now));
         self.transmit(id, &Record::Attach { control: self.acks.next, picture: self.incoming.wanted() });

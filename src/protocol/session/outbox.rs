@@ -102,7 +102,12 @@ impl Outbox {
     fn replace_last(&mut self, message: &Message) -> bool {
         let last_was_sent = self.sent == self.first + self.waiting.len() as u64;
         match self.waiting.back_mut() {
-            Some(last) if !last_was_sent && message.is_droppable() && discriminant(last) == discriminant(message) && last.is_droppable() => {
+            Some(last)
+                if !last_was_sent
+                    && message.is_droppable()
+                    && discriminant(last) == discriminant(message)
+                    && last.is_droppable() =>
+            {
                 last.clone_from(message);
                 true
             }

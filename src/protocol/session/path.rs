@@ -45,6 +45,18 @@ pub enum PathKind {
     Lan,
 }
 
+impl PathKind {
+    /// The word used in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Relayed => "relayed",
+            Self::Direct => "direct",
+            Self::Lan => "lan",
+        }
+    }
+}
+
 /// What a session knows about one path.
 pub(super) struct Path {
     pub(super) kind: PathKind,
@@ -92,10 +104,6 @@ impl Path {
 
     pub(super) fn is_attached(&self) -> bool {
         self.attached
-    }
-
-    pub(super) fn is_alive(&self) -> bool {
-        self.alive
     }
 
     /// Whether the session can use it.
@@ -181,6 +189,12 @@ pub(super) fn follow(paths: &BTreeMap<PathId, Path>) -> Option<PathId> {
     usable.max_by_key(|(id, path)| (path.epoch, path.kind, Reverse(**id))).map(|(id, _)| *id)
 }
 
+/// The path to forget when there are too many: a dead one, else the farthest and oldest; never the one in use.
+pub(super) fn worst(paths: &BTreeMap<PathId, Path>, current: Option<PathId>) -> Option<PathId> {
+    let spare = paths.iter().filter(|(id, _)| Some(**id) != current);
+    spare.min_by_key(|(id, path)| (path.alive, path.kind, **id)).map(|(id, _)| *id)
+}
+
 fn is_much_quicker(other: &Path, in_use: &Path) -> bool {
     match (other.rtt, in_use.rtt) {
         (Some(other), Some(in_use)) => other * 2 <= in_use && other + QUICKER <= in_use,
@@ -218,9 +232,9 @@ mod tests {
         let lan = paths.get_mut(&PathId(2)).expect("it is there");
         assert!(lan.ping(now + PING_CURRENT + 300 * MS, true).is_some());
         lan.expire(now + PING_CURRENT + SILENCE + 299 * MS);
-        assert!(lan.is_alive());
+        assert!(lan.alive);
         lan.expire(now + PING_CURRENT + SILENCE + 300 * MS);
-        assert!(!lan.is_alive());
+        assert!(!lan.alive);
         assert_eq!(nominate(&paths, Some(PathId(2)), false), Some(PathId(1)));
     }
 
@@ -253,9 +267,9 @@ mod tests {
         let now = Instant::now();
         let mut path = Path::new(PathKind::Direct, now);
         path.expire(now + SILENCE);
-        assert!(!path.is_alive() && path.death().is_none() && path.ping_due(false).is_none());
+        assert!(!path.alive && path.death().is_none() && path.ping_due(false).is_none());
         path.pong(now + 5 * SILENCE, 0).expect("the ping under way");
-        assert!(path.is_alive());
+        assert!(path.alive);
         assert!(path.pong(now + 5 * SILENCE, 0).is_err(), "answered already");
     }
 }

@@ -1,0 +1,26 @@
+//! The real binary, from end to end: every promise of the command line, with real processes, sockets and displays.
+//!
+//! | module | promises |
+//! |---|---|
+//! | [`rig`] | what the tests stand on is true |
+//! | [`direct`] | a whole session over a given address: consent, picture, input, chat, permissions, the end |
+//! | [`relayed`] | the bare ID through a relay, and links |
+//! | [`lan`] | the bare ID on a network without a relay |
+//! | [`passwords`] | rotation, permanent passwords, no password |
+//! | [`identity`] | a host whose key changed is not talked to |
+//! | [`loss`] | a host or viewer that dies |
+//! | [`desktop`] | a real screen, pointer and keyboard, and the person in front of them |
+//! | [`window`] | the viewer's window |
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod desktop;
+mod direct;
+mod identity;
+mod lan;
+mod loss;
+mod passwords;
+mod relayed;
+mod rig;
+mod window;

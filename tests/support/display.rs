@@ -1,0 +1,384 @@
+//! A private X display and the person in front of it.
+//!
+//! [`Display::start`] runs Xvfb on a free display number (`-displayfd`). What the methods type and click comes from XTEST: that is
+//! right for the *supporter's* display, where a person uses a window. On the *host's* display XTEST is what `rs` itself uses, so the
+//! host's person is [`Display::person`], who has a mouse of their own.
+
+use std::{
+    collections::HashSet,
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
+use x11rb::{
+    connection::Connection,
+    protocol::{
+        randr::{self, ConnectionExt as _},
+        xproto::{
+            self, AtomEnum, ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _, EventMask, ImageFormat, InputFocus,
+            MapState, Window,
+        },
+        xtest::ConnectionExt as _,
+    },
+    rust_connection::RustConnection,
+};
+
+use super::{
+    image::{Colour, Image},
+    physical::Physical,
+    process::Process,
+    until, until_true,
+};
+
+/// A display. Dropping it ends the server, and with it every program on it.
+pub(crate) struct Display {
+    // Before the server: the connection is closed first.
+    connection: RustConnection,
+    screen: usize,
+    name: String,
+    _server: Process,
+}
+
+impl Display {
+    /// Starts a display of this size in pixels, 24 bits deep.
+    ///
+    /// # Panics
+    /// In one line, when there is no Xvfb.
+    pub(crate) fn start(width: u16, height: u16) -> Self {
+        let mut command = Command::new("Xvfb");
+        command.args([
+            "-displayfd",
+            "1",
+            "-screen",
+            "0",
+            &format!("{width}x{height}x24"),
+            "-noreset",
+            "-nolisten",
+            "tcp",
+            "+extension",
+            "RANDR",
+        ]);
+        let mut server = Process::start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()));
+        let output = server.child().stdout.take().expect("it was piped");
+        let mut number = String::new();
+        BufReader::new(output).read_line(&mut number).expect("Xvfb's output can be read");
+        assert!(!number.trim().is_empty(), "Xvfb did not start a display of {width}x{height} pixels");
+        Self::with_server(format!(":{}", number.trim()), server)
+    }
+
+    fn with_server(name: String, server: Process) -> Self {
+        let (connection, screen) = RustConnection::connect(Some(&name)).expect("a started display takes connections");
+        Self { connection, screen, name, _server: server }
+    }
+
+    /// What belongs into `DISPLAY`.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The person in front of this display.
+    pub(crate) fn person(&self) -> Physical<'_> {
+        Physical::of(&self.connection)
+    }
+
+    /// A command that will show its windows here and sees nothing else of the environment's display.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("DISPLAY", &self.name).env_remove("WAYLAND_DISPLAY").env_remove("XAUTHORITY");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    /// Starts a program here.
+    #[track_caller]
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Process {
+        Process::start(self.command(program).args(arguments))
+    }
+
+    /// Starts the window manager and waits until it manages.
+    #[track_caller]
+    pub(crate) fn run_window_manager(&self) -> Process {
+        let manager = self.run("openbox", &["--sm-disable"]);
+        until_true("openbox manages the display", || self.windows_of(self.root(), "_NET_SUPPORTING_WM_CHECK").is_some());
+        manager
+    }
+
+    // What there is.
+
+    fn root(&self) -> Window {
+        self.connection.setup().roots[self.screen].root
+    }
+
+    /// The size now, in pixels.
+    pub(crate) fn size(&self) -> (u16, u16) {
+        self.geometry(self.root()).map(|(_, _, width, height)| (width, height)).expect("a display has a root window")
+    }
+
+    /// Place on the screen and size of a window; `None` when it is gone.
+    pub(crate) fn geometry(&self, window: Window) -> Option<(i16, i16, u16, u16)> {
+        let geometry = self.connection.get_geometry(window).ok()?.reply().ok()?;
+        let place = self.connection.translate_coordinates(window, self.root(), 0, 0).ok()?.reply().ok()?;
+        Some((place.dst_x, place.dst_y, geometry.width, geometry.height))
+    }
+
+    /// The visible window with this text in its title or class, or `None`.
+    pub(crate) fn find_window(&self, text: &str) -> Option<Window> {
+        self.tree(self.root()).into_iter().find(|window| {
+            self.is_visible(*window)
+                && [self.title(*window), self.property(*window, AtomEnum::WM_CLASS.into())].iter().any(|name| name.contains(text))
+        })
+    }
+
+    /// Waits for [`Self::find_window`].
+    #[track_caller]
+    pub(crate) fn window(&self, text: &str) -> Window {
+        until(&format!("a window called \"{text}\""), || self.find_window(text))
+    }
+
+    /// The title of a window, empty when it has none.
+    pub(crate) fn title(&self, window: Window) -> String {
+        let modern = self.property(window, self.atom("_NET_WM_NAME"));
+        if modern.is_empty() { self.property(window, AtomEnum::WM_NAME.into()) } else { modern }
+    }
+
+    /// All that a screen shows.
+    pub(crate) fn picture(&self) -> Image {
+        let (width, height) = self.size();
+        self.area(0, 0, width, height)
+    }
+
+    /// What a window and those above it show; `None` when it is not wholly on the screen (any more).
+    pub(crate) fn picture_of(&self, window: Window) -> Option<Image> {
+        let (x, y, width, height) = self.geometry(window)?;
+        let (screen_width, screen_height) = self.size();
+        let inside = |start: i16, length: u16, limit: u16| start >= 0 && i32::from(start) + i32::from(length) <= i32::from(limit);
+        (inside(x, width, screen_width) && inside(y, height, screen_height)).then(|| self.area(x, y, width, height))
+    }
+
+    /// The colour of one pixel.
+    pub(crate) fn pixel(&self, x: i16, y: i16) -> Colour {
+        self.area(x, y, 1, 1).pixels[0]
+    }
+
+    fn area(&self, x: i16, y: i16, width: u16, height: u16) -> Image {
+        let image = self.connection.get_image(ImageFormat::Z_PIXMAP, self.root(), x, y, width, height, !0);
+        let bgrx = image.expect("the display takes requests").reply().expect("the area is on the screen").data;
+        let pixels = bgrx.chunks_exact(4).map(|pixel| [pixel[2], pixel[1], pixel[0]]).collect();
+        Image { width: width.into(), height: height.into(), pixels }
+    }
+
+    /// Where the pointer is.
+    pub(crate) fn pointer(&self) -> (i16, i16) {
+        let pointer =
+            self.connection.query_pointer(self.root()).expect("the display takes requests").reply().expect("there is a pointer");
+        (pointer.root_x, pointer.root_y)
+    }
+
+    /// Whether a pointer button is held.
+    pub(crate) fn holds_a_button(&self) -> bool {
+        let pointer =
+            self.connection.query_pointer(self.root()).expect("the display takes requests").reply().expect("there is a pointer");
+        pointer.mask.intersects(xproto::KeyButMask::BUTTON1 | xproto::KeyButMask::BUTTON2 | xproto::KeyButMask::BUTTON3)
+    }
+
+    /// The key codes held down now.
+    pub(crate) fn held_keys(&self) -> HashSet<u8> {
+        let held = self.connection.query_keymap().expect("the display takes requests").reply().expect("there is a keyboard").keys;
+        (0..=u8::MAX).filter(|code| held[usize::from(code / 8)] & (1 << (code % 8)) != 0).collect()
+    }
+
+    // What its person does.
+
+    /// Moves the pointer.
+    pub(crate) fn point(&self, x: i16, y: i16) {
+        self.fake(xproto::MOTION_NOTIFY_EVENT, 0, x, y);
+    }
+
+    /// Clicks a button (1 is the left one) at this place.
+    pub(crate) fn click(&self, x: i16, y: i16, button: u8) {
+        self.point(x, y);
+        self.fake(xproto::BUTTON_PRESS_EVENT, button, 0, 0);
+        self.fake(xproto::BUTTON_RELEASE_EVENT, button, 0, 0);
+    }
+
+    /// Presses a key and keeps it down.
+    pub(crate) fn press(&self, keycode: u8) {
+        self.fake(xproto::KEY_PRESS_EVENT, keycode, 0, 0);
+    }
+
+    /// Lets go of a key.
+    pub(crate) fn release(&self, keycode: u8) {
+        self.fake(xproto::KEY_RELEASE_EVENT, keycode, 0, 0);
+    }
+
+    /// Presses a key together with the keys before it, as in `Ctrl+Shift+C`.
+    pub(crate) fn chord(&self, keysyms: &[u32]) {
+        let codes: Vec<u8> = keysyms.iter().map(|keysym| self.keycode(*keysym)).collect();
+        codes.iter().for_each(|code| self.press(*code));
+        codes.iter().rev().for_each(|code| self.release(*code));
+    }
+
+    /// Types text of Latin letters, digits, signs and line ends.
+    pub(crate) fn type_text(&self, text: &str) {
+        for character in text.chars() {
+            let keysym = if character == '\n' { keysym::RETURN } else { u32::from(character) };
+            let (code, shift) = self.key_for(keysym);
+            if shift {
+                self.chord(&[keysym::SHIFT, self.keysym_of(code)]);
+            } else {
+                self.press(code);
+                self.release(code);
+            }
+        }
+    }
+
+    /// The key that gives this keysym without Shift.
+    pub(crate) fn keycode(&self, keysym: u32) -> u8 {
+        self.key_for(keysym).0
+    }
+
+    /// Gives a window the keyboard, and waits until it has it.
+    #[track_caller]
+    pub(crate) fn focus(&self, window: Window) {
+        self.activate(window);
+        until_true("the window has the keyboard", || {
+            if self.has_focus(window) {
+                return true;
+            }
+            let _ = self.connection.set_input_focus(InputFocus::PARENT, window, x11rb::CURRENT_TIME).map(|sent| sent.check());
+            false
+        });
+    }
+
+    /// Whether a window, or one inside it, has the keyboard.
+    pub(crate) fn has_focus(&self, window: Window) -> bool {
+        let focus = self.connection.get_input_focus().expect("the display takes requests").reply().expect("there is a focus").focus;
+        self.tree(window).contains(&focus)
+    }
+
+    /// Takes the keyboard away from every window.
+    pub(crate) fn unfocus(&self) {
+        let sent = self.connection.set_input_focus(InputFocus::PARENT, self.root(), x11rb::CURRENT_TIME);
+        sent.expect("the display takes requests").check().expect("the root window takes the focus");
+    }
+
+    /// Asks the window manager to close a window, as a click on its cross does (EWMH `_NET_CLOSE_WINDOW`).
+    pub(crate) fn close(&self, window: Window) {
+        self.tell_manager(window, "_NET_CLOSE_WINDOW", [x11rb::CURRENT_TIME, 2, 0, 0, 0]);
+    }
+
+    /// Moves and sizes a window.
+    pub(crate) fn place(&self, window: Window, x: i32, y: i32, width: u32, height: u32) {
+        let place = ConfigureWindowAux::new().x(x).y(y).width(width).height(height);
+        self.connection.configure_window(window, &place).expect("the display takes requests").check().expect("the window is there");
+    }
+
+    /// Gives the screen another size, at most the one it started with, as a person does in the display settings.
+    pub(crate) fn resize(&self, width: u16, height: u16) {
+        self.try_resize(width, height).expect("the display has RANDR 1.2 and takes the size");
+        until_true("the screen has the new size", || self.size() == (width, height));
+    }
+
+    fn try_resize(&self, width: u16, height: u16) -> Result<(), x11rb::errors::ReplyOrIdError> {
+        let (root, none) = (self.root(), x11rb::NONE);
+        let resources = self.connection.randr_get_screen_resources(root)?.reply()?;
+        let (crtc, output) = (resources.crtcs[0], resources.outputs[0]);
+        let name = format!("{width}x{height}");
+        let mode = randr::ModeInfo { width, height, name_len: u16::try_from(name.len()).unwrap_or_default(), ..Default::default() };
+        let mode = self.connection.randr_create_mode(root, mode, name.as_bytes())?.reply()?.mode;
+        self.connection.randr_add_output_mode(output, mode)?.check()?;
+        let _grab = self.connection.grab_server()?;
+        let rotation = randr::Rotation::ROTATE0;
+        let now = x11rb::CURRENT_TIME;
+        self.connection.randr_set_crtc_config(crtc, now, now, 0, 0, none, rotation, &[])?.reply()?;
+        self.connection.randr_set_screen_size(root, width, height, u32::from(width) / 4, u32::from(height) / 4)?.check()?;
+        self.connection.randr_set_crtc_config(crtc, now, now, 0, 0, mode, rotation, &[output])?.reply()?;
+        self.connection.ungrab_server()?.check()?;
+        Ok(())
+    }
+
+    // Parts.
+
+    fn fake(&self, event: u8, detail: u8, x: i16, y: i16) {
+        let sent = self.connection.xtest_fake_input(event, detail, x11rb::CURRENT_TIME, self.root(), x, y, 0);
+        sent.expect("the display takes requests").check().expect("the display has XTEST");
+    }
+
+    /// The key code of a keysym, and whether it needs Shift.
+    fn key_for(&self, keysym: u32) -> (u8, bool) {
+        let setup = self.connection.setup();
+        let first = setup.min_keycode;
+        let mapping = self.connection.get_keyboard_mapping(first, setup.max_keycode - first + 1);
+        let mapping = mapping.expect("the display takes requests").reply().expect("there is a keyboard");
+        let width = usize::from(mapping.keysyms_per_keycode);
+        let position = |level: usize| mapping.keysyms.chunks_exact(width).position(|levels| levels.get(level) == Some(&keysym));
+        let key = |index: usize| first + u8::try_from(index).expect("at most 248 keys");
+        position(0)
+            .map(|index| (key(index), false))
+            .or_else(|| position(1).map(|index| (key(index), true)))
+            .expect("a key for this sign")
+    }
+
+    fn keysym_of(&self, keycode: u8) -> u32 {
+        let mapping = self.connection.get_keyboard_mapping(keycode, 1).expect("the display takes requests");
+        mapping.reply().expect("there is a keyboard").keysyms[0]
+    }
+
+    fn is_visible(&self, window: Window) -> bool {
+        let attributes = self.connection.get_window_attributes(window).ok().and_then(|cookie| cookie.reply().ok());
+        attributes.is_some_and(|attributes| attributes.map_state == MapState::VIEWABLE)
+    }
+
+    /// A window and all inside it; windows that vanish meanwhile are left out.
+    fn tree(&self, window: Window) -> Vec<Window> {
+        let children = self.connection.query_tree(window).ok().and_then(|cookie| cookie.reply().ok()).map(|tree| tree.children);
+        std::iter::once(window).chain(children.unwrap_or_default().into_iter().flat_map(|child| self.tree(child))).collect()
+    }
+
+    fn atom(&self, name: &str) -> xproto::Atom {
+        self.connection
+            .intern_atom(false, name.as_bytes())
+            .expect("the display takes requests")
+            .reply()
+            .expect("atoms are cheap")
+            .atom
+    }
+
+    fn property(&self, window: Window, property: xproto::Atom) -> String {
+        let value = self
+            .connection
+            .get_property(false, window, property, AtomEnum::ANY, 0, 256)
+            .ok()
+            .and_then(|cookie| cookie.reply().ok());
+        value.map(|value| String::from_utf8_lossy(&value.value).into_owned()).unwrap_or_default()
+    }
+
+    fn windows_of(&self, window: Window, property: &str) -> Option<Window> {
+        let value = self.connection.get_property(false, window, self.atom(property), AtomEnum::WINDOW, 0, 1).ok()?.reply().ok()?;
+        value.value32()?.next()
+    }
+
+    /// Asks the window manager, if there is one, to raise a window and give it the keyboard (EWMH `_NET_ACTIVE_WINDOW`).
+    fn activate(&self, window: Window) {
+        self.tell_manager(window, "_NET_ACTIVE_WINDOW", [2, x11rb::CURRENT_TIME, 0, 0, 0]); // 2: asked by the user
+    }
+
+    fn tell_manager(&self, window: Window, what: &str, data: [u32; 5]) {
+        let message = ClientMessageEvent::new(32, window, self.atom(what), data);
+        let mask = EventMask::SUBSTRUCTURE_REDIRECT | EventMask::SUBSTRUCTURE_NOTIFY;
+        let sent = self.connection.send_event(false, self.root(), mask, message);
+        sent.expect("the display takes requests").check().expect("the root window takes messages");
+    }
+}
+
+/// Names of keys that give no sign (keysymdef.h).
+pub(crate) mod keysym {
+    /// Enter.
+    pub(crate) const RETURN: u32 = 0xff0d;
+    /// The left Shift key.
+    pub(crate) const SHIFT: u32 = 0xffe1;
+    /// The left Control key.
+    pub(crate) const CONTROL: u32 = 0xffe3;
+    /// Escape.
+    pub(crate) const ESCAPE: u32 = 0xff1b;
+}

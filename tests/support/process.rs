@@ -1,0 +1,101 @@
+//! Child processes that end with the value that stands for them, and that also end when the test itself is killed.
+
+use std::{
+    io::ErrorKind,
+    process::{Child, Command, ExitStatus},
+};
+
+use super::poll;
+use std::time::Duration;
+
+/// A running child. Dropping it kills and reaps it.
+pub(crate) struct Process {
+    child: Child,
+}
+
+/// Debian packages of the programs that tests and demo start.
+const PACKAGES: [(&str, &str); 8] = [
+    ("Xvfb", "xvfb"),
+    ("openbox", "openbox"),
+    ("xterm", "xterm"),
+    ("xsetroot", "x11-xserver-utils"),
+    ("xclock", "x11-apps"),
+    ("featherpad", "featherpad"),
+    ("ip", "iproute2"),
+    ("nsenter", "util-linux"),
+];
+
+impl Process {
+    /// Starts `command`.
+    ///
+    /// # Panics
+    /// In one line, naming the package to install, when the program is missing.
+    #[track_caller]
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let program = command.get_program().to_string_lossy().into_owned();
+        match command.spawn() {
+            Ok(child) => Self { child },
+            Err(error) if error.kind() == ErrorKind::NotFound => panic!("{}", missing(&program)),
+            Err(error) => panic!("{program} does not start: {error}"),
+        }
+    }
+
+    /// The process itself, for its pipes.
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Its process ID.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be waited for")
+    }
+
+    /// Ends it as `kill -9` does, and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Asks it to end, as Ctrl-C does.
+    pub(crate) fn interrupt(&self) {
+        let Some(id) = i32::try_from(self.id()).ok().and_then(rustix::process::Pid::from_raw) else { return };
+        let _ = rustix::process::kill_process(id, rustix::process::Signal::INT);
+    }
+
+    /// Resident memory in bytes, from `/proc`.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the process runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a live process has memory");
+        let kib: u64 = line.split_whitespace().nth(1).and_then(|figure| figure.parse().ok()).expect("a number of KiB");
+        kib * 1024
+    }
+
+    /// How it ended, waiting at most `patience`.
+    pub(crate) fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+        poll(patience, || self.ended())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Whether a program can be started.
+pub(crate) fn installed(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+/// What to tell about a program that is not there.
+pub(crate) fn missing(program: &str) -> String {
+    match PACKAGES.iter().find(|(name, _)| *name == program) {
+        Some((_, package)) => format!("{program} is missing; install it with: sudo apt-get install {package}"),
+        None => format!("{program} is missing; install it or put it on the PATH"),
+    }
+}
