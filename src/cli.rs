@@ -1,1 +1,271 @@
-//! Command line.
+//! The command line: types only, parsed by clap. Scripts depend on it, so names and meanings never change.
+//!
+//! - What is wrong on the command line ends in exit code 2 before any packet is sent: IDs, links, addresses and permissions are parsed here.
+//! - No argument carries a password: arguments can be read by every user of the machine.
+//! - Values whose meaning needs more than parsing (a password source, a relay without its key) are resolved in [`crate::app`].
+
+pub mod address;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use libp2p::Multiaddr;
+
+use crate::{desktop::Backend, protocol::permission::Permissions};
+
+pub use address::{Relay, Target};
+
+/// How the process ends. Part of the contract with scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// All is well.
+    Fine = 0,
+    /// Another error than those below.
+    Other = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// The host cannot be reached or found.
+    Unreachable = 3,
+    /// Wrong password, or none.
+    Authentication = 4,
+    /// The host's user said no.
+    Refused = 5,
+    /// The session was lost and did not come back.
+    Lost = 6,
+    /// There is no screen to show or to share.
+    NoScreen = 7,
+    /// The host has another key than at the first visit.
+    IdentityChanged = 8,
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+/// `rs`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rs",
+    version,
+    about = "Help somebody at their computer: an ID, a password, and nobody in the middle",
+    after_help = "The person who needs help runs `rs host` and reads out the ID and the password.\nThe helper runs `rs connect ID`.\n\n\
+                  RS_HOME is the folder with the state of rs, RS_LOG the level of its log (error, warn, info, debug, trace).",
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The four words.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Share this screen with somebody who has the ID and the password
+    #[command(after_help = "Example: rs host --relay relay.example.org\n\n\
+                            Lines typed while it runs: accept, deny, chat TEXT, allow PERMISSION, revoke PERMISSION, rotate, end, quit.")]
+    Host(HostArgs),
+    /// See and drive the screen of a host
+    #[command(after_help = "Example: rs connect 9339-2522-7420-3124\n\n\
+                            The password comes from --password-file, --password-stdin, the variable RS_PASSWORD, or a prompt.\n\
+                            Lines typed with --view none: move X Y, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT, chat TEXT,\n\
+                            screenshot FILE, stats, quit.")]
+    Connect(ConnectArgs),
+    /// Replace the password of this machine's host; the old one is dead at once
+    #[command(after_help = "Example: rs rotate-password")]
+    RotatePassword(RotateArgs),
+    /// Run a meeting point for hosts and viewers that cannot reach each other
+    #[command(after_help = "Example: rs relay --listen /ip4/0.0.0.0/tcp/4001")]
+    Relay(RelayArgs),
+}
+
+/// How to reach others; the same for hosts and viewers.
+#[derive(Debug, Args)]
+pub struct NetArgs {
+    /// Meet through this relay: HOST, HOST:PORT or a multiaddr (may be repeated)
+    #[arg(long, value_name = "ADDR", env = "RS_RELAY", value_delimiter = ',', hide_env_values = true)]
+    pub relay: Vec<Relay>,
+    /// Listen here instead of on every interface, such as /ip4/0.0.0.0/udp/4001/quic-v1 (may be repeated)
+    #[arg(long, value_name = "MULTIADDR")]
+    pub listen: Vec<Multiaddr>,
+    /// Neither announce this machine on the local network nor look for others there
+    #[arg(long)]
+    pub no_lan: bool,
+}
+
+/// `rs host`.
+#[derive(Debug, Args)]
+pub struct HostArgs {
+    /// Relays and listen addresses.
+    #[command(flatten)]
+    pub net: NetArgs,
+    /// Which kind of password opens this host
+    #[arg(long, value_enum, value_name = "KIND", default_value_t)]
+    pub password: PasswordKind,
+    /// Share the picture only: nobody can drive
+    #[arg(long, conflicts_with = "allow")]
+    pub view_only: bool,
+    /// What a viewer may do: view, mouse, keyboard, control, separated by commas
+    #[arg(long, value_name = "LIST")]
+    pub allow: Option<Permissions>,
+    /// Let everybody in who has the password, without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// Share this monitor only, counted from 0
+    #[arg(long, value_name = "N")]
+    pub display: Option<usize>,
+    /// How to read the screen
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub capture: Backend,
+    /// Where the host's user sees and answers
+    #[arg(long, value_enum, value_name = "WHERE", default_value_t)]
+    pub panel: Panel,
+    /// Tell what happens as JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl HostArgs {
+    /// The most that a viewer can be granted.
+    #[must_use]
+    pub fn offered(&self) -> Permissions {
+        if self.view_only { Permissions::view_only() } else { self.allow.unwrap_or_else(Permissions::all) }
+    }
+}
+
+/// `rs connect`.
+#[derive(Debug, Args)]
+pub struct ConnectArgs {
+    /// The host: its ID, ID@MULTIADDR, or the rs:// link
+    #[arg(value_name = "ID")]
+    pub target: Target,
+    /// Relays and listen addresses.
+    #[command(flatten)]
+    pub net: NetArgs,
+    /// Read the password from the first line of this file
+    #[arg(long, value_name = "FILE", conflicts_with = "password_stdin")]
+    pub password_file: Option<PathBuf>,
+    /// Read the password from the first line of the standard input
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Where to show the host's screen [default: window]
+    #[arg(long, value_enum, value_name = "WHERE")]
+    pub view: Option<View>,
+    /// Write the first complete picture to this file as PNG, and end
+    #[arg(long, value_name = "FILE", conflicts_with = "view")]
+    pub screenshot: Option<PathBuf>,
+    /// Ask for the picture only
+    #[arg(long)]
+    pub view_only: bool,
+    /// Tell what happens as JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rs rotate-password`.
+#[derive(Debug, Args)]
+pub struct RotateArgs {
+    /// Make a permanent password
+    #[arg(long)]
+    pub permanent: bool,
+    /// Let sessions go on that were opened with the old password
+    #[arg(long)]
+    pub keep_sessions: bool,
+    /// Tell the new password as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rs relay`.
+#[derive(Debug, Args)]
+pub struct RelayArgs {
+    /// Listen here instead of on port 4001 of every interface (may be repeated)
+    #[arg(long, value_name = "MULTIADDR")]
+    pub listen: Vec<Multiaddr>,
+    /// Share the directory with this relay: a multiaddr that ends in /p2p/… (may be repeated)
+    #[arg(long, value_name = "ADDR", value_parser = address::with_key)]
+    pub join: Vec<Multiaddr>,
+    /// Tell what happens as JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which password opens a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub enum PasswordKind {
+    /// A new one at each start and after each session
+    #[default]
+    OneTime,
+    /// The one that was set with `rs rotate-password --permanent`
+    Permanent,
+    /// None: the host's user decides alone
+    None,
+}
+
+/// Where a viewer shows the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub enum View {
+    /// In a window
+    #[default]
+    Window,
+    /// In the terminal (comes in a later version)
+    Terminal,
+    /// Nowhere: for scripts
+    None,
+}
+
+/// Where the host's user sees and answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub enum Panel {
+    /// Where it fits: in the terminal
+    #[default]
+    Auto,
+    /// In a small window (comes in a later version)
+    Window,
+    /// In the terminal
+    Terminal,
+    /// Nowhere: lines on the standard input and output
+    None,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_a_host_offers_is_everything_unless_it_says_otherwise() {
+        let offered = |args: &[&str]| match Cli::try_parse_from([&["rs", "host"], args].concat()).expect("good arguments").command {
+            Command::Host(host) => host.offered(),
+            _ => unreachable!("the word is host"),
+        };
+        assert_eq!(offered(&[]), Permissions::all());
+        assert_eq!(offered(&["--view-only"]), Permissions::view_only());
+        assert_eq!(offered(&["--allow", "mouse"]).to_string(), "view, mouse");
+    }
+
+    #[test]
+    fn relays_repeat_and_are_separated_by_commas() {
+        let cli = Cli::try_parse_from(["rs", "host", "--relay", "a.example,b.example:5000", "--relay", "c.example"]);
+        let Command::Host(host) = cli.expect("good arguments").command else { unreachable!("the word is host") };
+        let names: Vec<_> = host.net.relay.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["a.example:4001", "b.example:5000", "c.example:4001"]);
+    }
+
+    #[test]
+    fn no_argument_takes_a_password() {
+        for args in [&["rs", "connect", "--password", "k7m4-q2xp", "x"][..], &["rs", "rotate-password", "k7m4-q2xp"]] {
+            assert!(Cli::try_parse_from(args).is_err());
+        }
+        assert!(Cli::try_parse_from(["rs", "host", "--password", "k7m4-q2xp"]).is_err(), "only a kind of password");
+    }
+}

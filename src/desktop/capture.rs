@@ -1,17 +1,49 @@
 //! The capture thread: a screen and an encoder that give a picture whenever there is credit and something changed.
+//!
+//! Rules:
+//! - A picture needs credit *and* damage. Without credit the damage gathers in the screen, and the next picture is the newest screen
+//!   against the last one told: pictures never queue.
+//! - The first damage after a rest is captured at once; only continued damage is paced, [`GAP`] from one capture's start to the next.
+//! - The pointer is told at once, apart from pictures and credit.
+//! - The first picture is a keyframe of the whole screen.
+//! - A static screen costs nothing: the thread sleeps until the screen, credit or the end wakes it.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use super::{Backend, DesktopError};
-use crate::{protocol::message::CursorShape, video::frame::Size};
+use super::{Backend, DesktopError, Screen, Sight, Wake, open_screen, spawn};
+use crate::{
+    protocol::message::CursorShape,
+    video::{
+        encoder::Encoder,
+        frame::{Frame, Size},
+    },
+};
+
+/// The shortest time between the starts of two captures: 60 in a second.
+const GAP: Duration = Duration::from_micros(16_667);
+/// More credit than this is not kept.
+const MAX_CREDIT: u32 = 64;
 
 /// Which screen, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Options {
     /// How it is read.
     pub backend: Backend,
     /// Which monitor, counted from 0 in RANDR's order; `None`: the whole screen.
     pub display: Option<usize>,
+    /// The X11 display's name; `None`: the one in `DISPLAY`.
+    pub x_display: Option<String>,
 }
 
 /// What the thread tells.
@@ -33,19 +65,296 @@ pub enum CaptureEvent {
 }
 
 /// A running capture thread. Dropping it stops it.
-pub struct Capture;
+pub struct Capture {
+    wanted: Arc<Wanted>,
+    stop: CancellationToken,
+    wake: Wake,
+    thread: Option<JoinHandle<()>>,
+}
 
 impl Capture {
     /// Opens the screen, tells its size and starts. Blocks until the screen is open.
     ///
     /// # Errors
     /// No usable screen: in one line why, and what to do.
-    pub fn start(_options: Options, _events: mpsc::Sender<CaptureEvent>) -> Result<(Self, Size), DesktopError> {
-        unimplemented!()
+    pub fn start(options: Options, events: mpsc::Sender<CaptureEvent>) -> Result<(Self, Size), DesktopError> {
+        Self::start_with(move || open_screen(&options), events)
+    }
+
+    fn start_with(
+        open: impl FnOnce() -> Result<Box<dyn Screen>, DesktopError> + Send + 'static,
+        events: mpsc::Sender<CaptureEvent>,
+    ) -> Result<(Self, Size), DesktopError> {
+        let (wanted, stop) = (Arc::<Wanted>::default(), CancellationToken::new());
+        let outlet = Outlet { events, stop: stop.clone() };
+        let worker_wanted = Arc::clone(&wanted);
+        let (thread, (wake, size)) = spawn(
+            "capture",
+            move || {
+                let worker = Worker::new(open()?, outlet.clone(), worker_wanted)?;
+                let opened = (worker.screen.wake(), worker.screen.size());
+                Ok(((worker, outlet), opened))
+            },
+            |(worker, outlet)| run(worker, &outlet),
+        )?;
+        Ok((Self { wanted, stop, wake, thread: Some(thread) }, size))
     }
 
     /// Gives credit for one more picture: the next change is encoded and told at once.
     pub fn want_picture(&self) {
-        unimplemented!()
+        let more = |credit: u32| (credit < MAX_CREDIT).then(|| credit + 1);
+        // An error means that the credit is full.
+        let _ = self.wanted.credit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        (self.wake)();
+    }
+
+    /// Stops looking at the screen, or goes on; credit is kept meanwhile. What was told already was seen before.
+    pub fn pause(&self, paused: bool) {
+        self.wanted.is_paused.store(paused, Ordering::Relaxed);
+        (self.wake)();
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        (self.wake)();
+        if let Some(thread) = self.thread.take() {
+            // It ends without a panic: `run` catches them.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread may do, told by [`Capture`].
+#[derive(Default)]
+struct Wanted {
+    /// So many pictures.
+    credit: AtomicU32,
+    /// None for now.
+    is_paused: AtomicBool,
+}
+
+/// Where the thread's events go.
+#[derive(Clone)]
+struct Outlet {
+    events: mpsc::Sender<CaptureEvent>,
+    stop: CancellationToken,
+}
+
+impl Outlet {
+    /// Waits for room in the channel, but not beyond the end.
+    fn tell(&self, event: CaptureEvent) {
+        let sent = futures::executor::block_on(self.stop.run_until_cancelled(self.events.send(event)));
+        if !matches!(sent, Some(Ok(()))) {
+            self.stop.cancel();
+        }
+    }
+}
+
+fn run(mut worker: Worker, outlet: &Outlet) {
+    let unexpected = |_| Err(DesktopError("the screen capture stopped unexpectedly; start `rs host` again".into()));
+    if let Err(error) = catch_unwind(AssertUnwindSafe(|| worker.work())).unwrap_or_else(unexpected) {
+        outlet.tell(CaptureEvent::Failed(error));
+    }
+}
+
+/// The thread's own things.
+struct Worker {
+    screen: Box<dyn Screen>,
+    encoder: Encoder,
+    frame: Frame,
+    outlet: Outlet,
+    wanted: Arc<Wanted>,
+    /// Whether the screen differs from the last picture told.
+    is_damaged: bool,
+    /// When the next picture may be captured.
+    not_before: Instant,
+}
+
+impl Worker {
+    fn new(screen: Box<dyn Screen>, outlet: Outlet, wanted: Arc<Wanted>) -> Result<Self, DesktopError> {
+        let encoder = Encoder::new().map_err(encoder_error)?;
+        let frame = Frame::new(screen.size());
+        Ok(Self { screen, encoder, frame, outlet, wanted, is_damaged: true, not_before: Instant::now() })
+    }
+
+    fn work(&mut self) -> Result<(), DesktopError> {
+        while !self.outlet.stop.is_cancelled() {
+            match self.screen.wait(self.patience())? {
+                Sight::Nothing => {}
+                Sight::Damaged => self.is_damaged = true,
+                Sight::CursorShape(shape) => self.outlet.tell(CaptureEvent::CursorShape(shape)),
+                Sight::CursorPosition { x, y } => self.outlet.tell(CaptureEvent::CursorPosition { x, y }),
+            }
+            if self.patience() == Some(Duration::ZERO) {
+                self.tell_picture()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The time until a picture is due, if one is wanted.
+    fn patience(&self) -> Option<Duration> {
+        let may_look = !self.wanted.is_paused.load(Ordering::Relaxed) && self.wanted.credit.load(Ordering::Relaxed) > 0;
+        let is_wanted = self.is_damaged && may_look;
+        is_wanted.then(|| self.not_before.saturating_duration_since(Instant::now()))
+    }
+
+    fn tell_picture(&mut self) -> Result<(), DesktopError> {
+        self.not_before = Instant::now() + GAP;
+        self.is_damaged = false;
+        let damage = self.screen.grab(&mut self.frame)?;
+        if let Some(picture) = self.encoder.encode(&self.frame, &damage).map_err(encoder_error)? {
+            // Only this thread takes credit, and it saw some.
+            self.wanted.credit.fetch_sub(1, Ordering::Relaxed);
+            self.outlet.tell(CaptureEvent::Picture(picture));
+        }
+        Ok(())
+    }
+}
+
+fn encoder_error(error: std::io::Error) -> DesktopError {
+    DesktopError(format!("the picture could not be compressed ({error}); close other programs and try again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Condvar, Mutex};
+
+    use super::*;
+    use crate::video::decoder::Decoder;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A screen under the test's control.
+    #[derive(Clone, Default)]
+    struct Fake(Arc<(Mutex<FakeState>, Condvar)>);
+
+    #[derive(Default)]
+    struct FakeState {
+        color: u8,
+        is_damaged: bool,
+        is_woken: bool,
+        is_gone: bool,
+        grabs: usize,
+    }
+
+    impl Fake {
+        fn change<T>(&self, change: impl FnOnce(&mut FakeState) -> T) -> T {
+            let changed = change(&mut self.0.0.lock().unwrap());
+            self.0.1.notify_all();
+            changed
+        }
+
+        fn paint(&self, color: u8) {
+            self.change(|state| (state.color, state.is_damaged) = (color, true));
+        }
+    }
+
+    impl Screen for Fake {
+        fn size(&self) -> Size {
+            Size { width: 70, height: 3 }
+        }
+
+        fn wait(&mut self, timeout: Option<Duration>) -> Result<Sight, DesktopError> {
+            let is_idle = |state: &mut FakeState| !(state.is_damaged || state.is_woken || state.is_gone);
+            let state = self.0.0.lock().unwrap();
+            let mut state = self.0.1.wait_timeout_while(state, timeout.unwrap_or(PATIENCE), is_idle).unwrap().0;
+            if state.is_gone {
+                return Err(DesktopError("gone".into()));
+            }
+            state.is_woken = false;
+            Ok(if std::mem::take(&mut state.is_damaged) { Sight::Damaged } else { Sight::Nothing })
+        }
+
+        fn grab(&mut self, frame: &mut Frame) -> Result<crate::video::frame::Damage, DesktopError> {
+            self.change(|state| {
+                state.grabs += 1;
+                frame.data_mut().fill(state.color);
+            });
+            Ok(crate::video::frame::Damage::full(self.size()))
+        }
+
+        fn wake(&self) -> Wake {
+            let fake = self.clone();
+            Arc::new(move || fake.change(|state| state.is_woken = true))
+        }
+    }
+
+    fn start(fake: &Fake, room: usize) -> (Capture, mpsc::Receiver<CaptureEvent>) {
+        let (events, received) = mpsc::channel(room);
+        let fake = fake.clone();
+        (Capture::start_with(move || Ok(Box::new(fake)), events).unwrap().0, received)
+    }
+
+    fn picture(events: &mut mpsc::Receiver<CaptureEvent>) -> Vec<u8> {
+        match events.blocking_recv() {
+            Some(CaptureEvent::Picture(picture)) => picture,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_credit_changes_gather_and_the_newest_screen_is_told() {
+        let fake = Fake::default();
+        let (capture, mut events) = start(&fake, 4);
+        (1..=3).for_each(|color| fake.paint(color));
+        assert_eq!(fake.change(|state| state.grabs), 0, "no credit, no picture");
+        capture.want_picture();
+        let mut decoder = Decoder::new().unwrap();
+        let mut seen = Frame::new(Size { width: 70, height: 3 });
+        decoder.decode(&picture(&mut events), &mut seen).unwrap();
+        assert_eq!(seen.row(0, 0, 1)[..3], [3; 3]);
+
+        capture.want_picture();
+        fake.paint(9);
+        decoder.decode(&picture(&mut events), &mut seen).unwrap();
+        assert_eq!(seen.row(69, 2, 1)[..3], [9; 3]);
+        assert_eq!(fake.change(|state| state.grabs), 2);
+    }
+
+    #[test]
+    fn a_screen_that_goes_away_is_told_and_nothing_follows() {
+        let fake = Fake::default();
+        let (_capture, mut events) = start(&fake, 4);
+        fake.change(|state| state.is_gone = true);
+        assert!(matches!(events.blocking_recv(), Some(CaptureEvent::Failed(_))));
+        assert!(events.blocking_recv().is_none());
+    }
+
+    #[test]
+    fn dropping_it_ends_it_even_when_nobody_takes_its_events() {
+        let fake = Fake::default();
+        let (capture, mut events) = start(&fake, 1);
+        for color in 1..=2 {
+            capture.want_picture();
+            fake.paint(color);
+        }
+        drop(capture);
+        while events.blocking_recv().is_some() {}
+    }
+
+    #[test]
+    fn the_pattern_desktop_gives_pictures_and_its_pointer() {
+        let (events, mut received) = mpsc::channel(4);
+        let options = Options { backend: Backend::Pattern, ..Options::default() };
+        let (capture, size) = Capture::start(options, events).unwrap();
+        capture.want_picture();
+        capture.want_picture();
+        let (mut frame, mut decoder) = (Frame::new(size), Decoder::new().unwrap());
+        let (mut pictures, mut has_shape) = (0, false);
+        while pictures < 2 || !has_shape {
+            match received.blocking_recv().unwrap() {
+                CaptureEvent::Picture(picture) => {
+                    decoder.decode(&picture, &mut frame).unwrap();
+                    pictures += 1;
+                }
+                CaptureEvent::CursorShape(_) => has_shape = true,
+                CaptureEvent::CursorPosition { .. } => {}
+                CaptureEvent::Failed(error) => panic!("{error}"),
+            }
+        }
+        assert!(frame.data().chunks_exact(4).any(|pixel| pixel[..3] == crate::desktop::pattern::CROSS_COLOR));
     }
 }

@@ -6,9 +6,17 @@
 
 pub mod capture;
 pub mod inject;
+mod keys;
+pub mod pattern;
+#[cfg(all(target_os = "linux", feature = "scrap"))]
+mod scrap;
 pub mod takeover;
+#[cfg(target_os = "linux")]
+mod x11;
 
-use std::time::Duration;
+use std::{sync::mpsc, thread, time::Duration};
+
+use capture::Options;
 
 use crate::{
     protocol::{input::InputEvent, message::CursorShape},
@@ -84,4 +92,56 @@ pub trait Injector {
     /// # Errors
     /// The desktop does not take it.
     fn inject(&mut self, event: &InputEvent) -> Result<(), DesktopError>;
+}
+
+/// Opens the screen that `options` name. Call it on the thread that will use the screen.
+fn open_screen(options: &Options) -> Result<Box<dyn Screen>, DesktopError> {
+    match options.backend {
+        Backend::Pattern => Ok(Box::new(pattern::PatternScreen::new(pattern::Desktop::shared()))),
+        #[cfg(target_os = "linux")]
+        Backend::Auto | Backend::X11 => Ok(Box::new(x11::X11Screen::open(options)?)),
+        #[cfg(all(target_os = "linux", feature = "scrap"))]
+        Backend::Scrap => Ok(Box::new(scrap::ScrapScreen::open(options)?)),
+        #[cfg(not(all(target_os = "linux", feature = "scrap")))]
+        _ => Err(missing()),
+    }
+}
+
+/// Opens the pointer and keyboard that belong to that screen.
+fn open_injector(options: &Options) -> Result<Box<dyn Injector>, DesktopError> {
+    match options.backend {
+        Backend::Pattern => Ok(Box::new(pattern::PatternInjector::new(pattern::Desktop::shared()))),
+        #[cfg(target_os = "linux")]
+        _ => Ok(Box::new(x11::X11Injector::open(options)?)),
+        #[cfg(not(target_os = "linux"))]
+        _ => Err(missing()),
+    }
+}
+
+#[cfg(not(all(target_os = "linux", feature = "scrap")))]
+fn missing() -> DesktopError {
+    DesktopError("this program was built without that way to reach a screen; use --capture pattern for a test picture".into())
+}
+
+/// Runs `open` and then `run` on a new thread, for things that must stay on one thread. Returns when `open` is done, with what it
+/// hands out.
+fn spawn<S, O: Send + 'static>(
+    name: &str,
+    open: impl FnOnce() -> Result<(S, O), DesktopError> + Send + 'static,
+    run: impl FnOnce(S) + Send + 'static,
+) -> Result<(thread::JoinHandle<()>, O), DesktopError> {
+    let (opened, outcome) = mpsc::sync_channel(1);
+    let body = move || match open() {
+        // The other side waits for exactly this message.
+        Ok((state, out)) => match opened.send(Ok(out)) {
+            Ok(()) => run(state),
+            Err(_) => drop(state),
+        },
+        Err(error) => opened.send(Err(error)).unwrap_or_default(),
+    };
+    let thread = thread::Builder::new().name(name.into()).spawn(body);
+    let thread = thread
+        .map_err(|error| DesktopError(format!("no thread could be started ({error}); close other programs and try again")))?;
+    let gone = |_| Err(DesktopError("the screen could not be opened; start `rs host` again".into()));
+    outcome.recv().unwrap_or_else(gone).map(|out| (thread, out))
 }

@@ -3,6 +3,7 @@
 //! The rest of `rs` sees peers (Ed25519 public keys), paths (one per connection, direct or relayed) and streams on a path of its
 //! own choice. Everything above this seam encrypts and authenticates by itself: nothing here is trusted.
 
+pub mod address;
 pub mod node;
 pub mod relay;
 
@@ -40,6 +41,18 @@ pub enum Purpose {
     Auth,
     /// `/rs/lane/1`: one lane of an authenticated session.
     Lane,
+}
+
+impl Transport {
+    /// The word used in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quic => "quic",
+            Self::Tcp => "tcp",
+            Self::Websocket => "websocket",
+        }
+    }
 }
 
 /// A byte stream between the two peers of a path.

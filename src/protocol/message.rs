@@ -5,7 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{input::InputEvent, permission::Permissions};
+use super::{
+    input::{InputEvent, MAX_TEXT},
+    permission::Permissions,
+    session::Role,
+};
 
 /// The longest chat line, in bytes of UTF-8.
 pub const MAX_CHAT: usize = 4096;
@@ -37,6 +41,16 @@ pub struct CursorShape {
     pub hot_y: u16,
     /// `width * height` pixels, rows from the top, each B, G, R, A with premultiplied alpha.
     pub bgra: Vec<u8>,
+}
+
+impl CursorShape {
+    /// Whether it is within its bounds: the size, as many pixels as it says, and the pixel that points is one of them.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        let pixels = usize::from(self.width) * usize::from(self.height);
+        let points_inside = pixels == 0 || (self.hot_x < self.width && self.hot_y < self.height);
+        self.width <= MAX_CURSOR && self.height <= MAX_CURSOR && self.bgra.len() == pixels * 4 && points_inside
+    }
 }
 
 /// Why a session ended.
@@ -91,6 +105,49 @@ impl Message {
             Self::Input(event) => event.is_droppable(),
             Self::CursorPosition { .. } => true,
             Self::Chat(_) | Self::Control(_) | Self::Permissions(_) | Self::CursorShape(_) | Self::End(_) => false,
+        }
+    }
+    /// Whether every field is within the bounds above. Checked where a message is sent and where it comes in.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        match self {
+            Self::Chat(text) => text.len() <= MAX_CHAT,
+            Self::Input(InputEvent::Text(text)) => text.len() <= MAX_TEXT,
+            Self::CursorShape(shape) => shape.is_valid(),
+            Self::Input(_) | Self::Control(_) | Self::Permissions(_) | Self::CursorPosition { .. } | Self::End(_) => true,
+        }
+    }
+
+    /// Whether this side may send it.
+    #[must_use]
+    pub fn may_come_from(&self, role: Role) -> bool {
+        match self {
+            Self::Input(_) => role == Role::Viewer,
+            Self::Control(_) | Self::Permissions(_) | Self::CursorShape(_) | Self::CursorPosition { .. } => role == Role::Host,
+            Self::Chat(_) | Self::End(_) => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor(width: u16, height: u16, hot: u16, bytes: usize) -> Message {
+        Message::CursorShape(CursorShape { width, height, hot_x: hot, hot_y: hot, bgra: vec![0; bytes] })
+    }
+
+    #[test]
+    fn bounds_are_inclusive() {
+        let text = |length| Message::Input(InputEvent::Text("x".repeat(length)));
+        let chat = |length| Message::Chat("x".repeat(length));
+        for valid in
+            [chat(0), chat(MAX_CHAT), text(MAX_TEXT), cursor(0, 0, 0, 0), cursor(2, 1, 0, 8), cursor(256, 256, 255, 262_144)]
+        {
+            assert!(valid.is_valid(), "{valid:?}");
+        }
+        for invalid in [chat(MAX_CHAT + 1), text(MAX_TEXT + 1), cursor(1, 1, 0, 5), cursor(2, 2, 2, 16), cursor(257, 1, 0, 1028)] {
+            assert!(!invalid.is_valid(), "{invalid:?}");
         }
     }
 }

@@ -2,7 +2,22 @@
 //! a window, a terminal, plain lines and JSON are functions over one [`ViewerSeat`] or [`HostSeat`].
 
 pub mod event;
+pub mod headless;
+pub mod keymap;
+pub mod lines;
 pub mod picture;
+pub mod prompt;
+pub mod qr;
+pub mod screenshot;
+pub mod terminal;
+pub mod window;
+pub mod words;
+
+mod canvas;
+mod hands;
+mod stage;
+mod status;
+mod stdin;
 
 use tokio::sync::mpsc;
 

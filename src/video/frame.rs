@@ -67,8 +67,8 @@ impl Rect {
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         let (x, y) = (self.x.min(other.x), self.y.min(other.y));
-        let right = (self.x + self.width).max(other.x + other.width);
-        let bottom = (self.y + self.height).max(other.y + other.height);
+        let right = self.x.saturating_add(self.width).max(other.x.saturating_add(other.width));
+        let bottom = self.y.saturating_add(self.height).max(other.y.saturating_add(other.height));
         Self { x, y, width: right - x, height: bottom - y }
     }
 }
@@ -113,9 +113,7 @@ impl Frame {
     /// Becomes a black frame of this size, if it is not of this size already. Keeps its memory where it can.
     pub fn resize(&mut self, size: Size) {
         if self.size != size {
-            self.size = size;
-            self.data.clear();
-            self.data.resize(size.pixels() * 4, 0);
+            self.blacken(size);
         }
     }
 
@@ -132,11 +130,39 @@ impl Frame {
         &mut self.data[start..start + usize::from(width) * 4]
     }
 
+    /// Becomes a black frame of this size, whatever it was. Keeps its memory where it can.
+    pub fn blacken(&mut self, size: Size) {
+        self.size = size;
+        self.data.clear();
+        self.data.resize(size.pixels() * 4, 0);
+    }
+
+    /// Takes over the pixels of `rect` from a frame of the same size.
+    pub fn copy_rect(&mut self, from: &Self, rect: Rect) {
+        for y in rect.y..rect.y + rect.height {
+            self.row_mut(rect.x, y, rect.width).copy_from_slice(from.row(rect.x, y, rect.width));
+        }
+    }
+
     /// Whether both show the same: equal size and equal B, G, R everywhere.
     #[must_use]
     pub fn shows_same(&self, other: &Self) -> bool {
-        self.size == other.size && self.data.chunks_exact(4).zip(other.data.chunks_exact(4)).all(|(a, b)| a[..3] == b[..3])
+        let mut rows = self.data.chunks_exact(self.stride()).zip(other.data.chunks_exact(other.stride()));
+        self.size == other.size && rows.all(|(a, b)| same_pixels(a, b))
     }
+}
+
+/// The bits of a pixel, read as a little-endian number, that mean something: X is left out.
+pub(super) const BGR: u32 = 0x00ff_ffff;
+
+/// The pixels of a row as little-endian numbers, X included.
+pub(super) fn pixels(row: &[u8]) -> impl Iterator<Item = u32> {
+    row.as_chunks::<4>().0.iter().map(|pixel| u32::from_le_bytes(*pixel))
+}
+
+/// Whether two rows of the same width show the same. No early exit: the loop becomes vector instructions.
+pub(super) fn same_pixels(a: &[u8], b: &[u8]) -> bool {
+    pixels(a).zip(pixels(b)).fold(0, |different, (a, b)| different | (a ^ b)) & BGR == 0
 }
 
 /// Where a frame may differ from the one before it: at least every changed pixel lies in one of the rectangles.

@@ -2,6 +2,9 @@
 //!
 //! Pure, and independent of [`crate::protocol`]: a session carries the codec's bytes without looking into them.
 
+mod damage;
 pub mod decoder;
 pub mod encoder;
 pub mod frame;
+mod payload;
+pub mod scale;

@@ -1,12 +1,55 @@
 //! The session: two sides, several paths, exactly-once control messages, a picture that never queues.
+//!
+//! **The law: one mutation, then drain [`Session::poll_output`] until [`Output::Timeout`], then the next mutation.** Mutations are
+//! all methods with a `now`. Nothing here reads a clock, waits or sends.
+//!
+//! Beneath each path and lane there is a reliable, ordered, encrypted stream of whole records ([`record`] is their specification).
+//! A path can die at any time, also without a word, and take with it what was under way. Above that, the rules are:
+//!
+//! - *Attach.* Each side's first words on a path say what it has. So everything before was carried by other paths, and the path
+//!   can be used from here on.
+//! - *Choice.* One side decides: the viewer nominates a path, with a rising epoch, and the host follows ([`path`]). The others
+//!   stay open as warm backups.
+//! - *Replay.* What becomes the path in use carries everything again that was not acknowledged: each path has a contiguous run
+//!   of messages that starts at or below what the peer wants next. The peer drops what it has, so everything arrives exactly
+//!   once and in order without a buffer for reordering; a gap can only be a broken peer.
+//! - *Acknowledgements* ride on messages, or go alone after [`ACK_DELAY`] or [`ACK_EVERY`] messages; once more on every switch,
+//!   since the last ones may have been lost with the old path.
+//! - *Pictures* are asked for one at a time ([`Event::WantPicture`]) while the path in use has credit ([`pictures`]).
+//! - *Stall.* When no path is left the session stalls; a path within the resume time resumes it, else it is lost.
+//! - *End.* `End` is the last message of the side that ends. It is transmitted until it is acknowledged
+//!   ([`Session::is_drained`]) or the caller has had enough. Afterwards nothing is told, and only `End` and acknowledgements go out.
+//! - *Violations* end the session with [`EndReason::ProtocolError`], and the peer is told. Whatever it sends, memory is bounded:
+//!   by the outbox ([`outbox`]), the credit ([`pictures`]), [`MAX_PATHS`], and what one mutation puts out.
 
+mod outbox;
 pub mod path;
+mod pictures;
+mod record;
+#[cfg(test)]
+mod tests;
 
-use std::time::{Duration, Instant};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
 
-use path::{PathId, PathKind};
+use outbox::Outbox;
+use path::{Path, PathId, PathKind};
+use pictures::{Incoming, Outgoing};
+use record::{MAX_PICTURE, Record};
 
 use super::message::{EndReason, Message};
+
+/// The most paths of a session. When it has as many, a new one takes the place of a dead one, or of the farthest, oldest one that
+/// is not in use. (Never refused: the two sides may differ in what they hold for dead, and a path is good for nothing unless
+/// both take it. If the other side still uses what was forgotten here, it gets no answer there and goes elsewhere.)
+pub const MAX_PATHS: usize = 8;
+/// The longest time for which a message stays unacknowledged because of us.
+pub const ACK_DELAY: Duration = Duration::from_millis(25);
+/// So many messages are acknowledged at once.
+pub const ACK_EVERY: u32 = 16;
 
 /// Which side this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +58,17 @@ pub enum Role {
     Host,
     /// Sees it; nominates paths.
     Viewer,
+}
+
+impl Role {
+    /// The other side's.
+    #[must_use]
+    pub fn peer(self) -> Self {
+        match self {
+            Self::Host => Self::Viewer,
+            Self::Viewer => Self::Host,
+        }
+    }
 }
 
 /// A stream of records with its own rules of delivery.
@@ -70,7 +124,8 @@ pub enum Output {
 pub enum Event {
     /// A control message, exactly once and in order.
     Message(Message),
-    /// Host: there is credit for one more picture; answer with [`Session::send_picture`] when the screen changed.
+    /// Host: there is credit for one more picture; answer with [`Session::send_picture`] when the screen changed. Not told again
+    /// before that answer, whatever happens to the paths.
     WantPicture,
     /// Viewer: a picture, each exactly once and in order; call [`Session::picture_done`] when it is decoded.
     Picture(Vec<u8>),
@@ -78,63 +133,438 @@ pub enum Event {
     PathChanged(PathId, PathKind),
     /// No path is left: let go of all keys, redial.
     Stalled,
-    /// A path is back.
+    /// A path is back; [`Event::PathChanged`] follows.
     Resumed,
     /// It is over; nothing follows.
     Ended(EndReason),
 }
 
-/// Too much waits to be sent: the message was not taken.
+/// Too much waits to be sent, or the message itself is longer than its bounds: it was not taken.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("too much is waiting to be sent")]
 pub struct Full;
 
+/// What the peer did that no honest peer does.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the other side broke the protocol: {0}")]
+struct Violation(&'static str);
+
 /// One session, one side.
-pub struct Session;
+pub struct Session {
+    role: Role,
+    resume: Duration,
+    phase: Phase,
+    paths: BTreeMap<PathId, Path>,
+    current: Option<PathId>,
+    /// When `current` last changed.
+    switched: Instant,
+    /// Viewer: the last nomination.
+    epoch: u64,
+    outbox: Outbox,
+    acks: Acks,
+    /// Host: pictures to the viewer.
+    outgoing: Outgoing,
+    /// Viewer: pictures from the host.
+    incoming: Incoming,
+    outputs: VecDeque<Output>,
+}
+
+/// Where a session is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// There was no path yet.
+    Opening(Instant),
+    /// A path is in use.
+    Attached,
+    /// All paths died.
+    Stalled(Instant),
+    /// Over.
+    Ended,
+}
+
+/// What came in, and what of it is not acknowledged yet.
+#[derive(Default)]
+struct Acks {
+    /// The next message wanted.
+    next: u64,
+    /// Messages since the last acknowledgement, duplicates too.
+    owed: u32,
+    /// When they have to be acknowledged.
+    due: Option<Instant>,
+    /// Pictures, or everything on a new path, must be acknowledged by a record of its own, at once.
+    urgent: bool,
+}
+
+impl Acks {
+    fn owe(&mut self, now: Instant) {
+        self.owed += 1;
+        self.urgent |= self.owed >= ACK_EVERY;
+        self.due.get_or_insert(now + ACK_DELAY);
+    }
+
+    /// The acknowledgement of messages goes out now.
+    fn settle(&mut self) -> u64 {
+        (self.owed, self.due) = (0, None);
+        self.next
+    }
+}
 
 impl Session {
     /// A session without a path yet. `resume` is how long it may be without one.
     #[must_use]
-    pub fn new(_role: Role, _resume: Duration, _now: Instant) -> Self {
-        unimplemented!()
+    pub fn new(role: Role, resume: Duration, now: Instant) -> Self {
+        Self {
+            role,
+            resume,
+            phase: Phase::Opening(now),
+            paths: BTreeMap::new(),
+            current: None,
+            switched: now,
+            epoch: 0,
+            outbox: Outbox::default(),
+            acks: Acks::default(),
+            outgoing: Outgoing::default(),
+            incoming: Incoming::default(),
+            outputs: VecDeque::new(),
+        }
     }
 
     /// Takes an input, then wants [`Session::poll_output`] drained.
-    pub fn handle_input(&mut self, _now: Instant, _input: Input<'_>) {
-        unimplemented!()
+    pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::PathUp(id, kind) => self.add_path(now, id, kind),
+            Input::PathDown(id) => drop(self.paths.remove(&id)),
+            Input::Received { path, lane, record } => {
+                if let Err(violation) = self.receive(now, path, lane, record) {
+                    tracing::debug!(%violation, "the session ends");
+                    self.close(EndReason::ProtocolError);
+                }
+            }
+            Input::Timeout => {}
+        }
+        self.advance(now);
     }
 
-    /// Sends a control message.
+    /// Sends a control message. While the session stalls it waits for a path. After the end it goes nowhere.
     ///
     /// # Errors
-    /// [`Full`].
-    pub fn send(&mut self, _now: Instant, _message: Message) -> Result<(), Full> {
-        unimplemented!()
+    /// [`Full`]: try again when the peer has acknowledged something, or shorten it. Droppable messages are dropped instead.
+    pub fn send(&mut self, now: Instant, message: Message) -> Result<(), Full> {
+        debug_assert!(message.may_come_from(self.role), "{message:?} is not for this side to send");
+        if self.has_ended() {
+            return Ok(());
+        }
+        if let Message::End(reason) = message {
+            self.close(reason);
+        } else if message.is_valid() {
+            self.outbox.push(message)?;
+        } else {
+            return Err(Full);
+        }
+        self.advance(now);
+        Ok(())
     }
 
-    /// Host: sends a picture; uses up the credit of one [`Event::WantPicture`].
-    pub fn send_picture(&mut self, _now: Instant, _picture: Vec<u8>) {
-        unimplemented!()
+    /// Host: sends a picture; uses up the credit of one [`Event::WantPicture`]. One that is too long for any record
+    /// (64 MiB) ends the session: the codec's stream cannot go on without it.
+    pub fn send_picture(&mut self, now: Instant, picture: Vec<u8>) {
+        if self.has_ended() {
+            return;
+        }
+        if picture.len() > MAX_PICTURE {
+            self.close(EndReason::ScreenLost);
+        } else {
+            self.outgoing.push(picture);
+        }
+        self.advance(now);
     }
 
     /// Viewer: the oldest picture told is decoded.
-    pub fn picture_done(&mut self, _now: Instant) {
-        unimplemented!()
+    pub fn picture_done(&mut self, now: Instant) {
+        if !self.has_ended() && self.incoming.finish_oldest() {
+            self.acks.urgent = true;
+            self.advance(now);
+        }
     }
 
-    /// Ends the session and tells the peer if a path is left. [`Event::Ended`] follows.
-    pub fn end(&mut self, _now: Instant, _reason: EndReason) {
-        unimplemented!()
+    /// Ends the session and tells the peer if a path is left. [`Event::Ended`] follows. Keep feeding the session until
+    /// [`Session::is_drained`], for as long as you care.
+    pub fn end(&mut self, now: Instant, reason: EndReason) {
+        self.close(reason);
+        self.advance(now);
+    }
+
+    /// Whether the session has ended and has nothing left to transmit: the peer knows, or cannot be told.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.has_ended() && self.outbox.is_empty() && self.outputs.is_empty()
     }
 
     /// The path in use, if any, and its smoothed round trip, once measured.
     #[must_use]
     pub fn current_path(&self) -> Option<(PathId, PathKind, Option<Duration>)> {
-        unimplemented!()
+        let id = self.current?;
+        self.paths.get(&id).map(|path| (id, path.kind, path.rtt()))
     }
 
     /// The next thing to do. Call until [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output {
-        unimplemented!()
+        self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(self.next_timeout()))
     }
+
+    // What came in.
+
+    fn add_path(&mut self, now: Instant, id: PathId, kind: PathKind) {
+        if self.paths.contains_key(&id) {
+            return;
+        }
+        if self.paths.len() >= MAX_PATHS
+            && let Some(worst) = path::worst(&self.paths, self.current)
+        {
+            self.paths.remove(&worst);
+        }
+        self.paths.insert(id, Path::new(kind, now));
+        self.transmit(id, &Record::Attach { control: self.acks.next, picture: self.incoming.wanted() });
+        if !self.has_ended() {
+            self.transmit(id, &Record::Ping { number: 0 });
+        }
+    }
+
+    fn receive(&mut self, now: Instant, id: PathId, lane: Lane, bytes: &[u8]) -> Result<(), Violation> {
+        let Some(path) = self.paths.get_mut(&id) else { return Ok(()) };
+        let record = Record::decode(lane, bytes)?;
+        path.hear(now);
+        if lane == Lane::Control && !path.is_attached() && !matches!(record, Record::Attach { .. }) {
+            return Err(Violation("not attached"));
+        }
+        match record {
+            Record::Attach { control, picture } => {
+                path.attach()?;
+                self.acknowledged(control, picture)
+            }
+            Record::Nominate { epoch } if self.role == Role::Host && epoch > path.epoch => {
+                path.epoch = epoch;
+                Ok(())
+            }
+            Record::Nominate { .. } => Err(Violation("not a nomination for this path")),
+            Record::Message { seq, ack, message } => {
+                self.outbox.acknowledge(ack)?;
+                self.receive_message(now, seq, message.into_owned())
+            }
+            Record::Ack { control, picture } => self.acknowledged(control, picture),
+            Record::Ping { number } => {
+                if !self.has_ended() {
+                    self.transmit(id, &Record::Pong { number });
+                }
+                Ok(())
+            }
+            Record::Pong { number } => path.pong(now, number),
+            Record::Picture { number, payload } => self.receive_picture(number, payload),
+        }
+    }
+
+    fn acknowledged(&mut self, control: u64, picture: u64) -> Result<(), Violation> {
+        self.outbox.acknowledge(control)?;
+        self.outgoing.acknowledge(picture)
+    }
+
+    fn receive_message(&mut self, now: Instant, seq: u64, message: Message) -> Result<(), Violation> {
+        if !message.may_come_from(self.role.peer()) {
+            return Err(Violation("a message for the other direction"));
+        }
+        if seq > self.acks.next {
+            return Err(Violation("a message is missing"));
+        }
+        self.acks.owe(now);
+        self.acks.urgent |= self.has_ended() || matches!(message, Message::End(_));
+        if seq < self.acks.next {
+            return Ok(());
+        }
+        self.acks.next += 1;
+        match message {
+            Message::End(reason) => {
+                self.over(reason);
+                self.outbox.clear();
+            }
+            message => self.tell(Event::Message(message)),
+        }
+        Ok(())
+    }
+
+    fn receive_picture(&mut self, number: u64, payload: &[u8]) -> Result<(), Violation> {
+        if self.role == Role::Host {
+            return Err(Violation("a picture for the other direction"));
+        }
+        if !self.has_ended() && self.incoming.accept(number, payload.len())? {
+            self.tell(Event::Picture(payload.to_vec()));
+        }
+        Ok(())
+    }
+
+    // What follows from it: after every mutation, in this order.
+
+    fn advance(&mut self, now: Instant) {
+        self.paths.values_mut().for_each(|path| path.expire(now));
+        self.choose_path(now);
+        self.give_up(now);
+        self.ping(now);
+        self.transmit_messages();
+        self.transmit_ack(now);
+        self.transmit_pictures();
+    }
+
+    fn choose_path(&mut self, now: Instant) {
+        let chosen = match self.role {
+            Role::Viewer => path::nominate(&self.paths, self.current, now >= self.switched + path::SETTLE),
+            Role::Host => path::follow(&self.paths),
+        };
+        if chosen == self.current {
+            return;
+        }
+        (self.current, self.switched) = (chosen, now);
+        match chosen {
+            Some(id) => self.switch_to(id),
+            None => self.stall(now),
+        }
+    }
+
+    fn switch_to(&mut self, id: PathId) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        (path.control_next, path.picture_next) = (self.outbox.first(), self.outgoing.first());
+        let kind = path.kind;
+        if self.role == Role::Viewer {
+            self.epoch += 1;
+            path.epoch = self.epoch;
+            self.transmit(id, &Record::Nominate { epoch: self.epoch });
+        }
+        self.acks.urgent = true;
+        if let Phase::Stalled(_) = self.phase {
+            self.tell(Event::Resumed);
+        }
+        if !self.has_ended() {
+            self.phase = Phase::Attached;
+        }
+        self.tell(Event::PathChanged(id, kind));
+    }
+
+    fn stall(&mut self, now: Instant) {
+        if self.phase == Phase::Attached {
+            self.tell(Event::Stalled);
+            self.phase = Phase::Stalled(now);
+        }
+    }
+
+    fn give_up(&mut self, now: Instant) {
+        if self.resume_deadline().is_some_and(|deadline| now >= deadline) {
+            self.over(EndReason::Lost);
+            self.outbox.clear();
+        }
+    }
+
+    fn ping(&mut self, now: Instant) {
+        if self.has_ended() {
+            return;
+        }
+        for (&id, path) in &mut self.paths {
+            if let Some(number) = path.ping(now, self.current == Some(id)) {
+                self.outputs.push_back(transmit(id, &Record::Ping { number }));
+            }
+        }
+    }
+
+    fn transmit_messages(&mut self) {
+        let Some((id, path)) = current(self.current, &mut self.paths) else { return };
+        while let Some((seq, message)) = self.outbox.take(path.control_next) {
+            path.control_next = seq + 1;
+            let record = Record::Message { seq, ack: self.acks.settle(), message: Cow::Borrowed(message) };
+            self.outputs.push_back(transmit(id, &record));
+        }
+    }
+
+    fn transmit_ack(&mut self, now: Instant) {
+        let Some(id) = self.current else { return };
+        if self.acks.urgent || self.acks.due.is_some_and(|due| due <= now) {
+            self.acks.urgent = false;
+            let control = self.acks.settle();
+            self.transmit(id, &Record::Ack { control, picture: self.incoming.wanted() });
+        }
+    }
+
+    fn transmit_pictures(&mut self) {
+        if self.role == Role::Viewer || self.has_ended() {
+            return;
+        }
+        let Some((id, path)) = current(self.current, &mut self.paths) else { return };
+        let window = pictures::window(path.rtt());
+        while let Some((number, payload)) = self.outgoing.take(path.picture_next, window) {
+            path.picture_next = number + 1;
+            self.outputs.push_back(transmit(id, &Record::Picture { number, payload }));
+        }
+        if self.outgoing.want(window) {
+            self.tell(Event::WantPicture);
+        }
+    }
+
+    // Time.
+
+    fn next_timeout(&self) -> Option<Instant> {
+        if self.is_drained() {
+            return None;
+        }
+        let deaths = self.paths.values().filter_map(Path::death);
+        let pings = self.paths.iter().filter_map(|(id, path)| path.ping_due(self.current == Some(*id)));
+        let pings = pings.filter(|_| !self.has_ended());
+        let ack = self.acks.due.filter(|_| self.current.is_some());
+        deaths.chain(pings).chain(ack).chain(self.resume_deadline()).min()
+    }
+
+    /// When the session is lost if no path comes.
+    fn resume_deadline(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Opening(since) | Phase::Stalled(since) => since.checked_add(self.resume),
+            Phase::Attached | Phase::Ended => None,
+        }
+    }
+
+    // The end.
+
+    /// Ends from this side: the peer will be told.
+    fn close(&mut self, reason: EndReason) {
+        if !self.has_ended() {
+            self.outbox.push_end(reason);
+            self.over(reason);
+        }
+    }
+
+    fn over(&mut self, reason: EndReason) {
+        self.tell(Event::Ended(reason));
+        self.phase = Phase::Ended;
+        self.outgoing.clear();
+    }
+
+    fn has_ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    // Outputs.
+
+    fn tell(&mut self, event: Event) {
+        if !self.has_ended() {
+            self.outputs.push_back(Output::Event(event));
+        }
+    }
+
+    fn transmit(&mut self, path: PathId, record: &Record<'_>) {
+        self.outputs.push_back(transmit(path, record));
+    }
+}
+
+fn transmit(path: PathId, record: &Record<'_>) -> Output {
+    Output::Transmit { path, lane: record.lane(), record: record.encode() }
+}
+
+/// The path in use, borrowed apart from the rest of the session.
+fn current(id: Option<PathId>, paths: &mut BTreeMap<PathId, Path>) -> Option<(PathId, &mut Path)> {
+    let id = id?;
+    paths.get_mut(&id).map(|path| (id, path))
 }

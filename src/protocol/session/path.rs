@@ -1,6 +1,33 @@
-//! Paths: the connections that a session can use.
+//! Paths: the connections that a session can use, and which one it uses.
+//!
+//! - A path owns its numbers: round trip, silence, and how far the session's messages and pictures got on it.
+//! - It is attached once the peer's `Attach` came in on it. It dies when nothing has been heard for [`SILENCE`] while a ping is
+//!   unanswered; the answer to that ping, should it ever come, revives it. Only attached, living paths are used.
+//! - The viewer decides ([`nominate`]): a better tier promotes at once, only death demotes, and within a tier it stays with the
+//!   path in use unless another one is much quicker. The host follows the highest living epoch ([`follow`]): when two sides
+//!   decide, or the last path heard wins, a session flaps between two good paths.
+
+use std::{
+    cmp::Reverse,
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
+
+use super::Violation;
+
+/// From an answered ping to the next one, on the path in use.
+pub const PING_CURRENT: Duration = Duration::from_millis(500);
+/// From an answered ping to the next one, on the others.
+pub const PING_BACKUP: Duration = Duration::from_secs(2);
+/// How long a path may be silent with an unanswered ping. So the death of the path in use is noticed within
+/// `PING_CURRENT + SILENCE` = 2.5 s, that of all paths at once within `PING_BACKUP + SILENCE` = 4 s (and a round trip).
+pub const SILENCE: Duration = Duration::from_secs(2);
+/// After a switch, how long a quicker path of the same tier must wait.
+pub(super) const SETTLE: Duration = Duration::from_secs(10);
+/// How much quicker it must be, beside needing at most half the time.
+pub(super) const QUICKER: Duration = Duration::from_millis(20);
 
 /// One connection to the peer, for as long as it lives. Never reused within a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,4 +43,233 @@ pub enum PathKind {
     Direct,
     /// Straight to the peer, at a loopback, private or link-local address.
     Lan,
+}
+
+impl PathKind {
+    /// The word used in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Relayed => "relayed",
+            Self::Direct => "direct",
+            Self::Lan => "lan",
+        }
+    }
+}
+
+/// What a session knows about one path.
+pub(super) struct Path {
+    pub(super) kind: PathKind,
+    /// The highest nomination; 0: none.
+    pub(super) epoch: u64,
+    /// The next message that this path has to carry.
+    pub(super) control_next: u64,
+    /// The next picture that this path has to carry.
+    pub(super) picture_next: u64,
+    attached: bool,
+    alive: bool,
+    heard: Instant,
+    rtt: Option<Duration>,
+    ping: Ping,
+}
+
+/// There is one ping at a time, so the peer never gets more of them than it answers.
+enum Ping {
+    /// Number so-and-so waits for its answer since then.
+    Sent(u64, Instant),
+    /// The last one was answered then; this is the next number.
+    Answered(u64, Instant),
+}
+
+impl Path {
+    /// A new path; its first ping was sent just now, with the number 0.
+    pub(super) fn new(kind: PathKind, now: Instant) -> Self {
+        Self {
+            kind,
+            epoch: 0,
+            control_next: 0,
+            picture_next: 0,
+            attached: false,
+            alive: true,
+            heard: now,
+            rtt: None,
+            ping: Ping::Sent(0, now),
+        }
+    }
+
+    /// The peer's `Attach` came in.
+    pub(super) fn attach(&mut self) -> Result<(), Violation> {
+        if std::mem::replace(&mut self.attached, true) { Err(Violation("attached twice")) } else { Ok(()) }
+    }
+
+    pub(super) fn is_attached(&self) -> bool {
+        self.attached
+    }
+
+    /// Whether the session can use it.
+    pub(super) fn is_usable(&self) -> bool {
+        self.attached && self.alive
+    }
+
+    /// The smoothed round trip.
+    pub(super) fn rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+
+    /// Something came in.
+    pub(super) fn hear(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
+    /// The number of the ping to send now, if it is time.
+    pub(super) fn ping(&mut self, now: Instant, in_use: bool) -> Option<u64> {
+        match self.ping {
+            Ping::Answered(number, at) if at + ping_interval(in_use) <= now => {
+                self.ping = Ping::Sent(number, now);
+                Some(number)
+            }
+            _ => None,
+        }
+    }
+
+    /// A ping is answered: the path lives, and it took so long there and back (smoothed as in RFC 6298, §2).
+    pub(super) fn pong(&mut self, now: Instant, answered: u64) -> Result<(), Violation> {
+        let Ping::Sent(number, at) = self.ping else { return Err(Violation("a pong without a ping")) };
+        if answered != number {
+            return Err(Violation("a pong for another ping"));
+        }
+        let sample = now.saturating_duration_since(at);
+        self.rtt = Some(self.rtt.map_or(sample, |smoothed| (smoothed * 7 + sample) / 8));
+        self.ping = Ping::Answered(number + 1, now);
+        self.alive = true;
+        Ok(())
+    }
+
+    /// Dies if it has been silent for too long.
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.alive &= self.death().is_none_or(|death| now < death);
+    }
+
+    /// When it dies, if nothing is heard until then.
+    pub(super) fn death(&self) -> Option<Instant> {
+        match self.ping {
+            Ping::Sent(_, at) if self.alive => Some(at.max(self.heard) + SILENCE),
+            _ => None,
+        }
+    }
+
+    /// When the next ping is due.
+    pub(super) fn ping_due(&self, in_use: bool) -> Option<Instant> {
+        match self.ping {
+            Ping::Answered(_, at) => Some(at + ping_interval(in_use)),
+            Ping::Sent(..) => None,
+        }
+    }
+
+    /// Unknown round trips come last.
+    fn slowness(&self) -> Duration {
+        self.rtt.unwrap_or(Duration::MAX)
+    }
+}
+
+/// The viewer's choice. `settled`: the last switch is long past.
+pub(super) fn nominate(paths: &BTreeMap<PathId, Path>, current: Option<PathId>, settled: bool) -> Option<PathId> {
+    let usable = || paths.iter().filter(|(_, path)| path.is_usable());
+    let (&best, fastest) = usable().max_by_key(|(id, path)| (path.kind, Reverse(path.slowness()), Reverse(**id)))?;
+    let in_use = current.and_then(|id| Some((id, paths.get(&id).filter(|path| path.is_usable() && path.kind == fastest.kind)?)));
+    match in_use {
+        Some((id, path)) if !(settled && is_much_quicker(fastest, path)) => Some(id),
+        _ => Some(best),
+    }
+}
+
+/// The host's choice: the highest epoch. Without any, the nearest path, so that the first words need not wait for a nomination.
+pub(super) fn follow(paths: &BTreeMap<PathId, Path>) -> Option<PathId> {
+    let usable = paths.iter().filter(|(_, path)| path.is_usable());
+    usable.max_by_key(|(id, path)| (path.epoch, path.kind, Reverse(**id))).map(|(id, _)| *id)
+}
+
+/// The path to forget when there are too many: a dead one, else the farthest and oldest; never the one in use.
+pub(super) fn worst(paths: &BTreeMap<PathId, Path>, current: Option<PathId>) -> Option<PathId> {
+    let spare = paths.iter().filter(|(id, _)| Some(**id) != current);
+    spare.min_by_key(|(id, path)| (path.alive, path.kind, **id)).map(|(id, _)| *id)
+}
+
+fn is_much_quicker(other: &Path, in_use: &Path) -> bool {
+    match (other.rtt, in_use.rtt) {
+        (Some(other), Some(in_use)) => other * 2 <= in_use && other + QUICKER <= in_use,
+        _ => false,
+    }
+}
+
+fn ping_interval(in_use: bool) -> Duration {
+    if in_use { PING_CURRENT } else { PING_BACKUP }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Attached paths with these round trips, numbered from 0.
+    fn paths(now: Instant, paths: &[(PathKind, u32)]) -> BTreeMap<PathId, Path> {
+        let path = |&(kind, rtt): &(PathKind, u32)| {
+            let mut path = Path::new(kind, now);
+            path.attach().expect("the first time");
+            path.pong(now + MS * rtt, 0).expect("the first ping");
+            path
+        };
+        (0..).map(PathId).zip(paths.iter().map(path)).collect()
+    }
+
+    #[test]
+    fn a_better_tier_promotes_and_only_death_demotes() {
+        let now = Instant::now();
+        let mut paths = paths(now, &[(PathKind::Relayed, 10), (PathKind::Direct, 90), (PathKind::Lan, 300)]);
+        assert_eq!(nominate(&paths, Some(PathId(0)), false), Some(PathId(2)));
+        assert_eq!(nominate(&paths, Some(PathId(2)), true), Some(PathId(2)), "slow, but near");
+        let lan = paths.get_mut(&PathId(2)).expect("it is there");
+        assert!(lan.ping(now + PING_CURRENT + 300 * MS, true).is_some());
+        lan.expire(now + PING_CURRENT + SILENCE + 299 * MS);
+        assert!(lan.alive);
+        lan.expire(now + PING_CURRENT + SILENCE + 300 * MS);
+        assert!(!lan.alive);
+        assert_eq!(nominate(&paths, Some(PathId(2)), false), Some(PathId(1)));
+    }
+
+    #[test]
+    fn within_a_tier_only_a_much_quicker_path_is_taken_and_only_when_settled() {
+        let now = Instant::now();
+        let close = paths(now, &[(PathKind::Direct, 60), (PathKind::Direct, 35)]);
+        assert_eq!(nominate(&close, Some(PathId(0)), true), Some(PathId(0)));
+        assert_eq!(nominate(&close, None, true), Some(PathId(1)), "a free choice takes the quickest");
+        let far = paths(now, &[(PathKind::Direct, 60), (PathKind::Direct, 30)]);
+        assert_eq!(nominate(&far, Some(PathId(0)), false), Some(PathId(0)));
+        assert_eq!(nominate(&far, Some(PathId(0)), true), Some(PathId(1)));
+    }
+
+    #[test]
+    fn the_host_follows_the_highest_living_epoch() {
+        let now = Instant::now();
+        let mut paths = paths(now, &[(PathKind::Relayed, 9), (PathKind::Lan, 1), (PathKind::Direct, 9)]);
+        assert_eq!(follow(&paths), Some(PathId(1)), "no nomination yet");
+        for (id, epoch) in [(0, 1), (2, 2)] {
+            paths.get_mut(&PathId(id)).expect("it is there").epoch = epoch;
+        }
+        assert_eq!(follow(&paths), Some(PathId(2)));
+        paths.remove(&PathId(2));
+        assert_eq!(follow(&paths), Some(PathId(0)));
+    }
+
+    #[test]
+    fn a_late_answer_revives_a_path() {
+        let now = Instant::now();
+        let mut path = Path::new(PathKind::Direct, now);
+        path.expire(now + SILENCE);
+        assert!(!path.alive && path.death().is_none() && path.ping_due(false).is_none());
+        path.pong(now + 5 * SILENCE, 0).expect("the ping under way");
+        assert!(path.alive);
+        assert!(path.pong(now + 5 * SILENCE, 0).is_err(), "answered already");
+    }
 }

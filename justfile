@@ -1,0 +1,93 @@
+# Everything that is done with this project. `just` alone lists it.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+packages_build := "build-essential pkg-config libxcb1-dev libxcb-shm0-dev libxcb-randr0-dev libxkbcommon-dev"
+packages_desktop := "xvfb openbox xterm xdotool x11-xserver-utils x11-utils x11-apps imagemagick libxkbcommon-x11-0 libx11-xcb1 libxcursor1 libxi6 libxtst6 fonts-dejavu-core featherpad iproute2 procps python3"
+packages_bench := "tigervnc-scraping-server tigervnc-viewer"
+
+[private]
+default:
+    @{{ quote(just_executable()) }} --list --unsorted --justfile {{ quote(justfile()) }}
+
+# Install what a bare Debian machine lacks (nothing when all is there)
+[group('start')]
+setup: (apt packages_build packages_desktop)
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if ! command -v cargo >/dev/null; then
+        echo "Rust is missing: install it from https://rustup.rs, then run this again." >&2
+        exit 1
+    fi
+    command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
+
+# Build the program: target/debug/rs
+[group('start')]
+build:
+    cargo build
+
+# Show a whole session on two virtual screens, and leave its picture behind
+[group('start')]
+demo: setup
+    cargo run --quiet --example demo
+
+# Everything that must hold before a change is shared; the tests' summary comes last
+[group('check')]
+test: setup check
+    cargo test --doc --quiet
+    cargo nextest run
+
+# Format, lints and documentation: no warning is left
+[group('check')]
+check:
+    cargo fmt --check
+    cargo clippy --quiet --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps
+
+# Format the sources
+[group('check')]
+fmt:
+    cargo fmt
+
+# What the build server runs
+[group('check')]
+ci:
+    .ci/run
+
+# All benchmarks
+[group('measure')]
+bench: setup
+    cargo bench
+
+# Install the programs that benchmarks compare with
+[group('measure')]
+bench-setup: (apt packages_bench)
+
+# Code one clip: raw frames of SIZE (such as 1280x720), BGRX, in FILE
+[group('measure')]
+bench-clip FILE SIZE:
+    cargo bench --bench clip -- {{ quote(FILE) }} {{ quote(SIZE) }}
+
+# The time from a change on the host's screen to the viewer's
+[group('measure')]
+bench-latency: setup
+    cargo bench --bench latency
+
+# Install Debian packages, where they are missing
+[private]
+apt +packages:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    missing=()
+    for package in {{ packages }}; do
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || exit 0
+    if ! command -v apt-get >/dev/null; then
+        echo "This is no Debian: install what these packages hold, then run this again: ${missing[*]}" >&2
+        exit 1
+    fi
+    root=()
+    [ "$(id -u)" = 0 ] || root=(sudo)
+    "${root[@]}" apt-get update -qq
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"

@@ -1,0 +1,248 @@
+//! The driver: a [`Session`] and the streams that carry it.
+//!
+//! A path is attached when both its lanes are open. Each lane has a task that reads, opens and hands in whole records, and one
+//! that seals and writes. The session decides; nothing is decided here. A lane that ends, breaks or cannot take more
+//! takes its whole path down.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use futures::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use super::packets;
+use crate::{
+    net::Stream,
+    protocol::{
+        lane::{Opener, Sealer},
+        message::{EndReason, Message},
+        session::{
+            Event, Full, Input, Lane, Output, Role, Session,
+            path::{PathId, PathKind},
+        },
+    },
+};
+
+/// Records that may wait for a lane's writer. The session's own bounds are below it, so a full queue is a dead path.
+const WRITE_QUEUE: usize = 2048;
+/// Records read but not yet handled, all lanes together.
+const READ_QUEUE: usize = 64;
+/// How long an ended session may take to tell its peer.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// An open lane on its way to [`Driver::attach`].
+pub(super) struct OpenLane {
+    pub(super) stream: Stream,
+    pub(super) sealer: Sealer,
+    pub(super) opener: Opener,
+}
+
+/// A session with its streams.
+pub(super) struct Driver {
+    session: Session,
+    links: BTreeMap<PathId, Link>,
+    inbound: mpsc::Receiver<Inbound>,
+    inbound_sender: mpsc::Sender<Inbound>,
+    pending: VecDeque<Event>,
+    wake: Option<Instant>,
+}
+
+/// The writers and readers of a path.
+struct Link {
+    writers: [mpsc::Sender<Vec<u8>>; 2],
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Link {
+    /// Readers stop at once; writers end by themselves when their queue is closed and written out.
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+enum Inbound {
+    Record(PathId, Lane, Vec<u8>),
+    Closed(PathId),
+}
+
+impl Driver {
+    /// A session without a path; it ends as lost when none came for `resume`.
+    pub(super) fn new(role: Role, resume: Duration) -> Self {
+        let (inbound_sender, inbound) = mpsc::channel(READ_QUEUE);
+        let session = Session::new(role, resume, Instant::now());
+        let mut driver = Self { session, links: BTreeMap::new(), inbound, inbound_sender, pending: VecDeque::new(), wake: None };
+        driver.drain();
+        driver
+    }
+
+    /// Starts to use a path.
+    pub(super) fn attach(&mut self, path: PathId, kind: PathKind, control: OpenLane, video: OpenLane) {
+        let mut tasks = Vec::new();
+        let writers = [(Lane::Control, control), (Lane::Video, video)].map(|(lane, open)| {
+            let (queue, records) = mpsc::channel(WRITE_QUEUE);
+            let (reader, writer) = open.stream.split();
+            tasks.push(tokio::spawn(read(reader, open.opener, path, lane, self.inbound_sender.clone())));
+            tokio::spawn(write(writer, open.sealer, path, records, self.inbound_sender.clone()));
+            queue
+        });
+        self.links.insert(path, Link { writers, tasks });
+        self.input(Input::PathUp(path, kind));
+    }
+
+    /// Whether this path is attached.
+    pub(super) fn has(&self, path: PathId) -> bool {
+        self.links.contains_key(&path)
+    }
+
+    /// Whether any path is attached.
+    pub(super) fn is_attached(&self) -> bool {
+        !self.links.is_empty()
+    }
+
+    /// The path's connection is gone.
+    pub(super) fn path_down(&mut self, path: PathId) {
+        if self.links.remove(&path).is_some() {
+            self.input(Input::PathDown(path));
+        }
+    }
+
+    /// Sends a control message.
+    pub(super) fn send(&mut self, message: Message) -> Result<(), Full> {
+        let sent = self.session.send(Instant::now(), message);
+        self.drain();
+        sent
+    }
+
+    /// Host: sends a picture, against one [`Event::WantPicture`].
+    pub(super) fn send_picture(&mut self, picture: Vec<u8>) {
+        self.session.send_picture(Instant::now(), picture);
+        self.drain();
+    }
+
+    /// Viewer: the oldest picture is decoded.
+    pub(super) fn picture_done(&mut self) {
+        self.session.picture_done(Instant::now());
+        self.drain();
+    }
+
+    /// Ends the session.
+    pub(super) fn end(&mut self, reason: EndReason) {
+        self.session.end(Instant::now(), reason);
+        self.drain();
+    }
+
+    /// The path in use, and its round trip once measured.
+    pub(super) fn current_path(&self) -> Option<(PathId, PathKind, Option<Duration>)> {
+        self.session.current_path()
+    }
+
+    /// The next event. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Event {
+        loop {
+            if let Some(event) = self.pending.pop_front() {
+                return event;
+            }
+            self.step().await;
+        }
+    }
+
+    /// After the end: gives the peer a moment to hear of it.
+    pub(super) async fn linger(mut self) {
+        let _ = tokio::time::timeout(LINGER, async {
+            while self.is_attached() && !self.session.is_drained() {
+                self.step().await;
+            }
+        })
+        .await;
+    }
+
+    /// Waits for one thing from outside and handles it.
+    async fn step(&mut self) {
+        let wake = self.wake;
+        let timeout = async {
+            match wake {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            inbound = self.inbound.recv() => match inbound {
+                Some(Inbound::Record(path, lane, record)) if self.has(path) => {
+                    self.input(Input::Received { path, lane, record: &record });
+                }
+                Some(Inbound::Closed(path)) => self.path_down(path),
+                Some(Inbound::Record(..)) | None => {}
+            },
+            () = timeout => self.input(Input::Timeout),
+        }
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        self.session.handle_input(Instant::now(), input);
+        self.drain();
+    }
+
+    /// The session's law: after each mutation everything it wants is done.
+    fn drain(&mut self) {
+        let mut dead = Vec::new();
+        self.wake = loop {
+            match self.session.poll_output() {
+                Output::Timeout(at) => break at,
+                Output::Event(event) => self.pending.push_back(event),
+                Output::Transmit { path, lane, record } => {
+                    let Some(link) = self.links.get(&path) else { continue };
+                    if link.writers[lane as usize].try_send(record).is_err() {
+                        dead.push(path);
+                    }
+                }
+            }
+        };
+        dead.into_iter().for_each(|path| self.path_down(path));
+    }
+}
+
+async fn read(mut stream: ReadHalf<Stream>, mut opener: Opener, path: PathId, lane: Lane, inbound: mpsc::Sender<Inbound>) {
+    while let Ok(Some(packet)) = packets::read(&mut stream, usize::from(u16::MAX)).await {
+        match opener.open(&packet) {
+            Ok(None) => {}
+            Ok(Some(record)) => {
+                if inbound.send(Inbound::Record(path, lane, record)).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(?lane, %error, "a lane is closed");
+                break;
+            }
+        }
+    }
+    let _ = inbound.send(Inbound::Closed(path)).await;
+}
+
+async fn write(
+    mut stream: WriteHalf<Stream>,
+    mut sealer: Sealer,
+    path: PathId,
+    mut records: mpsc::Receiver<Vec<u8>>,
+    inbound: mpsc::Sender<Inbound>,
+) {
+    let mut sealed = Vec::new();
+    while let Some(record) = records.recv().await {
+        sealed.clear();
+        let written = match sealer.seal(&record, &mut sealed) {
+            Err(error) => Err(std::io::Error::other(error)),
+            Ok(()) => match stream.write_all(&sealed).await {
+                // What waits already goes out in the same flush.
+                Ok(()) if records.is_empty() => stream.flush().await,
+                other => other,
+            },
+        };
+        if written.is_err() {
+            let _ = inbound.send(Inbound::Closed(path)).await;
+            return;
+        }
+    }
+    let _ = stream.close().await;
+}

@@ -1,0 +1,257 @@
+//! The door: who may come in. Runs the host's side of every handshake and holds the password.
+//!
+//! Half-open handshakes are few, timed and bounded in memory. A guess is checked and counted in one step when KE2 leaves, so
+//! that parallel handshakes cannot outrun the throttle. A password that was changed during a handshake no longer opens.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use ed25519_dalek::SigningKey;
+use futures::io::AsyncReadExt;
+use rand::rngs::OsRng;
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot},
+    time::timeout,
+};
+
+use crate::{
+    app::packets,
+    net::Stream,
+    protocol::{
+        auth::{self, Authenticated, DenyReason, Gate, Responder, ResponderStep},
+        id::{HostId, PeerKey},
+        password::Verifier,
+        permission::Permissions,
+        session::path::PathId,
+        throttle::Throttle,
+    },
+    store::Store,
+    ui::event::Viewer,
+};
+
+/// Handshakes under way at the same time, the ones that wait for the user included.
+const HALF_OPEN: usize = 16;
+/// How long the peer may take for its next message; leaves room for Argon2id on a slow machine.
+const STEP: Duration = Duration::from_secs(15);
+/// How long the user may think.
+const CONSENT: Duration = Duration::from_secs(120);
+/// Requests that may wait behind the one the user is asked about.
+pub(super) const WAITING: usize = 4;
+
+/// Somebody who may come in if the user says so.
+pub(super) struct Knock {
+    /// Who.
+    pub(super) viewer: Viewer,
+    /// What they ask for, cut down to what this host offers.
+    pub(super) wants: Permissions,
+    /// The user's answer: what they may do, or why not.
+    pub(super) answer: oneshot::Sender<Result<Permissions, DenyReason>>,
+}
+
+/// What the door tells the host.
+pub(super) enum DoorEvent {
+    /// Ask the user.
+    Knock(Knock),
+    /// In: make a session of it.
+    Admitted(Box<Admitted>),
+}
+
+/// Somebody who is in.
+pub(super) struct Admitted {
+    pub(super) auth: Authenticated,
+    pub(super) viewer: Viewer,
+    /// The password's number (see [`Door::set_password`]) that let them in.
+    pub(super) epoch: u64,
+}
+
+/// The door of a running host.
+pub(super) struct Door {
+    identity: SigningKey,
+    id: HostId,
+    store: Store,
+    offered: Permissions,
+    lock: Mutex<Lock>,
+    half_open: Arc<Semaphore>,
+    events: mpsc::Sender<DoorEvent>,
+}
+
+struct Lock {
+    throttle: Throttle,
+    /// `None`: no password is asked for, the user decides alone.
+    verifier: Option<Arc<Verifier>>,
+    epoch: u64,
+}
+
+impl Door {
+    pub(super) fn new(
+        identity: SigningKey,
+        id: HostId,
+        store: Store,
+        offered: Permissions,
+        events: mpsc::Sender<DoorEvent>,
+    ) -> Self {
+        let lock = Lock { throttle: Throttle::new(Instant::now()), verifier: None, epoch: 0 };
+        Self { identity, id, store, offered, lock: Mutex::new(lock), half_open: Arc::new(Semaphore::new(HALF_OPEN)), events }
+    }
+
+    /// From now on only this password opens. Returns its number: sessions with a smaller one came in with an older password.
+    pub(super) fn set_password(&self, verifier: Verifier) -> u64 {
+        let mut lock = self.lock();
+        lock.verifier = Some(Arc::new(verifier));
+        lock.epoch += 1;
+        lock.epoch
+    }
+
+    /// Runs a handshake in the background; nothing comes of it when too many are under way.
+    pub(super) fn answer(self: &Arc<Self>, path: PathId, stream: Stream) {
+        let Ok(place) = Arc::clone(&self.half_open).try_acquire_owned() else {
+            tracing::info!("too many handshakes under way; one more is turned away");
+            return;
+        };
+        let door = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(reason) = door.handshake(stream).await {
+                tracing::info!(?path, reason, "a handshake ended");
+            }
+            drop(place);
+        });
+    }
+
+    async fn handshake(&self, mut stream: Stream) -> Result<(), &'static str> {
+        let mut responder = Responder::new(&self.identity, self.id);
+        let mut who = None;
+        let mut epoch = 0;
+        loop {
+            let message = timeout(STEP, packets::read(&mut stream, auth::MAX_MESSAGE))
+                .await
+                .map_err(|_| "the viewer was silent")?
+                .map_err(|_| "the stream broke")?
+                .ok_or("the viewer left")?;
+            let step = responder.receive(&message, &mut OsRng).map_err(|error| {
+                tracing::info!(%error, "a handshake failed");
+                "the viewer's message was refused"
+            })?;
+            match step {
+                ResponderStep::Send(answer) => send(&mut stream, &answer).await?,
+                ResponderStep::Identified { key, name, wants } => {
+                    let known = self.store.known_viewer(key).ok().flatten().is_some();
+                    let (gate, answer) = self.gate(&mut responder, key, known)?;
+                    send(&mut stream, &answer).await?;
+                    epoch = match gate {
+                        Opened::Shut => return Err("too many guesses"),
+                        Opened::AskOnly(epoch) => {
+                            let viewer = Viewer { name, key: format!("{key:?}"), known };
+                            return self.ask(stream, responder, key, viewer, wants, epoch).await;
+                        }
+                        Opened::Password(epoch) => epoch,
+                    };
+                    who = Some((key, name, wants, known));
+                }
+                ResponderStep::Guess(answer) => {
+                    let (key, _, _, known) = who.as_ref().ok_or("a guess out of turn")?;
+                    self.count(*key, *known)?;
+                    send(&mut stream, &answer).await?;
+                }
+                ResponderStep::Proved => {
+                    let (key, name, wants, known) = who.ok_or("a proof out of turn")?;
+                    self.lock().throttle.proved(Instant::now(), key, known);
+                    let viewer = Viewer { name, key: format!("{key:?}"), known };
+                    return self.ask(stream, responder, key, viewer, wants, epoch).await;
+                }
+            }
+        }
+    }
+
+    /// Opens the gate, or says how long to wait.
+    fn gate(&self, responder: &mut Responder, key: PeerKey, known: bool) -> Result<(Opened, Vec<u8>), &'static str> {
+        let mut lock = self.lock();
+        let epoch = lock.epoch;
+        let (opened, answer) = match (lock.verifier.clone(), lock.throttle.check(Instant::now(), key, known)) {
+            (None, _) => (Opened::AskOnly(epoch), responder.open(&Gate::AskOnly, &mut OsRng)),
+            (Some(_), Err(wait)) => (Opened::Shut, responder.busy(wait)),
+            (Some(verifier), Ok(())) => (Opened::Password(epoch), responder.open(&Gate::Password(&verifier), &mut OsRng)),
+        };
+        answer.map(|answer| (opened, answer)).map_err(|_| "the gate was asked for out of turn")
+    }
+
+    /// Checks and counts a guess in one step.
+    fn count(&self, key: PeerKey, known: bool) -> Result<(), &'static str> {
+        let mut lock = self.lock();
+        let now = Instant::now();
+        lock.throttle.check(now, key, known).map_err(|_| "too many guesses")?;
+        lock.throttle.guessed(now, key, known);
+        Ok(())
+    }
+
+    /// The password is proved: asks the user, and lets in or sends away.
+    async fn ask(
+        &self,
+        mut stream: Stream,
+        mut responder: Responder,
+        key: PeerKey,
+        viewer: Viewer,
+        wants: Permissions,
+        epoch: u64,
+    ) -> Result<(), &'static str> {
+        let waiting = responder.waiting().map_err(|_| "out of turn")?;
+        send(&mut stream, &waiting).await?;
+        let answer = self.decision(&mut stream, viewer.clone(), wants.intersection(self.offered)).await?;
+        // Whoever proved the old password must not come in with it any more.
+        let answer = if self.lock().epoch == epoch { answer } else { Err(DenyReason::PasswordRotated) };
+        let permissions = match answer {
+            Ok(permissions) => permissions,
+            Err(reason) => {
+                let denial = responder.deny(reason).map_err(|_| "out of turn")?;
+                return send(&mut stream, &denial).await;
+            }
+        };
+        let (grant, auth) = responder.grant(permissions, &mut OsRng).map_err(|_| "out of turn")?;
+        if let Err(error) = self.store.remember_viewer(key, &viewer.name) {
+            tracing::warn!(%error, "this viewer will count as new the next time");
+        }
+        // The session must be known before the viewer can open its lanes.
+        let admitted = DoorEvent::Admitted(Box::new(Admitted { auth, viewer, epoch }));
+        self.events.send(admitted).await.map_err(|_| "the host stopped")?;
+        send(&mut stream, &grant).await?;
+        // Closing is not delivery: wait for the viewer to close first.
+        let _ = timeout(STEP, stream.read(&mut [0; 1])).await;
+        Ok(())
+    }
+
+    /// The user's decision; a viewer that leaves meanwhile withdraws the question.
+    async fn decision(
+        &self,
+        stream: &mut Stream,
+        viewer: Viewer,
+        wants: Permissions,
+    ) -> Result<Result<Permissions, DenyReason>, &'static str> {
+        let (answer, decision) = oneshot::channel();
+        let knock = Knock { viewer, wants, answer };
+        self.events.send(DoorEvent::Knock(knock)).await.map_err(|_| "the host stopped")?;
+        let mut nothing = [0; 1];
+        tokio::select! {
+            decision = timeout(CONSENT, decision) => match decision {
+                Ok(Ok(decision)) => Ok(decision),
+                Ok(Err(_)) => Err("the host stopped"),
+                Err(_) => Ok(Err(DenyReason::Timeout)),
+            },
+            _ = stream.read(&mut nothing) => Err("the viewer left before the answer"),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lock> {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Opened {
+    Shut,
+    AskOnly(u64),
+    Password(u64),
+}
+
+async fn send(stream: &mut Stream, message: &[u8]) -> Result<(), &'static str> {
+    timeout(STEP, packets::write(stream, message)).await.map_err(|_| "the viewer took nothing")?.map_err(|_| "the stream broke")
+}

@@ -1,0 +1,335 @@
+//! Finding a host and getting in: every way to reach it is tried at once, the first path up is used.
+//!
+//! Ways: the address given with the ID, hosts that announce themselves on the LAN, and circuits through every relay that the
+//! directory, the link or the command line names. Nobody is believed about who they are: the key on a path must hash to the ID.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use libp2p::Multiaddr;
+use rand::rngs::OsRng;
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    app::{Failure, driver::OpenLane, packets, relays},
+    cli::ExitCode,
+    net::{Event, Node, Purpose, Transport, address},
+    protocol::{
+        auth::{self, AuthError, Authenticated, Initiator, InitiatorStep, Offer},
+        id::{HostId, PeerKey},
+        lane::LaneInitiator,
+        password::Password,
+        session::{
+            Lane,
+            path::{PathId, PathKind},
+        },
+    },
+    store::Store,
+};
+
+/// How long to look for a host.
+const FIND: Duration = Duration::from_secs(20);
+/// How long a LAN may take to answer once every other way has failed.
+const LAN: Duration = Duration::from_secs(4);
+/// How long the host may take for its next message; leaves room for Argon2id on a slow machine.
+const STEP: Duration = Duration::from_secs(20);
+/// How long the host's user may think; the host itself gives up earlier.
+const CONSENT: Duration = Duration::from_secs(150);
+
+/// Whom to find, and what is known about them.
+pub(super) struct Wanted {
+    pub(super) id: HostId,
+    /// Pinned, or the link's.
+    pub(super) key: Option<PeerKey>,
+    /// Where to dial, from `ID@ADDRESS`.
+    pub(super) addresses: Vec<Multiaddr>,
+    /// Whether to listen for it on the LAN.
+    pub(super) lan: bool,
+}
+
+/// A path that is up.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) key: PeerKey,
+    pub(super) kind: PathKind,
+    pub(super) transport: Transport,
+}
+
+/// The network as the viewer sees it.
+pub(super) struct Network {
+    pub(super) node: Node,
+    pub(super) events: mpsc::Receiver<Event>,
+    pub(super) relays: relays::Relays,
+    pub(super) store: Store,
+    /// Every path that is up.
+    pub(super) paths: BTreeMap<PathId, Known>,
+    /// Where the host can be dialled again.
+    pub(super) ways: Vec<Multiaddr>,
+    /// Relays that are connected, each with `/p2p/…`.
+    connected: Vec<Multiaddr>,
+    trouble: Vec<String>,
+}
+
+/// What a way of finding came to.
+enum Found {
+    /// Dialling ended; a path would have been told by itself.
+    Dialled(Result<(), String>),
+    /// The directory's answer.
+    Listed(Vec<crate::net::Listing>),
+    /// Somebody on the LAN has this ID.
+    OnLan(PeerKey, HostId, Multiaddr),
+}
+
+impl Network {
+    pub(super) fn new(node: Node, events: mpsc::Receiver<Event>, relays: relays::Relays, store: Store) -> Self {
+        let (paths, ways) = (BTreeMap::new(), Vec::new());
+        Self { node, events, relays, store, paths, ways, connected: Vec::new(), trouble: Vec::new() }
+    }
+
+    /// The first path to a host with this ID, and its key.
+    ///
+    /// # Errors
+    /// Nobody answered: what was tried and what to do.
+    pub(super) async fn find(&mut self, wanted: &Wanted) -> Result<(PathId, PeerKey), Failure> {
+        let mut tries = JoinSet::new();
+        self.start(wanted, &mut tries);
+        let mut deadline = Instant::now() + FIND;
+        let mut lan_only = false;
+        loop {
+            if tries.is_empty() && !lan_only {
+                lan_only = true;
+                deadline = deadline.min(Instant::now() + if wanted.lan { LAN } else { Duration::ZERO });
+            }
+            tokio::select! {
+                event = self.events.recv() => {
+                    let event = event.ok_or_else(|| Failure::other("the network stopped"))?;
+                    if let Some((path, key)) = self.found(event, wanted, &mut tries).await? {
+                        return Ok((path, key));
+                    }
+                }
+                Some(found) = tries.join_next() => self.tried(found.ok(), wanted, &mut tries),
+                () = tokio::time::sleep_until(deadline) => return Err(self.unreachable(wanted)),
+            }
+        }
+    }
+
+    /// Everything that can be tried at once.
+    fn start(&mut self, wanted: &Wanted, tries: &mut JoinSet<Found>) {
+        if !wanted.addresses.is_empty() {
+            self.dial(wanted.key, wanted.addresses.clone(), tries);
+        }
+        if !self.relays.is_empty() {
+            let (node, id) = (self.node.clone(), wanted.id);
+            tries.spawn(async move { Found::Listed(node.look_up(id).await.unwrap_or_default()) });
+        }
+    }
+
+    fn dial(&mut self, key: Option<PeerKey>, addresses: Vec<Multiaddr>, tries: &mut JoinSet<Found>) {
+        let fresh: Vec<_> = addresses.into_iter().filter(|address| !self.ways.contains(address)).collect();
+        if !fresh.is_empty() {
+            self.ways.extend(fresh.iter().cloned());
+            let node = self.node.clone();
+            tries.spawn(async move { Found::Dialled(node.dial(key, fresh).await) });
+        }
+    }
+
+    /// An event while looking. The path, when it leads to the host.
+    async fn found(
+        &mut self,
+        event: Event,
+        wanted: &Wanted,
+        tries: &mut JoinSet<Found>,
+    ) -> Result<Option<(PathId, PeerKey)>, Failure> {
+        match event {
+            Event::Discovered { key, address } if wanted.key.is_none_or(|wanted| wanted == key) => {
+                // The ID of a key costs 20 ms of Argon2id: off the async threads.
+                tries.spawn_blocking(move || Found::OnLan(key, HostId::of(&key), address));
+            }
+            Event::RelayUp { relay, key } => {
+                self.relays.learned(&relay, key, &self.store);
+                let relays = relay.addresses.iter().map(|address| address::with_key(address, key));
+                self.connected.extend(relays);
+                if let Some(host) = wanted.key {
+                    // No need to wait for the directory.
+                    let circuits = relay.addresses.iter().map(|at| address::circuit(&address::with_key(at, key), host)).collect();
+                    self.dial(Some(host), circuits, tries);
+                }
+            }
+            Event::RelayDown { relay, reason } => {
+                self.trouble.push(format!("the relay {} cannot be reached ({reason})", self.relays.name(&relay)));
+            }
+            Event::RelayChanged(relay) => self.trouble.push(relays::changed(&self.relays.name(&relay))),
+            Event::PathUp { path, key, kind, transport, .. } => {
+                self.paths.insert(path, Known { key, kind, transport });
+                if wanted.key.is_some_and(|wanted| wanted == key) || has_id(key, wanted.id).await {
+                    return Ok(Some((path, key)));
+                }
+                // Somebody else, at the address we were given or on the LAN.
+                self.trouble.push("another machine answered than the one with this ID".to_owned());
+                self.node.close(path).await;
+            }
+            Event::PathDown(path) => drop(self.paths.remove(&path)),
+            Event::Listening(_)
+            | Event::NotListening(_)
+            | Event::Reserved(_)
+            | Event::ReservationLost(_)
+            | Event::Discovered { .. }
+            | Event::Inbound { .. } => {}
+        }
+        Ok(None)
+    }
+
+    fn tried(&mut self, found: Option<Found>, wanted: &Wanted, tries: &mut JoinSet<Found>) {
+        match found {
+            Some(Found::Listed(listings)) if listings.is_empty() => {
+                self.trouble.push("no relay knows this ID now".to_owned());
+            }
+            Some(Found::Listed(listings)) => {
+                for listing in listings.into_iter().filter(|listing| wanted.key.is_none_or(|key| key == listing.key)) {
+                    let circuits = listing.relays.iter().map(|relay| address::circuit(relay, listing.key)).collect();
+                    self.dial(Some(listing.key), circuits, tries);
+                }
+            }
+            Some(Found::OnLan(key, id, address)) if id == wanted.id => self.dial(Some(key), vec![address], tries),
+            Some(Found::Dialled(Err(reason))) => self.trouble.push(reason),
+            Some(Found::OnLan(..) | Found::Dialled(Ok(()))) | None => {}
+        }
+    }
+
+    fn unreachable(&mut self, wanted: &Wanted) -> Failure {
+        let mut tried = std::mem::take(&mut self.trouble);
+        tried.dedup();
+        if wanted.lan {
+            tried.push("nobody on this network has this ID".to_owned());
+        }
+        if self.relays.is_empty() && wanted.addresses.is_empty() {
+            tried.push("no relay was given (--relay)".to_owned());
+        }
+        let text = format!(
+            "no way to {} was found: {}; check the ID, and that rs host runs there",
+            wanted.id,
+            if tried.is_empty() { "nobody answered".to_owned() } else { tried.join(", ") }
+        );
+        Failure::new(ExitCode::Unreachable, text)
+    }
+
+    /// The nearest path to this key that is up.
+    pub(super) fn best(&self, key: PeerKey) -> Option<PathId> {
+        let mut paths: Vec<_> = self.paths.iter().filter(|(_, known)| known.key == key).collect();
+        paths.sort_by_key(|(path, known)| (known.kind, known.transport == Transport::Quic, **path));
+        paths.last().map(|(path, _)| **path)
+    }
+
+    /// Follows events that matter to a running session. The path that came up or went, if it is `key`'s.
+    pub(super) fn follow(&mut self, event: Event, key: PeerKey) -> Option<Change> {
+        match event {
+            Event::PathUp { path, key: from, kind, transport, .. } => {
+                self.paths.insert(path, Known { key: from, kind, transport });
+                (from == key).then_some(Change::Up(path))
+            }
+            Event::PathDown(path) => self.paths.remove(&path).map(|_| Change::Down(path)),
+            Event::RelayUp { relay, key } => {
+                self.relays.learned(&relay, key, &self.store);
+                None
+            }
+            Event::Listening(_)
+            | Event::NotListening(_)
+            | Event::RelayDown { .. }
+            | Event::RelayChanged(_)
+            | Event::Reserved(_)
+            | Event::ReservationLost(_)
+            | Event::Discovered { .. }
+            | Event::Inbound { .. } => None,
+        }
+    }
+}
+
+/// A change of a peer's paths.
+pub(super) enum Change {
+    Up(PathId),
+    Down(PathId),
+}
+
+async fn has_id(key: PeerKey, id: HostId) -> bool {
+    tokio::task::spawn_blocking(move || HostId::of(&key) == id).await.unwrap_or(false)
+}
+
+/// Authenticates on a path. `password` is called only when the host asks for one; `waiting` when its user is being asked.
+///
+/// # Errors
+/// The password is wrong, the host's user refused, the host is another one, or the path broke.
+pub(super) async fn authenticate(
+    node: &Node,
+    path: PathId,
+    offer: Offer,
+    password: impl FnOnce() -> Result<Zeroizing<String>, Failure> + Send,
+    waiting: impl AsyncFnOnce(),
+) -> Result<Authenticated, Failure> {
+    let broken = |what: &str| Failure::new(ExitCode::Unreachable, format!("the host {what} while letting us in; try again"));
+    let mut stream = node.open(path, Purpose::Auth).await.map_err(|error| Failure::new(ExitCode::Unreachable, error))?;
+    let (mut initiator, first) = Initiator::new(offer, &mut OsRng);
+    let (mut password, mut waiting) = (Some(password), Some(waiting));
+    let mut patience = STEP;
+    let mut answer = Some(first);
+    loop {
+        if let Some(message) = answer.take() {
+            packets::write(&mut stream, &message).await.map_err(|_| broken("went away"))?;
+        }
+        let message = timeout(patience, packets::read(&mut stream, auth::MAX_MESSAGE))
+            .await
+            .map_err(|_| broken("fell silent"))?
+            .ok()
+            .flatten()
+            .ok_or_else(|| broken("went away"))?;
+        // KE2 costs an Argon2id.
+        match tokio::task::block_in_place(|| initiator.receive(&message, &mut OsRng)).map_err(refused)? {
+            InitiatorStep::Send(message) => answer = Some(message),
+            InitiatorStep::NeedPassword => {
+                let ask = password.take().ok_or_else(|| broken("asked twice for the password"))?;
+                let typed = tokio::task::block_in_place(ask)?;
+                answer = Some(initiator.password(&Password::typed(&typed), &mut OsRng).map_err(refused)?);
+            }
+            InitiatorStep::Waiting => {
+                patience = CONSENT;
+                if let Some(tell) = waiting.take() {
+                    tell().await;
+                }
+            }
+            InitiatorStep::Granted(auth) => return Ok(*auth),
+        }
+    }
+}
+
+fn refused(error: AuthError) -> Failure {
+    let code = match error {
+        AuthError::WrongPassword | AuthError::Busy(_) => ExitCode::Authentication,
+        AuthError::Denied(_) => ExitCode::Refused,
+        AuthError::IdentityChanged => ExitCode::IdentityChanged,
+        AuthError::WrongHost => ExitCode::Unreachable,
+        AuthError::Protocol(_) => ExitCode::Other,
+    };
+    Failure::new(code, error)
+}
+
+/// Opens both lanes of a session on a path.
+///
+/// # Errors
+/// The path is gone, or the host no longer knows the session.
+pub(super) async fn open_lanes(node: Node, path: PathId, auth: &Authenticated) -> Result<(OpenLane, OpenLane), String> {
+    let both = async { tokio::try_join!(open_lane(&node, path, auth, Lane::Control), open_lane(&node, path, auth, Lane::Video)) };
+    timeout(STEP, both).await.map_err(|_| "the host fell silent".to_owned())?
+}
+
+async fn open_lane(node: &Node, path: PathId, auth: &Authenticated, lane: Lane) -> Result<OpenLane, String> {
+    let mut stream = node.open(path, Purpose::Lane).await?;
+    let (initiator, first) = LaneInitiator::new(auth, lane, &mut OsRng).map_err(|error| error.to_string())?;
+    packets::write(&mut stream, &first).await.map_err(|error| error.to_string())?;
+    let answer = packets::read(&mut stream, auth::MAX_MESSAGE).await.map_err(|error| error.to_string())?;
+    let (sealer, opener) =
+        initiator.finish(&answer.ok_or("the host no longer knows this session")?).map_err(|error| error.to_string())?;
+    Ok(OpenLane { stream, sealer, opener })
+}

@@ -1,0 +1,240 @@
+//! `rs connect`: finds a host, gets in, shows and drives it.
+
+mod connect;
+mod decode;
+mod session;
+
+use std::io::{BufRead, IsTerminal};
+
+use ed25519_dalek::SigningKey;
+use tokio::{runtime::Runtime, sync::mpsc};
+use zeroize::Zeroizing;
+
+use self::{
+    connect::{Network, Wanted, authenticate},
+    session::{Session, Start},
+};
+use super::{Failure, display_name, exit_code, path_info, relays};
+use crate::{
+    cli::{ConnectArgs, ExitCode, Target, View},
+    net::{self, address},
+    protocol::{
+        auth::{Authenticated, Offer},
+        permission::Permissions,
+        session::path::PathId,
+    },
+    store::{Config, Store},
+    ui::{
+        self, ViewerSeat,
+        event::ViewerEvent,
+        headless::{self, Commands},
+        picture::Picture,
+        prompt, window,
+    },
+};
+
+/// Connects and stays until the session ends. The window, if any, runs on the calling thread: it must be the main one.
+///
+/// # Errors
+/// Every way a visit can fail, each with its exit code.
+pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
+    let view = args.view.unwrap_or_default();
+    if view == View::Terminal {
+        return Err(Failure::new(ExitCode::Usage, "--view terminal comes in a later version; use --view window or none"));
+    }
+    let windowed = view == View::Window && args.screenshot.is_none();
+    let id = args.target.id();
+    let picture = Picture::default();
+    let mut faces = Faces::default();
+    let (shown, actions) = runtime.block_on(async {
+        let (seat, actions) = faces.add(&picture);
+        let commands = if windowed { Commands::ChatOnly } else { Commands::All };
+        (seat, (commands, actions))
+    });
+    let (commands, acted) = actions;
+    // With the password on stdin, its line comes before any command's.
+    let password = password_source(&args)?;
+    let (json, quiet) = (args.json, args.screenshot.is_some());
+    let face = runtime
+        .spawn(async move { if quiet && !json { drain(shown).await } else { headless::run_viewer(shown, json, commands).await } });
+
+    let result = runtime.block_on(open(&args, password, &faces)).and_then(|opened| {
+        let (window_seat, window_acted) = if windowed {
+            let (seat, acted) = faces.add(&picture);
+            (Some(seat), Some(acted))
+        } else {
+            (None, None)
+        };
+        let start = Start {
+            auth: opened.auth,
+            network: opened.network,
+            path: opened.path,
+            resume: opened.config.resume(),
+            picture,
+            faces: std::mem::take(&mut faces),
+            actions: [Some(acted), window_acted],
+            screenshot: args.screenshot.clone(),
+            begun: opened.begun,
+        };
+        let session = runtime.block_on(async { Session::start(start) })?;
+        let live = runtime.spawn(session.live());
+        let shown = window_seat.map(|seat| window::run(seat, window::Options { id: id.to_string(), close_at_end: args.json }));
+        let reason = runtime.block_on(live).map_err(|_| Failure::other("the session ended in an error; see RS_LOG=debug"))??;
+        // A window that could not be opened ended the session by dropping its seat.
+        if let Some(Err(error)) = shown {
+            return Err(Failure::new(ExitCode::NoScreen, format!("{error:#}")));
+        }
+        match exit_code(reason) {
+            ExitCode::Fine => Ok(()),
+            code => Err(Failure::new(code, session::farewell(reason))),
+        }
+    });
+    drop(faces);
+    // The last events are shown before the process ends.
+    let _ = runtime.block_on(tokio::time::timeout(std::time::Duration::from_secs(2), face));
+    result
+}
+
+/// The seats of all faces, as senders of what happens.
+#[derive(Default)]
+struct Faces {
+    events: Vec<mpsc::Sender<ViewerEvent>>,
+}
+
+impl Faces {
+    fn add(&mut self, picture: &Picture) -> (ViewerSeat, mpsc::Receiver<ui::event::ViewerAction>) {
+        let (sender, events) = mpsc::channel(ui::QUEUE);
+        let (actions, acted) = mpsc::channel(ui::QUEUE);
+        self.events.push(sender);
+        (ViewerSeat { events, actions, picture: picture.clone() }, acted)
+    }
+
+    /// Tells every face; a face that went away is not missed.
+    async fn tell(&self, event: ViewerEvent) {
+        for face in &self.events {
+            let _ = face.send(event.clone()).await;
+        }
+    }
+}
+
+async fn drain(mut seat: ViewerSeat) {
+    while seat.events.recv().await.is_some() {}
+}
+
+/// Somebody let us in.
+struct Opened {
+    auth: Authenticated,
+    network: Network,
+    path: PathId,
+    config: Config,
+    begun: std::time::Instant,
+}
+
+/// Finds the host and authenticates.
+async fn open(args: &ConnectArgs, password: PasswordSource, faces: &Faces) -> Result<Opened, Failure> {
+    let begun = std::time::Instant::now();
+    let store = Store::open()?;
+    let config = store.config()?;
+    let identity = store.identity()?;
+    let (wanted, mut network) = reach(args, &identity, &config, &store).await?;
+    let (path, host) = network.find(&wanted).await?;
+
+    if let Some(known) = network.paths.get(&path) {
+        let path = path_info(known.kind, known.transport);
+        faces.tell(ViewerEvent::Connected { id: wanted.id.to_string(), path }).await;
+    }
+    let wants = if args.view_only { Permissions::view_only() } else { Permissions::all() };
+    let name = display_name(config.name.clone());
+    let offer = Offer { identity, host: wanted.id, expected: wanted.key, name, wants };
+    let node = network.node.clone();
+    let auth = {
+        let entering = authenticate(&node, path, offer, || password.read(), async || faces.tell(ViewerEvent::Waiting).await);
+        tokio::pin!(entering);
+        loop {
+            // The network goes on meanwhile: a direct path may come up while the host's user thinks.
+            tokio::select! {
+                auth = &mut entering => break auth?,
+                Some(event) = network.events.recv() => drop(network.follow(event, host)),
+            }
+        }
+    };
+    store.pin_host(wanted.id, auth.peer)?;
+    faces.tell(ViewerEvent::Granted { permissions: auth.permissions }).await;
+    let path = network.best(host).unwrap_or(path);
+    Ok(Opened { auth, network, path, config, begun })
+}
+
+/// Starts the network and says what to look for.
+async fn reach(args: &ConnectArgs, identity: &SigningKey, config: &Config, store: &Store) -> Result<(Wanted, Network), Failure> {
+    let id = args.target.id();
+    let pinned = store.pinned_host(id)?;
+    let (key, addresses, from_link) = match &args.target {
+        Target::Id(_) => (pinned, Vec::new(), Vec::new()),
+        Target::At(_, address) => {
+            let (key, address) = address::split(address);
+            (pinned.or(key), vec![address], Vec::new())
+        }
+        Target::Link(link) => (Some(link.key), Vec::new(), link.relays.clone()),
+    };
+    if pinned.is_some_and(|pinned| key != Some(pinned)) {
+        return Err(Failure::new(
+            ExitCode::IdentityChanged,
+            format!("the host's identity changed since the last visit; if its user set it up anew, remove {id} from known_hosts"),
+        ));
+    }
+    let relays = relays::gather(&args.net.relay, config, &from_link, store)?;
+    let lan = !args.net.no_lan && addresses.is_empty();
+    let node_config =
+        net::node::Config { identity: identity.clone(), part: net::node::Part::Viewer, listen: args.net.listen.clone(), lan };
+    let (node, events) = net::node::start(node_config).await.map_err(|error| Failure::other(format!("{error:#}")))?;
+    for relay in relays.addresses() {
+        node.use_relay(relay).await?;
+    }
+    let wanted = Wanted { id, key, addresses, lan };
+    Ok((wanted, Network::new(node, events, relays, store.clone())))
+}
+
+/// Where the password comes from; read only when the host asks for one, but stdin's first line is its own at once.
+enum PasswordSource {
+    Given(Zeroizing<String>),
+    Prompt,
+    Nowhere,
+}
+
+impl PasswordSource {
+    fn read(self) -> Result<Zeroizing<String>, Failure> {
+        match self {
+            Self::Given(password) => Ok(password),
+            Self::Prompt => prompt::password("Password (the host's user reads it out): ").map_err(Failure::other),
+            Self::Nowhere => Err(Failure::new(
+                ExitCode::Authentication,
+                "the host asks for a password; give it with --password-stdin, --password-file FILE or RS_PASSWORD",
+            )),
+        }
+    }
+}
+
+fn password_source(args: &ConnectArgs) -> Result<PasswordSource, Failure> {
+    let first_line = |mut reader: Box<dyn BufRead>| {
+        let mut line = Zeroizing::new(String::new());
+        std::io::Read::take(&mut reader, 4096).read_line(&mut line).map(|_| line)
+    };
+    let trim = |line: Zeroizing<String>| Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned());
+    if let Some(file) = &args.password_file {
+        let line = std::fs::File::open(file)
+            .map(std::io::BufReader::new)
+            .and_then(|reader| first_line(Box::new(reader)))
+            .map_err(|error| Failure::other(format!("the password file {} cannot be read ({error})", file.display())))?;
+        return Ok(PasswordSource::Given(trim(line)));
+    }
+    if args.password_stdin {
+        // The same buffer that later lines are read from: nothing is lost.
+        let line = first_line(Box::new(std::io::stdin().lock()))
+            .map_err(|error| Failure::other(format!("no password could be read from stdin ({error})")))?;
+        return Ok(PasswordSource::Given(trim(line)));
+    }
+    if let Ok(password) = std::env::var("RS_PASSWORD") {
+        return Ok(PasswordSource::Given(Zeroizing::new(password)));
+    }
+    Ok(if std::io::stdin().is_terminal() { PasswordSource::Prompt } else { PasswordSource::Nowhere })
+}

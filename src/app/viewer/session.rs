@@ -1,0 +1,346 @@
+//! One session at the viewer: the driver, the decode thread, the faces, and redialling when the network goes.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::mpsc, task::JoinSet};
+
+use super::{
+    Faces,
+    connect::{Change, Network, open_lanes},
+    decode::{Decode, Decoded},
+};
+use crate::{
+    app::{
+        Failure,
+        driver::{Driver, OpenLane},
+        path_info,
+    },
+    protocol::{
+        auth::Authenticated,
+        message::{EndReason, Message},
+        permission::Permissions,
+        session::{Event, Role, path::PathId},
+    },
+    ui::{
+        event::{PathInfo, Side, Stats, ViewerAction, ViewerEvent},
+        picture::Picture,
+        screenshot,
+    },
+    video::decoder::DecodeError,
+};
+
+/// Between two attempts to reach the host again.
+const REDIAL: Duration = Duration::from_secs(1);
+
+/// What a session is started with.
+pub(super) struct Start {
+    pub(super) auth: Authenticated,
+    pub(super) network: Network,
+    pub(super) path: PathId,
+    pub(super) resume: Duration,
+    pub(super) picture: Picture,
+    pub(super) faces: Faces,
+    /// What the users of the faces do.
+    pub(super) actions: [Option<mpsc::Receiver<ViewerAction>>; 2],
+    /// Save the first picture here and leave.
+    pub(super) screenshot: Option<PathBuf>,
+    pub(super) begun: Instant,
+}
+
+/// A running session.
+pub(super) struct Session {
+    auth: std::sync::Arc<Authenticated>,
+    network: Network,
+    driver: Driver,
+    decode: Decode,
+    picture: Picture,
+    faces: Faces,
+    actions: [Option<mpsc::Receiver<ViewerAction>>; 2],
+    /// Lanes on their way.
+    opening: JoinSet<(PathId, Result<(OpenLane, OpenLane), String>)>,
+    redial: Option<tokio::task::AbortHandle>,
+    /// Files that wait for the first picture.
+    screenshots: Vec<PathBuf>,
+    /// `--screenshot`: leave after the first one, with its result.
+    leave_after_screenshot: bool,
+    failure: Option<Failure>,
+    permissions: Permissions,
+    shown_path: Option<PathInfo>,
+    stats: Stats,
+    decode_time: Duration,
+    begun: Instant,
+    started: Instant,
+}
+
+impl Session {
+    /// Takes the first path and opens its lanes.
+    pub(super) fn start(start: Start) -> Result<Self, Failure> {
+        let Start { auth, network, path, resume, picture, faces, actions, screenshot, begun } = start;
+        let decode = Decode::start(picture.clone()).map_err(Failure::other)?;
+        let shown_path = network.paths.get(&path).map(|known| path_info(known.kind, known.transport));
+        let mut session = Self {
+            permissions: auth.permissions,
+            auth: std::sync::Arc::new(auth),
+            network,
+            driver: Driver::new(Role::Viewer, resume),
+            decode,
+            picture,
+            faces,
+            actions,
+            opening: JoinSet::new(),
+            redial: None,
+            leave_after_screenshot: screenshot.is_some(),
+            screenshots: screenshot.into_iter().collect(),
+            failure: None,
+            shown_path,
+            stats: Stats::default(),
+            decode_time: Duration::ZERO,
+            begun,
+            started: Instant::now(),
+        };
+        session.open(path);
+        // Other paths that came up meanwhile are backups.
+        let others: Vec<_> =
+            session.network.paths.iter().filter(|(_, known)| known.key == session.auth.peer).map(|(path, _)| *path).collect();
+        others.into_iter().filter(|other| *other != path).for_each(|other| session.open(other));
+        Ok(session)
+    }
+
+    /// Until it ends: why.
+    pub(super) async fn live(mut self) -> Result<EndReason, Failure> {
+        let interrupted = crate::app::interrupted();
+        tokio::pin!(interrupted);
+        let mut leaving = false;
+        let reason = loop {
+            let [first, second] = &mut self.actions;
+            tokio::select! {
+                biased;
+                () = &mut interrupted, if !leaving => {
+                    leaving = true;
+                    self.driver.end(EndReason::ViewerLeft);
+                }
+                action = next(first) => self.act(action).await,
+                action = next(second) => self.act(action).await,
+                event = self.driver.next() => {
+                    if let Some(reason) = self.event(event).await {
+                        break reason;
+                    }
+                }
+                Some(decoded) = self.decode.done.recv() => self.decoded(decoded).await,
+                Some(event) = self.network.events.recv() => match self.network.follow(event, self.auth.peer) {
+                    Some(Change::Up(path)) => self.open(path),
+                    Some(Change::Down(path)) => self.driver.path_down(path),
+                    None => {}
+                },
+                Some(opened) = self.opening.join_next() => self.opened(opened.ok()).await,
+            }
+        };
+        self.finish(reason).await
+    }
+
+    /// Opens the lanes of a path in the background.
+    fn open(&mut self, path: PathId) {
+        let (node, auth) = (self.network.node.clone(), std::sync::Arc::clone(&self.auth));
+        self.opening.spawn(async move {
+            node.keep(path, true).await;
+            (path, open_lanes(node, path, &auth).await)
+        });
+    }
+
+    async fn opened(&mut self, opened: Option<(PathId, Result<(OpenLane, OpenLane), String>)>) {
+        let Some((path, lanes)) = opened else { return };
+        match (lanes, self.network.paths.get(&path)) {
+            (Ok((control, video)), Some(known)) => self.driver.attach(path, known.kind, control, video),
+            (Ok(_), None) => {}
+            (Err(reason), _) => {
+                tracing::info!(?path, reason, "a path could not be used");
+                self.network.node.close(path).await;
+            }
+        }
+        // The first lanes failed: look for another way as after any loss.
+        if !self.driver.is_attached() && self.opening.is_empty() {
+            self.redial();
+        }
+    }
+
+    async fn event(&mut self, event: Event) -> Option<EndReason> {
+        match event {
+            Event::Picture(picture) => {
+                self.stats.picture_bytes += picture.len() as u64;
+                self.decode.push(picture);
+            }
+            Event::Message(message) => self.message(message).await,
+            Event::PathChanged(path, kind) => {
+                if let Some(known) = self.network.paths.get(&path) {
+                    let info = path_info(kind, known.transport);
+                    if self.shown_path.replace(info.clone()) != Some(info.clone()) {
+                        let rtt_ms = self.rtt_ms();
+                        self.faces.tell(ViewerEvent::Path { path: info, rtt_ms }).await;
+                    }
+                }
+            }
+            Event::Stalled => {
+                self.faces.tell(ViewerEvent::Stalled).await;
+                self.redial();
+            }
+            Event::Resumed => {
+                if let Some(redial) = self.redial.take() {
+                    redial.abort();
+                }
+                self.faces.tell(ViewerEvent::Resumed).await;
+            }
+            Event::Ended(reason) => return Some(reason),
+            Event::WantPicture => {}
+        }
+        None
+    }
+
+    async fn message(&mut self, message: Message) {
+        match message {
+            Message::Chat(text) => self.faces.tell(ViewerEvent::Chat { from: Side::Host, text }).await,
+            Message::Control(holder) => self.faces.tell(ViewerEvent::Control { holder }).await,
+            Message::Permissions(permissions) => {
+                if std::mem::replace(&mut self.permissions, permissions) != permissions {
+                    self.faces.tell(ViewerEvent::Permissions { permissions }).await;
+                }
+            }
+            Message::CursorShape(shape) => self.picture.update(|state| {
+                state.cursor = Some(shape);
+                state.pointer_changed = true;
+            }),
+            Message::CursorPosition { x, y } => self.picture.update(|state| {
+                state.pointer = (x, y);
+                state.pointer_changed = true;
+            }),
+            // The session lets only a host's messages through, and the end is an event of its own.
+            Message::Input(_) | Message::End(_) => {}
+        }
+    }
+
+    async fn act(&mut self, action: Option<ViewerAction>) {
+        match action {
+            // A face that went away takes us with it, but stdin's end does not: its face keeps the sender.
+            None | Some(ViewerAction::Quit) => self.driver.end(EndReason::ViewerLeft),
+            Some(ViewerAction::Input(input)) => {
+                if self.driver.send(Message::Input(input)).is_err() {
+                    self.warn("the host does not keep up; some input was left out".to_owned()).await;
+                }
+            }
+            Some(ViewerAction::Chat(text)) => match self.driver.send(Message::Chat(text.clone())) {
+                Ok(()) => self.faces.tell(ViewerEvent::Chat { from: Side::Viewer, text }).await,
+                Err(_) => self.warn("the host cannot be reached now; say it again later".to_owned()).await,
+            },
+            Some(ViewerAction::Screenshot(file)) => {
+                self.screenshots.push(file);
+                self.save_screenshots().await;
+            }
+            Some(ViewerAction::Stats) => {
+                self.stats.rtt_ms = self.rtt_ms();
+                self.faces.tell(ViewerEvent::Stats(self.stats.clone())).await;
+            }
+        }
+    }
+
+    async fn decoded(&mut self, decoded: Result<Decoded, DecodeError>) {
+        match decoded {
+            Ok(Decoded { took, size }) => {
+                self.driver.picture_done();
+                self.stats.frames += 1;
+                self.decode_time += took;
+                self.stats.decode_ms_mean = self.decode_time.as_secs_f64() * 1e3 / self.stats.frames as f64;
+                (self.stats.width, self.stats.height) = (size.width, size.height);
+                if self.stats.first_picture_ms.is_none() {
+                    self.stats.first_picture_ms = u64::try_from(self.begun.elapsed().as_millis()).ok();
+                }
+                self.save_screenshots().await;
+            }
+            Err(error) => {
+                self.warn(error.to_string()).await;
+                self.driver.end(EndReason::ProtocolError);
+            }
+        }
+    }
+
+    /// Saves what was asked for, once there is a picture.
+    async fn save_screenshots(&mut self) {
+        if self.screenshots.is_empty() || !self.picture.lock().shown {
+            return;
+        }
+        let frame = self.picture.lock().frame.clone();
+        for file in std::mem::take(&mut self.screenshots) {
+            match tokio::task::block_in_place(|| screenshot::save(&frame, &file)) {
+                Ok(()) => self.faces.tell(ViewerEvent::Screenshot { file }).await,
+                Err(error) if self.leave_after_screenshot => self.failure = Some(Failure::other(error)),
+                Err(error) => self.warn(error.to_string()).await,
+            }
+        }
+        if self.leave_after_screenshot {
+            self.driver.end(EndReason::ViewerLeft);
+        }
+    }
+
+    /// Dials every known way again and again until the session resumes or ends.
+    fn redial(&mut self) {
+        if self.redial.is_some() {
+            return;
+        }
+        let (node, key, ways) = (self.network.node.clone(), self.auth.peer, self.network.ways.clone());
+        let task = tokio::spawn(async move {
+            loop {
+                // A success is told as a path that came up.
+                let _ = node.dial(Some(key), ways.clone()).await;
+                tokio::time::sleep(REDIAL).await;
+            }
+        });
+        self.redial = Some(task.abort_handle());
+    }
+
+    async fn finish(mut self, reason: EndReason) -> Result<EndReason, Failure> {
+        if let Some(redial) = self.redial.take() {
+            redial.abort();
+        }
+        let seconds = self.started.elapsed().as_secs();
+        self.faces.tell(ViewerEvent::SessionEnded { reason, seconds }).await;
+        self.faces = Faces::default();
+        self.driver.linger().await;
+        self.failure.map_or(Ok(reason), Err)
+    }
+
+    fn rtt_ms(&self) -> Option<u64> {
+        let (_, _, rtt) = self.driver.current_path()?;
+        u64::try_from(rtt?.as_millis()).ok()
+    }
+
+    async fn warn(&self, text: String) {
+        self.faces.tell(ViewerEvent::Warning { text }).await;
+    }
+}
+
+/// The next action of a face; a face that is not there never acts.
+async fn next(actions: &mut Option<mpsc::Receiver<ViewerAction>>) -> Option<ViewerAction> {
+    match actions {
+        None => std::future::pending().await,
+        Some(receiver) => {
+            let action = receiver.recv().await;
+            if action.is_none() {
+                *actions = None;
+            }
+            action
+        }
+    }
+}
+
+/// What to say of a session that did not end as it should.
+pub(super) fn farewell(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Lost => "the connection to the host was lost and did not come back; connect again",
+        EndReason::ScreenLost => "the host can no longer share its screen; ask its user to start rs host again",
+        EndReason::ProtocolError => "the other side broke the protocol; both should use the same version of rs",
+        EndReason::HostEnded | EndReason::ViewerLeft | EndReason::PasswordRotated | EndReason::HostQuit => {
+            "the session is finished"
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Pointer and keyboard by `enigo`, text by [`Typist`].
+//!
+//! Keys go out as physical key codes (`raw`), so the layout decides, and never through enigo's keysym path: one remapped key would
+//! slow all later ones of that instance (`research`: 24 ms each).
+
+use enigo::{Axis, Coordinate, Direction, Enigo, InputError, Keyboard as _, Mouse as _, Settings};
+use x11rb::{
+    connection::{Connection, RequestConnection},
+    protocol::{
+        Event,
+        randr::{self, ConnectionExt as _},
+        xinput, xtest,
+    },
+};
+
+use super::{Area, DesktopError, Display, devices, lost, open, text::Typist};
+use crate::{
+    desktop::{Injector, capture::Options, keys},
+    protocol::input::{Button, InputEvent},
+};
+
+/// What X11 adds to a Linux key code.
+const KEYCODE_OFFSET: u16 = 8;
+/// More notches of the wheel than this in one event are not a person's.
+const MAX_NOTCHES: i16 = 64;
+
+/// Injects into an X11 display.
+pub(in crate::desktop) struct X11Injector {
+    enigo: Enigo,
+    display: Display,
+    monitor: Option<usize>,
+    area: Area,
+    typist: Typist,
+}
+
+impl X11Injector {
+    pub(in crate::desktop) fn open(options: &Options) -> Result<Self, DesktopError> {
+        let (display, area) = open(options)?;
+        [xtest::X11_EXTENSION_NAME, xinput::X11_EXTENSION_NAME].iter().try_for_each(|name| display.require(name))?;
+        devices::sweep(&display).map_err(lost)?;
+        if display.x.extension_information(randr::X11_EXTENSION_NAME).map_err(lost)?.is_some() {
+            let mask = randr::NotifyMask::SCREEN_CHANGE | randr::NotifyMask::CRTC_CHANGE | randr::NotifyMask::OUTPUT_CHANGE;
+            display.x.randr_select_input(display.root, mask).map_err(lost)?.check().map_err(lost)?;
+        }
+        let settings = Settings { linux_delay: 0, x11_display: options.x_display.clone(), ..Settings::default() };
+        let enigo = Enigo::new(&settings).map_err(|error| {
+            DesktopError(format!("the keyboard and pointer cannot be driven ({error}); share the screen with --view-only"))
+        })?;
+        let typist = Typist::new(&display)?;
+        Ok(Self { enigo, display, monitor: options.display, area, typist })
+    }
+
+    fn take_events(&mut self) -> Result<(), DesktopError> {
+        let mut is_area_stale = false;
+        while let Some(event) = self.display.x.poll_for_event().map_err(lost)? {
+            is_area_stale |= matches!(event, Event::RandrScreenChangeNotify(_) | Event::RandrNotify(_));
+            self.typist.follow(&event);
+        }
+        if is_area_stale {
+            self.area = self.display.area(self.monitor)?;
+        }
+        Ok(())
+    }
+
+    fn move_to(&mut self, x: u16, y: u16) -> Result<(), InputError> {
+        let Area { x: left, y: top, size } = self.area;
+        let (x, y) = (x.min(size.width - 1), y.min(size.height - 1));
+        self.enigo.move_mouse(i32::from(left) + i32::from(x), i32::from(top) + i32::from(y), Coordinate::Abs)
+    }
+
+    fn scroll(&mut self, dx: i16, dy: i16) -> Result<(), InputError> {
+        for (notches, axis) in [(dx, Axis::Horizontal), (dy, Axis::Vertical)] {
+            self.enigo.scroll(i32::from(notches.clamp(-MAX_NOTCHES, MAX_NOTCHES)), axis)?;
+        }
+        Ok(())
+    }
+}
+
+impl Injector for X11Injector {
+    fn inject(&mut self, event: &InputEvent) -> Result<(), DesktopError> {
+        self.take_events()?;
+        let done = match event {
+            InputEvent::Motion { x, y } => self.move_to(*x, *y),
+            InputEvent::Button { button, down } => self.enigo.button(enigo_button(*button), direction(*down)),
+            InputEvent::Scroll { dx, dy } => self.scroll(*dx, *dy),
+            InputEvent::Key { key, down } => match keys::evdev(*key) {
+                Some(code) => self.enigo.raw(code + KEYCODE_OFFSET, direction(*down)),
+                None => return Err(DesktopError(format!("this computer has no key {:#04x}", key.0))),
+            },
+            InputEvent::Text(text) => return self.typist.type_text(&self.display, text),
+        };
+        done.map_err(|error| DesktopError(format!("the desktop did not take the input ({error})")))
+    }
+}
+
+impl Drop for X11Injector {
+    fn drop(&mut self) {
+        if let Err(error) = self.typist.give_back(&self.display) {
+            tracing::debug!(%error, "borrowed keycodes stay mapped");
+        }
+    }
+}
+
+fn direction(down: bool) -> Direction {
+    if down { Direction::Press } else { Direction::Release }
+}
+
+fn enigo_button(button: Button) -> enigo::Button {
+    match button {
+        Button::Left => enigo::Button::Left,
+        Button::Middle => enigo::Button::Middle,
+        Button::Right => enigo::Button::Right,
+        Button::Back => enigo::Button::Back,
+        Button::Forward => enigo::Button::Forward,
+    }
+}

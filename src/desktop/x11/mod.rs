@@ -1,0 +1,175 @@
+//! The X11 desktop: connection, monitors, and the parts that build on them.
+//!
+//! Everything X11 gets its display's name as an argument; [`Display::open`] alone looks at the environment.
+
+mod devices;
+mod injector;
+mod memory;
+mod person;
+mod pixels;
+mod screen;
+#[cfg(test)]
+mod tests;
+mod text;
+mod watch;
+
+use std::{env, fmt, os::fd::AsFd, sync::Arc, time::Duration};
+
+use rustix::{
+    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
+    fd::OwnedFd,
+    io::Errno,
+};
+use x11rb::{
+    connection::{Connection, RequestConnection},
+    errors::ReplyError,
+    protocol::{
+        randr::{self, ConnectionExt as _},
+        xproto::{ConnectionExt as _, Window},
+    },
+    rust_connection::RustConnection,
+};
+
+pub(super) use injector::X11Injector;
+pub(super) use person::Person;
+pub(super) use screen::X11Screen;
+pub(super) use watch::Watch;
+
+use super::{DesktopError, capture::Options};
+use crate::video::frame::Size;
+
+/// A connection to an X server, and the screen that it names.
+pub(super) struct Display {
+    pub(super) x: RustConnection,
+    pub(super) root: Window,
+    /// The screen's number.
+    number: usize,
+}
+
+/// A part of the root window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Area {
+    /// Pixels from the root's left edge.
+    pub(super) x: i16,
+    /// Pixels from the root's top edge.
+    pub(super) y: i16,
+    /// Its size.
+    pub(super) size: Size,
+}
+
+impl Display {
+    /// Connects to `name`, or to the display of this session.
+    pub(super) fn open(name: Option<&str>) -> Result<Self, DesktopError> {
+        if name.is_none() && env::var_os("DISPLAY").is_none_or(|name| name.is_empty()) {
+            return Err(DesktopError(no_display().into()));
+        }
+        let (x, number) = x11rb::connect(name).map_err(|error| {
+            DesktopError(format!(
+                "the X11 screen cannot be opened ({error}); check DISPLAY and its access rights, or use --capture pattern"
+            ))
+        })?;
+        let root = x.setup().roots[number].root;
+        Ok(Self { x, root, number })
+    }
+
+    /// The server's description of the screen.
+    fn screen(&self) -> &x11rb::protocol::xproto::Screen {
+        &self.x.setup().roots[self.number]
+    }
+
+    /// Refuses a server without `extension`.
+    fn require(&self, extension: &'static str) -> Result<(), DesktopError> {
+        match self.x.extension_information(extension).map_err(lost)? {
+            Some(_) => Ok(()),
+            None => Err(DesktopError(format!("this X server has no {extension} extension; turn it on, or use --capture pattern"))),
+        }
+    }
+
+    /// Where the monitor `wanted` is now; `None`: the whole screen.
+    pub(super) fn area(&self, wanted: Option<usize>) -> Result<Area, DesktopError> {
+        let (x, y, width, height) = match wanted {
+            None => {
+                let root = self.x.get_geometry(self.root).map_err(lost)?.reply().map_err(lost)?;
+                (0, 0, root.width, root.height)
+            }
+            Some(index) => {
+                let monitors = self.monitors()?;
+                let Some(monitor) = monitors.get(index) else { return Err(self.no_monitor(index, &monitors)) };
+                (monitor.x, monitor.y, monitor.width, monitor.height)
+            }
+        };
+        let too_large =
+            || DesktopError(format!("the screen's size {width}x{height} is not supported; choose one monitor by --display"));
+        Ok(Area { x, y, size: Size::new(width, height).ok_or_else(too_large)? })
+    }
+
+    fn monitors(&self) -> Result<Vec<randr::MonitorInfo>, DesktopError> {
+        self.require(randr::X11_EXTENSION_NAME)?;
+        Ok(self.x.randr_get_monitors(self.root, true).map_err(lost)?.reply().map_err(lost)?.monitors)
+    }
+
+    fn no_monitor(&self, index: usize, monitors: &[randr::MonitorInfo]) -> DesktopError {
+        let name = |monitor: &randr::MonitorInfo| -> Result<String, ReplyError> {
+            Ok(String::from_utf8_lossy(&self.x.get_atom_name(monitor.name)?.reply()?.name).into_owned())
+        };
+        let describe = |(index, monitor): (usize, &randr::MonitorInfo)| {
+            format!("{index} ({}, {}x{})", name(monitor).unwrap_or_default(), monitor.width, monitor.height)
+        };
+        let list: Vec<String> = monitors.iter().enumerate().map(describe).collect();
+        DesktopError(format!("there is no monitor {index}; choose --display from: {}", list.join(", ")))
+    }
+
+    /// Sleeps until the server says something, `wake` is written, or the time is over.
+    fn sleep(&self, wake: &WakeFd, timeout: Option<Duration>) -> Result<(), DesktopError> {
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        let fds = &mut [PollFd::new(self.x.stream(), PollFlags::IN), PollFd::new(&wake.0, PollFlags::IN)];
+        match poll(fds, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(lost(error)),
+        }
+    }
+}
+
+/// Ends [`Display::sleep`] from another thread.
+#[derive(Clone)]
+pub(super) struct WakeFd(Arc<OwnedFd>);
+
+impl WakeFd {
+    pub(super) fn new() -> Result<Self, DesktopError> {
+        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        fd.map(|fd| Self(Arc::new(fd)))
+            .map_err(|error| DesktopError(format!("no file descriptor is free ({error}); close other programs")))
+    }
+
+    pub(super) fn wake(&self) {
+        // Fails only when it is as full as can be, and then it wakes anyway.
+        let _ = rustix::io::write(self.0.as_fd(), &1_u64.to_ne_bytes());
+    }
+
+    /// Whether it was woken since the last call.
+    fn take(&self) -> bool {
+        rustix::io::read(self.0.as_fd(), &mut [0; 8]).is_ok()
+    }
+}
+
+/// The connection broke, or the server no longer does what it did.
+fn lost(error: impl fmt::Display) -> DesktopError {
+    DesktopError(format!("the X11 screen is gone ({error}); start `rs host` again when the desktop is back"))
+}
+
+fn no_display() -> &'static str {
+    let is_wayland =
+        env::var_os("WAYLAND_DISPLAY").is_some() || env::var_os("XDG_SESSION_TYPE").is_some_and(|kind| kind == "wayland");
+    if is_wayland {
+        "this is a Wayland session, whose screen rs cannot capture yet; log in with an X11 session, or use --capture pattern"
+    } else {
+        "there is no screen here (DISPLAY is not set); run rs inside a graphical session, or use --capture pattern"
+    }
+}
+
+/// Opens what every part starts from.
+fn open(options: &Options) -> Result<(Display, Area), DesktopError> {
+    let display = Display::open(options.x_display.as_deref())?;
+    let area = display.area(options.display)?;
+    Ok((display, area))
+}

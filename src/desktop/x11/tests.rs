@@ -1,0 +1,506 @@
+//! Tests against a real X server: a private Xvfb for each test, on a display number of its own choice.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc;
+use x11rb::{
+    protocol::{
+        Event,
+        xfixes::ConnectionExt as _,
+        xinput::{ConnectionExt as _, InputStateData},
+        xproto::{ConnectionExt as _, CreateGCAux, CreateWindowAux, Rectangle, WindowClass},
+        xtest::ConnectionExt as _,
+    },
+    wrapper::ConnectionExt as _,
+};
+
+use super::{
+    devices::{Kind, devices},
+    *,
+};
+use crate::{
+    desktop::{
+        Backend, Injector, Screen, Sight,
+        inject::Inject,
+        open_screen,
+        pattern::{Desktop, PatternInjector, PatternScreen},
+        takeover::Takeover,
+    },
+    protocol::input::{Button, InputEvent, Key},
+    video::frame::{Damage, Frame, Rect},
+};
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A process that ends with the test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Xvfb {
+    _server: Process,
+    name: String,
+}
+
+impl Xvfb {
+    fn start(size: &str) -> Self {
+        let mut command = Command::new("Xvfb");
+        command.args(["-displayfd", "1", "-noreset", "-nolisten", "tcp", "-screen", "0", size]);
+        let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("install Xvfb: these tests need it");
+        let mut number = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
+        assert!(!number.is_empty(), "Xvfb did not start");
+        Self { _server: Process(server), name: format!(":{}", number.trim()) }
+    }
+
+    fn options(&self, backend: Backend) -> Options {
+        Options { backend, display: None, x_display: Some(self.name.clone()) }
+    }
+
+    fn display(&self) -> Display {
+        Display::open(Some(&self.name)).unwrap()
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Process {
+        let mut command = Command::new(program);
+        Process(command.env("DISPLAY", &self.name).args(arguments).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    fn finish(&self, program: &str, arguments: &[&str]) {
+        let mut process = self.run(program, arguments);
+        assert!(process.0.wait().unwrap().success(), "{program} {arguments:?}");
+    }
+}
+
+/// Fills a rectangle of the root window.
+fn fill(display: &Display, rect: Rect, color: u32) {
+    let gc = display.x.generate_id().unwrap();
+    display.x.create_gc(gc, display.root, &CreateGCAux::new().foreground(color)).unwrap();
+    let area = Rectangle { x: rect.x.cast_signed(), y: rect.y.cast_signed(), width: rect.width, height: rect.height };
+    display.x.poly_fill_rectangle(display.root, gc, &[area]).unwrap();
+    display.x.free_gc(gc).unwrap();
+    display.x.sync().unwrap();
+}
+
+fn pixel(frame: &Frame, x: u16, y: u16) -> u32 {
+    let bytes = frame.row(x, y, 1);
+    u32::from_be_bytes([0, bytes[2], bytes[1], bytes[0]])
+}
+
+fn covers(damage: &Damage, rect: Rect) -> bool {
+    damage.rects().iter().any(|damaged| damaged.union(rect) == *damaged)
+}
+
+/// Waits until the screen tells what is wanted.
+fn await_sight<T>(screen: &mut dyn Screen, wanted: impl Fn(Sight) -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if let Some(found) = wanted(screen.wait(Some(PATIENCE)).unwrap()) {
+            return found;
+        }
+    }
+    panic!("not seen in time");
+}
+
+fn await_damage(screen: &mut dyn Screen) {
+    await_sight(screen, |sight| (sight == Sight::Damaged).then_some(()));
+}
+
+/// Takes what was told before, such as the first shape.
+fn settle(screen: &mut dyn Screen) {
+    let deadline = Instant::now() + PATIENCE;
+    while screen.wait(Some(Duration::from_millis(50))).unwrap() != Sight::Nothing {
+        assert!(Instant::now() < deadline);
+    }
+}
+
+/// What every screen must do. `draw` changes the rectangle that it returns.
+fn conforms(screen: &mut dyn Screen, draw: &mut dyn FnMut() -> Rect) -> Frame {
+    let mut frame = Frame::new(crate::video::frame::Size { width: 1, height: 1 });
+    let shape = await_sight(screen, |sight| match sight {
+        Sight::CursorShape(shape) => Some(shape),
+        _ => None,
+    });
+    assert_eq!(shape.bgra.len(), usize::from(shape.width) * usize::from(shape.height) * 4);
+    assert_eq!(screen.grab(&mut frame).unwrap(), Damage::full(screen.size()), "the first picture is whole");
+    assert_eq!(frame.size(), screen.size());
+
+    let before = frame.clone();
+    let drawn = draw();
+    await_damage(screen);
+    let damage = screen.grab(&mut frame).unwrap();
+    assert!(covers(&damage, drawn), "{damage:?} misses {drawn:?}");
+    assert!(!frame.shows_same(&before));
+
+    screen.wake()();
+    assert_eq!(await_sight(screen, |sight| (sight == Sight::Nothing).then_some(sight)), Sight::Nothing, "woken");
+    frame
+}
+
+fn conforms_on_x11(backend: Backend) {
+    let server = Xvfb::start("800x600x24");
+    let painter = server.display();
+    let mut screen = open_screen(&server.options(backend)).unwrap();
+    let rect = Rect { x: 100, y: 50, width: 20, height: 10 };
+    let mut draw = || {
+        fill(&painter, rect, 0x12_34_56);
+        rect
+    };
+    let mut frame = conforms(&mut *screen, &mut draw);
+    assert_eq!((pixel(&frame, 100, 50), pixel(&frame, 119, 59)), (0x12_34_56, 0x12_34_56));
+    assert_ne!(pixel(&frame, 120, 60), 0x12_34_56);
+
+    settle(&mut *screen);
+    assert_eq!(screen.wait(Some(Duration::ZERO)).unwrap(), Sight::Nothing, "nothing changed");
+    assert!(screen.grab(&mut frame).unwrap().is_empty());
+
+    server.finish("xrandr", &["--newmode", "small", "24", "640", "656", "720", "800", "480", "490", "492", "525"]);
+    server.finish("xrandr", &["--addmode", "screen", "small"]);
+    server.finish("xrandr", &["--output", "screen", "--mode", "small"]);
+    await_damage(&mut *screen);
+    let size = Size { width: 640, height: 480 };
+    assert_eq!(screen.grab(&mut frame).unwrap(), Damage::full(size));
+    assert_eq!((frame.size(), screen.size()), (size, size));
+    fill(&painter, Rect { x: 639, y: 479, width: 1, height: 1 }, 0xff_00_00);
+    await_damage(&mut *screen);
+    screen.grab(&mut frame).unwrap();
+    assert_eq!(pixel(&frame, 639, 479), 0xff_00_00, "fresh pixels after the resize");
+
+    settle(&mut *screen);
+    painter.x.xfixes_query_version(5, 0).unwrap().reply().unwrap();
+    painter.x.warp_pointer(x11rb::NONE, painter.root, 0, 0, 0, 0, 33, 44).unwrap();
+    fill(&painter, rect, 0x65_43_21);
+    let place = await_sight(&mut *screen, |sight| match sight {
+        Sight::CursorPosition { x, y } => Some((x, y)),
+        _ => None,
+    });
+    assert_eq!(place, (33, 44));
+}
+
+#[test]
+fn the_x11_screen_conforms() {
+    conforms_on_x11(Backend::X11);
+}
+
+#[cfg(feature = "scrap")]
+#[test]
+fn the_scrap_screen_conforms_and_leaves_no_segment_open() {
+    conforms_on_x11(Backend::Scrap);
+    let me = std::process::id().to_string();
+    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    assert!(!table.lines().any(|line| line.split_ascii_whitespace().nth(4) == Some(&me)), "{table}");
+}
+
+#[test]
+fn the_pattern_screen_conforms() {
+    let desktop = Desktop::new();
+    let mut injector = PatternInjector::new(Arc::clone(&desktop));
+    let mut draw = || {
+        injector.inject(&InputEvent::Motion { x: 5, y: 200 }).unwrap();
+        Rect { x: 0, y: 199, width: 17, height: 3 }
+    };
+    conforms(&mut PatternScreen::new(desktop), &mut draw);
+}
+
+#[test]
+fn the_cursor_of_a_window_is_told() {
+    let server = Xvfb::start("640x480x24");
+    let mut screen = open_screen(&server.options(Backend::X11)).unwrap();
+    settle(&mut *screen);
+    server.finish("xsetroot", &["-cursor_name", "watch"]);
+    let painter = server.display();
+    painter.x.warp_pointer(x11rb::NONE, painter.root, 0, 0, 0, 0, 100, 100).unwrap();
+    painter.x.sync().unwrap();
+    await_sight(&mut *screen, |sight| match sight {
+        Sight::CursorShape(shape) => {
+            let is_visible = shape.bgra.chunks_exact(4).any(|pixel| pixel[3] == 255);
+            (shape.width > 4 && shape.hot_x < shape.width && is_visible).then_some(())
+        }
+        _ => None,
+    });
+}
+
+#[test]
+fn a_monitor_is_cropped_and_an_unknown_one_lists_those_there_are() {
+    let server = Xvfb::start("800x600x24");
+    server.finish("xrandr", &["--setmonitor", "left", "400/100x600/100+0+0", "screen"]);
+    server.finish("xrandr", &["--setmonitor", "right", "400/100x600/100+400+0", "none"]);
+    let painter = server.display();
+    let names: Vec<_> = painter.monitors().unwrap().iter().map(|monitor| monitor.x).collect();
+    let index = names.iter().position(|x| *x == 400).unwrap();
+    let options = Options { display: Some(index), ..server.options(Backend::X11) };
+    let mut screen = open_screen(&options).unwrap();
+    let mut frame = Frame::new(screen.size());
+    assert_eq!(screen.size(), Size { width: 400, height: 600 });
+    screen.grab(&mut frame).unwrap();
+    fill(&painter, Rect { x: 390, y: 7, width: 20, height: 1 }, 0xab_cd_ef);
+    await_damage(&mut *screen);
+    let damage = screen.grab(&mut frame).unwrap();
+    assert!(covers(&damage, Rect { x: 0, y: 7, width: 10, height: 1 }), "{damage:?}");
+    assert_eq!((pixel(&frame, 9, 7), pixel(&frame, 10, 7)), (0xab_cd_ef, 0));
+
+    let mut injector = X11Injector::open(&options).unwrap();
+    injector.inject(&InputEvent::Motion { x: 3, y: 4 }).unwrap();
+    let pointer = painter.x.query_pointer(painter.root).unwrap().reply().unwrap();
+    assert_eq!((pointer.root_x, pointer.root_y), (403, 4));
+
+    let missing = Options { display: Some(9), ..server.options(Backend::X11) };
+    let error = open_screen(&missing).err().unwrap().to_string();
+    assert!(error.contains("no monitor 9") && error.contains("right, 400x600"), "{error}");
+}
+
+#[test]
+fn a_server_that_dies_is_an_error() {
+    let server = Xvfb::start("640x480x24");
+    let mut screen = open_screen(&server.options(Backend::X11)).unwrap();
+    settle(&mut *screen);
+    drop(server);
+    let error = screen.wait(Some(PATIENCE)).unwrap_err();
+    assert!(error.0.contains("gone"), "{error}");
+    assert!(screen.grab(&mut Frame::new(Size { width: 1, height: 1 })).is_err());
+}
+
+#[test]
+fn a_display_that_does_not_exist_is_one_plain_line() {
+    let options = Options { x_display: Some(":5999".into()), ..Options::default() };
+    let error = open_screen(&options).err().unwrap().to_string();
+    assert!(error.contains("--capture pattern") && !error.contains('\n'), "{error}");
+}
+
+#[test]
+fn a_screen_of_another_colour_depth_is_refused() {
+    let server = Xvfb::start("640x480x16");
+    let error = open_screen(&server.options(Backend::X11)).err().unwrap().to_string();
+    assert!(error.contains("16-bit"), "{error}");
+}
+
+/// The keys and buttons that injected input holds.
+fn held(display: &Display) -> Vec<u8> {
+    let mut held = Vec::new();
+    for (id, kind) in devices(display).unwrap() {
+        if kind == Kind::Injected {
+            for class in display.x.xinput_query_device_state(id.try_into().unwrap()).unwrap().reply().unwrap().classes {
+                let bits = match class.data {
+                    InputStateData::Key(state) => state.keys,
+                    InputStateData::Button(state) => state.buttons,
+                    _ => continue,
+                };
+                held.extend((0..=u8::MAX).filter(|code| bits[usize::from(code / 8)] >> (code % 8) & 1 == 1));
+            }
+        }
+    }
+    held
+}
+
+fn await_held(display: &Display, wanted: &[u8]) {
+    let deadline = Instant::now() + PATIENCE;
+    while held(display) != wanted {
+        assert!(Instant::now() < deadline, "held: {:?}, wanted: {wanted:?}", held(display));
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn halt_and_the_end_let_go_of_keys_and_buttons() {
+    let server = Xvfb::start("640x480x24");
+    let display = server.display();
+    let inject = Inject::start(server.options(Backend::X11)).unwrap();
+    let press = || {
+        inject.send(InputEvent::Key { key: Key(0xe1), down: true });
+        inject.send(InputEvent::Button { button: Button::Forward, down: true });
+    };
+    press();
+    await_held(&display, &[9, 50]);
+    inject.halt();
+    await_held(&display, &[]);
+    press();
+    await_held(&display, &[9, 50]);
+    drop(inject);
+    assert!(held(&display).is_empty());
+}
+
+#[test]
+fn what_a_crashed_program_held_is_released_at_the_start() {
+    let server = Xvfb::start("640x480x24");
+    let display = server.display();
+    display.x.xtest_fake_input(x11rb::protocol::xproto::KEY_PRESS_EVENT, 50, 0, display.root, 0, 0, 0).unwrap();
+    display.x.xtest_fake_input(x11rb::protocol::xproto::BUTTON_PRESS_EVENT, 1, 0, display.root, 0, 0, 0).unwrap();
+    display.x.sync().unwrap();
+    await_held(&display, &[1, 50]);
+    let _injector = X11Injector::open(&server.options(Backend::X11)).unwrap();
+    assert!(held(&display).is_empty());
+}
+
+/// Types into a real xterm and returns what arrived in the file.
+fn type_into_xterm(server: &Xvfb, text: &str, prepare: &[InputEvent]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, ready) = (folder.path().join("typed"), folder.path().join("ready"));
+    let script = format!("touch {}; exec cat > {}", ready.display(), file.display());
+    let _terminal = server.run("xterm", &["-u8", "-e", "sh", "-c", &script]);
+    await_file(&ready, |_| true);
+    focus_terminal(&server.display());
+    let inject = Inject::start(server.options(Backend::X11)).unwrap();
+    prepare.iter().for_each(|event| inject.send(event.clone()));
+    inject.send(InputEvent::Text(format!("{text}\n")));
+    await_file(&file, |content| content.ends_with('\n') && content.len() >= text.len())
+}
+
+/// Without a window manager nobody focuses a new window.
+fn focus_terminal(display: &Display) {
+    let window = *display.x.query_tree(display.root).unwrap().reply().unwrap().children.last().unwrap();
+    let parent = x11rb::protocol::xproto::InputFocus::POINTER_ROOT;
+    let deadline = Instant::now() + PATIENCE;
+    while display.x.set_input_focus(parent, window, x11rb::CURRENT_TIME).unwrap().check().is_err() {
+        assert!(Instant::now() < deadline, "the window is not shown");
+    }
+}
+
+fn await_file(path: &Path, is_done: impl Fn(&str) -> bool) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match fs::read_to_string(path) {
+            Ok(content) if is_done(&content) => return content,
+            _ if Instant::now() > deadline => panic!("{}: {:?}", path.display(), fs::read_to_string(path)),
+            _ => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+const TEXT: &str = "Hello, WORLD! {[(<@#$%^&*>)]} 'a' \"b\" ~`|\\ äöüÄÖÜß € é ñ ж Ω 中 → fin";
+
+#[test]
+fn text_arrives_whole_with_a_us_layout() {
+    let server = Xvfb::start("800x600x24");
+    assert_eq!(type_into_xterm(&server, TEXT, &[]), format!("{TEXT}\n"));
+}
+
+#[test]
+fn text_arrives_whole_with_a_german_layout_and_caps_lock_and_shift_held() {
+    let server = Xvfb::start("800x600x24");
+    server.finish("setxkbmap", &["de"]);
+    let (caps, shift) = (Key(0x39), Key(0xe1));
+    let prepare = [(caps, true), (caps, false), (shift, true)].map(|(key, down)| InputEvent::Key { key, down });
+    assert_eq!(type_into_xterm(&server, TEXT, &prepare), format!("{TEXT}\n"));
+}
+
+#[test]
+fn text_arrives_whole_while_another_group_is_active() {
+    let server = Xvfb::start("800x600x24");
+    server.finish("setxkbmap", &["us,ru"]);
+    let display = server.display();
+    use x11rb::protocol::{xkb, xkb::ConnectionExt as _, xproto::ModMask};
+    display.x.xkb_use_extension(1, 0).unwrap().reply().unwrap();
+    let none = ModMask::from(0_u16);
+    let group = xkb::Group::from(1_u8);
+    display.x.xkb_latch_lock_state(0x100, none, none, true, group, none, false, 0).unwrap().check().unwrap();
+    assert_eq!(type_into_xterm(&server, "hello Hello жЖ ы.,", &[]), "hello Hello жЖ ы.,\n");
+}
+
+/// Moves, presses or types as a person does: events of a real device, which only libXtst's device calls can make.
+fn act_as_person(server: &Xvfb, action: &str) {
+    const SCRIPT: &str = r#"
+import ctypes, sys
+x, xi, xt = (ctypes.CDLL(name) for name in ("libX11.so.6", "libXi.so.6", "libXtst.so.6"))
+x.XOpenDisplay.restype = xi.XOpenDevice.restype = ctypes.c_void_p
+class Info(ctypes.Structure):
+    _fields_ = [("id", ctypes.c_ulong), ("type", ctypes.c_ulong), ("name", ctypes.c_char_p), ("classes", ctypes.c_int), ("use", ctypes.c_int), ("info", ctypes.c_void_p)]
+xi.XListInputDevices.restype = ctypes.POINTER(Info)
+d = ctypes.c_void_p(x.XOpenDisplay(None))
+n = ctypes.c_int()
+devices = xi.XListInputDevices(d, ctypes.byref(n))
+ids = {devices[i].name.decode(): devices[i].id for i in range(n.value)}
+def device(name): return ctypes.c_void_p(xi.XOpenDevice(d, ctypes.c_ulong(ids[name])))
+zero = ctypes.c_ulong(0)
+if sys.argv[1] == "move":
+    mouse = device("Xvfb mouse")
+    for place in ((50, 60), (70, 90)):
+        xt.XTestFakeDeviceMotionEvent(d, mouse, 0, 0, (ctypes.c_int * 2)(*place), 2, zero)
+elif sys.argv[1] == "click":
+    for down in (1, 0):
+        xt.XTestFakeDeviceButtonEvent(d, device("Xvfb mouse"), 1, down, None, 0, zero)
+else:
+    for down in (1, 0):
+        xt.XTestFakeDeviceKeyEvent(d, device("Xvfb keyboard"), 38, down, None, 0, zero)
+x.XSync(d, 0)
+"#;
+    server.finish("python3", &["-c", SCRIPT, action]);
+}
+
+#[test]
+fn the_person_is_noticed_and_injected_input_is_not() {
+    let server = Xvfb::start("640x480x24");
+    let (nudges, mut nudged) = mpsc::channel(1);
+    let takeover = Takeover::start(server.options(Backend::X11), nudges).unwrap();
+    let mut injector = X11Injector::open(&server.options(Backend::X11)).unwrap();
+    for event in [
+        InputEvent::Motion { x: 10, y: 10 },
+        InputEvent::Motion { x: 300, y: 300 },
+        InputEvent::Button { button: Button::Left, down: true },
+        InputEvent::Button { button: Button::Left, down: false },
+        InputEvent::Scroll { dx: 1, dy: -1 },
+        InputEvent::Key { key: Key(4), down: true },
+        InputEvent::Key { key: Key(4), down: false },
+        InputEvent::Text("Aä中".into()),
+    ] {
+        injector.inject(&event).unwrap();
+    }
+    for action in ["move", "click", "key"] {
+        // Raw events come in order: had the watcher counted injected ones, a nudge would be there before the person acts.
+        assert!(nudged.try_recv().is_err(), "nudged before {action}");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            act_as_person(&server, action);
+            if nudged.try_recv().is_ok() {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{action} was not noticed");
+        }
+        drain(&mut nudged);
+    }
+    drop(takeover);
+    assert!(nudged.blocking_recv().is_none(), "the watcher has ended");
+}
+
+/// Waits until the watcher has told all that happened.
+fn drain(nudged: &mut mpsc::Receiver<crate::desktop::takeover::Nudge>) {
+    std::thread::sleep(Duration::from_millis(100));
+    while nudged.try_recv().is_ok() {}
+}
+
+#[test]
+fn a_window_that_grabs_the_keyboard_gets_physical_keys() {
+    let server = Xvfb::start("640x480x24");
+    let display = server.display();
+    let window = display.x.generate_id().unwrap();
+    let aux = CreateWindowAux::new().event_mask(x11rb::protocol::xproto::EventMask::KEY_PRESS).override_redirect(1);
+    display.x.create_window(24, window, display.root, 0, 0, 9, 9, 0, WindowClass::INPUT_OUTPUT, 0, &aux).unwrap();
+    display.x.map_window(window).unwrap();
+    let parent = x11rb::protocol::xproto::InputFocus::PARENT;
+    display.x.set_input_focus(parent, window, x11rb::CURRENT_TIME).unwrap().check().unwrap();
+    let mut injector = X11Injector::open(&server.options(Backend::X11)).unwrap();
+    // A, 1, Enter, F12, left, keypad 5, right Alt: where a PC's evdev layout has them.
+    for (usage, keycode) in [(0x04, 38), (0x1e, 10), (0x28, 36), (0x45, 96), (0x50, 113), (0x5d, 84), (0xe6, 108)] {
+        for down in [true, false] {
+            injector.inject(&InputEvent::Key { key: Key(usage), down }).unwrap();
+        }
+        let pressed = loop {
+            if let Event::KeyPress(event) = display.x.wait_for_event().unwrap() {
+                break event.detail;
+            }
+        };
+        assert_eq!(pressed, keycode, "{usage:#04x}");
+    }
+    assert!(injector.inject(&InputEvent::Key { key: Key(0xffff), down: true }).is_err());
+}

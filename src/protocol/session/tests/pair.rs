@@ -1,0 +1,286 @@
+//! Two sessions, the links between them and the people at both ends, in virtual time.
+//!
+//! Records of one lane of one link arrive in order; lanes and links overtake each other. The host films as soon as a picture is
+//! wanted, the viewer decodes, both with a delay. Every picture carries its number, and the pair itself checks that each comes
+//! exactly once and in order, that nothing follows the end, and that a poll never asks for the past twice.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use super::super::{
+    Event, Full, Input, Lane, Output, Role, Session,
+    path::{PathId, PathKind},
+};
+use crate::protocol::message::{EndReason, Message};
+
+pub(super) const MS: Duration = Duration::from_millis(1);
+pub(super) const RESUME: Duration = Duration::from_secs(120);
+
+pub(super) struct Pair {
+    pub(super) now: Instant,
+    pub(super) rng: StdRng,
+    pub(super) host: Side,
+    pub(super) viewer: Side,
+    /// The size of the pictures.
+    pub(super) picture_size: usize,
+    /// How long the viewer takes to decode one.
+    pub(super) decode: Duration,
+    /// How long the host takes to make one.
+    pub(super) film: Duration,
+    /// Pictures made and pictures seen.
+    pub(super) filmed: u32,
+    pub(super) seen: u32,
+    links: BTreeMap<PathId, Link>,
+    agenda: BTreeMap<(Instant, u64), Task>,
+    tasks: u64,
+}
+
+pub(super) struct Side {
+    pub(super) session: Session,
+    /// The messages told.
+    pub(super) messages: Vec<Message>,
+    /// The other events, without pictures, and when they were told.
+    pub(super) events: Vec<(Instant, Event)>,
+    /// Records transmitted, by lane.
+    pub(super) transmitted: [usize; 2],
+    wake: Option<Instant>,
+}
+
+impl Side {
+    fn new(role: Role, now: Instant) -> Self {
+        let session = Session::new(role, RESUME, now);
+        Self { session, messages: Vec::new(), events: Vec::new(), transmitted: [0; 2], wake: None }
+    }
+
+    pub(super) fn ended(&self) -> Option<EndReason> {
+        match self.events.last() {
+            Some((_, Event::Ended(reason))) => Some(*reason),
+            _ => None,
+        }
+    }
+
+    /// When this was told last.
+    pub(super) fn told(&self, event: &Event) -> Option<Instant> {
+        self.events.iter().rev().find(|(_, told)| told == event).map(|(at, _)| *at)
+    }
+
+    pub(super) fn path(&self) -> Option<PathId> {
+        self.session.current_path().map(|(id, ..)| id)
+    }
+}
+
+struct Link {
+    latency: Duration,
+    jitter: Duration,
+    state: State,
+    /// When the last record of a lane arrives, so that none overtakes it.
+    last: BTreeMap<(bool, Lane), Instant>,
+}
+
+enum State {
+    Up,
+    /// Carries nothing any more, and nobody is told.
+    Blackhole,
+    /// Keeps what it is given until it thaws.
+    Frozen(Vec<(Role, Lane, Vec<u8>)>),
+}
+
+enum Task {
+    Arrive { path: PathId, to: Role, lane: Lane, record: Vec<u8> },
+    Film,
+    Decoded,
+}
+
+impl Pair {
+    pub(super) fn new(seed: u64) -> Self {
+        let now = Instant::now();
+        Self {
+            now,
+            rng: StdRng::seed_from_u64(seed),
+            host: Side::new(Role::Host, now),
+            viewer: Side::new(Role::Viewer, now),
+            picture_size: 100,
+            decode: 3 * MS,
+            film: 20 * MS,
+            filmed: 0,
+            seen: 0,
+            links: BTreeMap::new(),
+            agenda: BTreeMap::new(),
+            tasks: 0,
+        }
+    }
+
+    /// A pair with one path, attached.
+    pub(super) fn connected(kind: PathKind, latency: Duration) -> (Self, PathId) {
+        let mut pair = Self::new(0);
+        let path = pair.add_path(kind, latency, Duration::ZERO);
+        pair.run(latency * 4 + MS);
+        (pair, path)
+    }
+
+    pub(super) fn side(&mut self, role: Role) -> &mut Side {
+        match role {
+            Role::Host => &mut self.host,
+            Role::Viewer => &mut self.viewer,
+        }
+    }
+
+    pub(super) fn add_path(&mut self, kind: PathKind, latency: Duration, jitter: Duration) -> PathId {
+        let id = PathId(self.tasks);
+        self.tasks += 1;
+        self.links.insert(id, Link { latency, jitter, state: State::Up, last: BTreeMap::new() });
+        self.input(Role::Host, Input::PathUp(id, kind));
+        self.input(Role::Viewer, Input::PathUp(id, kind));
+        id
+    }
+
+    /// From now on, what is given to this path is lost, and so is what is under way.
+    pub(super) fn blackhole(&mut self, id: PathId) {
+        self.agenda.retain(|_, task| !matches!(task, Task::Arrive { path, .. } if *path == id));
+        self.links.get_mut(&id).expect("a path of this pair").state = State::Blackhole;
+    }
+
+    /// From now on, what arrives is kept back.
+    pub(super) fn freeze(&mut self, id: PathId) {
+        let link = self.links.get_mut(&id).expect("a path of this pair");
+        if let State::Up = link.state {
+            link.state = State::Frozen(Vec::new());
+        }
+    }
+
+    pub(super) fn thaw(&mut self, id: PathId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if let State::Frozen(_) = link.state {
+            let State::Frozen(kept) = std::mem::replace(&mut link.state, State::Up) else { return };
+            let at = self.now;
+            for (to, lane, record) in kept {
+                self.plan(at, Task::Arrive { path: id, to, lane, record });
+            }
+        }
+    }
+
+    /// The connection breaks; both sides are told.
+    pub(super) fn cut(&mut self, id: PathId) {
+        self.blackhole(id);
+        self.links.remove(&id);
+        self.input(Role::Host, Input::PathDown(id));
+        self.input(Role::Viewer, Input::PathDown(id));
+    }
+
+    pub(super) fn send(&mut self, from: Role, message: Message) -> Result<(), Full> {
+        let now = self.now;
+        let sent = self.side(from).session.send(now, message);
+        self.drain(from);
+        sent
+    }
+
+    pub(super) fn end(&mut self, from: Role, reason: EndReason) {
+        let now = self.now;
+        self.side(from).session.end(now, reason);
+        self.drain(from);
+    }
+
+    pub(super) fn input(&mut self, to: Role, input: Input<'_>) {
+        let now = self.now;
+        self.side(to).session.handle_input(now, input);
+        self.drain(to);
+    }
+
+    /// Lets time pass.
+    pub(super) fn run(&mut self, duration: Duration) {
+        let until = self.now + duration;
+        while let Some(at) = self.next().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.step();
+        }
+        self.now = until;
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let planned = self.agenda.keys().next().map(|(at, _)| *at);
+        planned.into_iter().chain(self.host.wake).chain(self.viewer.wake).min()
+    }
+
+    fn step(&mut self) {
+        for role in [Role::Host, Role::Viewer] {
+            if self.side(role).wake.is_some_and(|at| at <= self.now) {
+                self.input(role, Input::Timeout);
+                let next = self.side(role).wake;
+                assert!(next.is_none_or(|at| at > self.now), "{role:?} is awake for ever");
+            }
+        }
+        while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= self.now) {
+            let task = entry.remove();
+            self.perform(task);
+        }
+    }
+
+    fn perform(&mut self, task: Task) {
+        let now = self.now;
+        match task {
+            Task::Arrive { path, to, lane, record } => match self.links.get_mut(&path).map(|link| &mut link.state) {
+                Some(State::Up) => self.input(to, Input::Received { path, lane, record: &record }),
+                Some(State::Frozen(kept)) => kept.push((to, lane, record)),
+                Some(State::Blackhole) | None => {}
+            },
+            Task::Film => {
+                let mut picture = vec![0; self.picture_size.max(4)];
+                picture[..4].copy_from_slice(&self.filmed.to_be_bytes());
+                self.filmed += 1;
+                self.host.session.send_picture(now, picture);
+                self.drain(Role::Host);
+            }
+            Task::Decoded => {
+                self.viewer.session.picture_done(now);
+                self.drain(Role::Viewer);
+            }
+        }
+    }
+
+    fn drain(&mut self, role: Role) {
+        loop {
+            match self.side(role).session.poll_output() {
+                Output::Timeout(at) => break self.side(role).wake = at,
+                Output::Transmit { path, lane, record } => self.carry(role, path, lane, record),
+                Output::Event(event) => self.tell(role, event),
+            }
+        }
+    }
+
+    fn carry(&mut self, from: Role, path: PathId, lane: Lane, record: Vec<u8>) {
+        self.side(from).transmitted[lane as usize] += 1;
+        let (now, jitter) = (self.now, self.rng.gen_range(0.0..1.0));
+        let Some(link) = self.links.get_mut(&path) else { return };
+        if let State::Blackhole = link.state {
+            return;
+        }
+        let last = link.last.entry((from == Role::Host, lane)).or_insert(now);
+        let at = (now + link.latency + link.jitter.mul_f32(jitter)).max(*last);
+        *last = at;
+        self.plan(at, Task::Arrive { path, to: from.peer(), lane, record });
+    }
+
+    fn tell(&mut self, role: Role, event: Event) {
+        let now = self.now;
+        assert_eq!(self.side(role).ended(), None, "{event:?} after the end");
+        match event {
+            Event::Message(message) => self.side(role).messages.push(message),
+            Event::WantPicture => self.plan(now + self.film, Task::Film),
+            Event::Picture(picture) => {
+                assert_eq!(picture[..4], self.seen.to_be_bytes(), "each picture once and in order");
+                self.seen += 1;
+                self.plan(now + self.decode, Task::Decoded);
+            }
+            other => self.side(role).events.push((now, other)),
+        }
+    }
+
+    fn plan(&mut self, at: Instant, task: Task) {
+        self.tasks += 1;
+        self.agenda.insert((at, self.tasks), task);
+    }
+}

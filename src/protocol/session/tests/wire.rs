@@ -1,0 +1,63 @@
+//! Wire vectors: what two versions of `rs` must agree on. A change here is a new protocol version.
+
+use data_encoding::HEXLOWER;
+
+use super::super::{record::Record, *};
+use crate::protocol::{
+    input::{Button, InputEvent, Key},
+    message::{CursorShape, Holder},
+    permission::Permissions,
+};
+
+#[track_caller]
+fn golden(record: Record<'_>, hex: &str) {
+    let bytes = record.encode();
+    assert_eq!(HEXLOWER.encode(&bytes), hex, "{record:?}");
+    assert_eq!(Record::decode(record.lane(), &bytes), Ok(record));
+}
+
+#[track_caller]
+fn golden_message(message: Message, hex: &str) {
+    golden(Record::Message { seq: 1, ack: 2, message: Cow::Owned(message) }, &format!("020102{hex}"));
+}
+
+#[test]
+fn records() {
+    golden(Record::Attach { control: 1, picture: 300 }, "0001ac02");
+    golden(Record::Nominate { epoch: 7 }, "0107");
+    golden(Record::Ack { control: 127, picture: 128 }, "037f8001");
+    golden(Record::Ping { number: 9 }, "0409");
+    golden(Record::Pong { number: u64::MAX }, "05ffffffffffffffffff01");
+    golden(Record::Picture { number: 3, payload: &[0xaa, 0xbb] }, "060302aabb");
+}
+
+#[test]
+fn messages() {
+    golden_message(Message::Chat("hé".into()), "010368c3a9");
+    golden_message(Message::Control(Holder::Local), "0200");
+    golden_message(Message::Control(Holder::Remote), "0201");
+    golden_message(Message::Permissions(Permissions::all()), "0307");
+    let shape = CursorShape { width: 1, height: 2, hot_x: 0, hot_y: 1, bgra: (1..=8).collect() };
+    golden_message(Message::CursorShape(shape), "0401020001080102030405060708");
+    golden_message(Message::CursorPosition { x: 1, y: 1920 }, "0501800f");
+}
+
+#[test]
+fn input_events() {
+    golden_message(Message::Input(InputEvent::Motion { x: 1, y: 200 }), "000001c801");
+    for (number, button) in [Button::Left, Button::Middle, Button::Right, Button::Back, Button::Forward].into_iter().enumerate() {
+        golden_message(Message::Input(InputEvent::Button { button, down: true }), &format!("0001{number:02x}01"));
+    }
+    golden_message(Message::Input(InputEvent::Scroll { dx: -1, dy: 2 }), "00020104");
+    golden_message(Message::Input(InputEvent::Key { key: Key(0xe1), down: false }), "0003e10100");
+    golden_message(Message::Input(InputEvent::Text("a".into())), "00040161");
+}
+
+#[test]
+fn ends() {
+    use EndReason::*;
+    let reasons = [HostEnded, ViewerLeft, PasswordRotated, HostQuit, Lost, ProtocolError, ScreenLost];
+    for (number, reason) in reasons.into_iter().enumerate() {
+        golden_message(Message::End(reason), &format!("06{number:02x}"));
+    }
+}

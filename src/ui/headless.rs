@@ -1,0 +1,215 @@
+//! The viewer's face without a picture: events to stdout (JSON Lines or words), commands from stdin.
+//!
+//! | line | does |
+//! |---|---|
+//! | `move X Y` | moves the pointer to this pixel of the picture |
+//! | `click X Y [BUTTON]` | moves, presses and releases; `left`, `middle`, `right`, `back`, `forward` |
+//! | `scroll DX DY` | turns the wheel, in notches to the right and down |
+//! | `key COMBO` | presses a combination, as `ctrl+s` (names: [`super::keymap`]) |
+//! | `type TEXT` | types text, whatever the host's layout |
+//! | `chat TEXT` | says something |
+//! | `screenshot FILE` | saves the picture as PNG |
+//! | `stats` | tells the session's figures |
+//! | `quit` | leaves |
+//!
+//! A wrong line is answered by a `warning` that lists what is possible; it never ends the session. The end of stdin does not
+//! either: the viewer goes on without input. Beside a window ([`Commands::ChatOnly`]) every line is chat.
+
+use std::{io, path::PathBuf, str::FromStr};
+
+use super::{
+    ViewerSeat,
+    event::{ViewerAction, ViewerEvent},
+    keymap,
+    lines::{Manner, converse, pieces, word},
+    stdin, words,
+};
+use crate::protocol::{
+    input::{Button, InputEvent, MAX_TEXT},
+    message::MAX_CHAT,
+};
+
+/// What a viewer's line may be.
+const VIEWER_LINES: &str =
+    "type move X Y, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT, chat TEXT, screenshot FILE, stats or quit";
+
+/// What typed lines mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commands {
+    /// All commands of the table above.
+    All,
+    /// Each line is chat: the rest is done in the window beside.
+    ChatOnly,
+}
+
+/// Runs the viewer's face in lines. Returns when the seat's events close.
+pub async fn run_viewer(seat: ViewerSeat, json: bool, commands: Commands) {
+    let say = if json { words::json::<ViewerEvent> } else { words::viewed };
+    let parse = match commands {
+        Commands::All => viewer_line,
+        Commands::ChatOnly => chat_line,
+    };
+    let warn = |text| ViewerEvent::Warning { text };
+    converse(seat.events, seat.actions, stdin::lines(), &mut io::stdout(), Manner { say, parse, warn }).await;
+}
+
+/// What a viewer's line means: the actions in order.
+///
+/// # Errors
+/// One line that says what is possible.
+pub fn viewer_line(line: &str) -> Result<Vec<ViewerAction>, String> {
+    let (word, rest) = word(line);
+    let numbers: Vec<&str> = rest.split_whitespace().collect();
+    let input = |events: Vec<InputEvent>| Ok(events.into_iter().map(ViewerAction::Input).collect());
+    match (word, numbers.as_slice()) {
+        ("", _) => Ok(Vec::new()),
+        ("move", [x, y]) => input(vec![motion(x, y)?]),
+        ("click", [x, y]) => input(click(motion(x, y)?, Button::Left)),
+        ("click", [x, y, which]) => input(click(motion(x, y)?, button(which)?)),
+        ("scroll", [dx, dy]) => input(vec![InputEvent::Scroll { dx: number(dx)?, dy: number(dy)? }]),
+        ("key", [combo]) => input(keymap::combo(combo)?),
+        ("type", [_, ..]) => input(pieces(rest, MAX_TEXT).into_iter().map(InputEvent::Text).collect()),
+        ("chat", _) => chat_line(rest),
+        ("screenshot", [_, ..]) => Ok(vec![ViewerAction::Screenshot(PathBuf::from(rest.trim_end()))]),
+        ("stats", []) => Ok(vec![ViewerAction::Stats]),
+        ("quit", []) => Ok(vec![ViewerAction::Quit]),
+        _ => Err(format!(
+            "\"{}\" is not understood; {VIEWER_LINES}",
+            words::plain(&line.trim().chars().take(60).collect::<String>())
+        )),
+    }
+}
+
+/// The whole line is chat.
+fn chat_line(line: &str) -> Result<Vec<ViewerAction>, String> {
+    Ok(pieces(line.trim(), MAX_CHAT).into_iter().map(ViewerAction::Chat).collect())
+}
+
+fn click(to: InputEvent, button: Button) -> Vec<InputEvent> {
+    vec![to, InputEvent::Button { button, down: true }, InputEvent::Button { button, down: false }]
+}
+
+fn motion(x: &str, y: &str) -> Result<InputEvent, String> {
+    Ok(InputEvent::Motion { x: number(x)?, y: number(y)? })
+}
+
+fn number<N: FromStr>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|_| format!("\"{}\" is not a number that fits here; {VIEWER_LINES}", words::plain(text)))
+}
+
+fn button(name: &str) -> Result<Button, String> {
+    match name.to_ascii_lowercase().as_str() {
+        "left" | "1" => Ok(Button::Left),
+        "middle" | "2" => Ok(Button::Middle),
+        "right" | "3" => Ok(Button::Right),
+        "back" | "8" => Ok(Button::Back),
+        "forward" | "9" => Ok(Button::Forward),
+        other => Err(format!("\"{}\" is not a button; use left, middle, right, back or forward", words::plain(other))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        protocol::{
+            input::Key,
+            message::{EndReason, Holder},
+            permission::Permissions,
+        },
+        ui::event::{PathInfo, Side, Stats},
+    };
+
+    fn inputs(line: &str) -> Vec<InputEvent> {
+        let input = |action| if let ViewerAction::Input(event) = action { event } else { panic!("{action:?}") };
+        viewer_line(line).expect("a command").into_iter().map(input).collect()
+    }
+
+    #[test]
+    fn every_line_of_the_contract_is_understood() {
+        let (press, release) =
+            (|button| InputEvent::Button { button, down: true }, |button| InputEvent::Button { button, down: false });
+        assert_eq!(inputs("move 3 4"), [InputEvent::Motion { x: 3, y: 4 }]);
+        assert_eq!(inputs("click 3 4"), [InputEvent::Motion { x: 3, y: 4 }, press(Button::Left), release(Button::Left)]);
+        assert_eq!(inputs("click 3 4 Right")[1..], [press(Button::Right), release(Button::Right)]);
+        assert_eq!(inputs("scroll 0 -2"), [InputEvent::Scroll { dx: 0, dy: -2 }]);
+        assert_eq!(
+            inputs("key ctrl+s").iter().map(|event| matches!(event, InputEvent::Key { down: true, .. })).collect::<Vec<_>>(),
+            [true, true, false, false]
+        );
+        assert_eq!(inputs("key a")[0], InputEvent::Key { key: Key(4), down: true });
+        assert_eq!(inputs("type  héllo  wörld"), [InputEvent::Text("héllo  wörld".to_owned())]);
+        assert_eq!(viewer_line("chat hi there").expect("chat"), [ViewerAction::Chat("hi there".to_owned())]);
+        assert_eq!(
+            viewer_line("screenshot /tmp/a b.png").expect("file"),
+            [ViewerAction::Screenshot(PathBuf::from("/tmp/a b.png"))]
+        );
+        assert_eq!(viewer_line("stats").expect("stats"), [ViewerAction::Stats]);
+        assert_eq!(viewer_line("quit").expect("quit"), [ViewerAction::Quit]);
+        assert_eq!(viewer_line("  ").expect("nothing"), []);
+        assert_eq!(chat_line("quit").expect("chat"), [ViewerAction::Chat("quit".to_owned())]);
+    }
+
+    #[test]
+    fn wrong_lines_tell_what_is_possible() {
+        for wrong in
+            ["move 3", "move -1 4", "move 70000 4", "click a b", "scroll 1", "key", "type", "screenshot", "quit now", "fly"]
+        {
+            let text = viewer_line(wrong).expect_err(wrong);
+            assert!(text.contains("move X Y"), "{text}");
+        }
+        assert!(viewer_line("click 1 2 nose").is_err_and(|text| text.contains("middle")));
+        assert!(viewer_line("key ctrl+nose").is_err_and(|text| text.contains("nose")));
+    }
+
+    #[test]
+    fn json_of_every_viewer_event_is_the_contract() {
+        let path = || PathInfo { kind: "relayed".to_owned(), transport: "tcp".to_owned() };
+        let cases = [
+            (
+                ViewerEvent::Connected { id: "9339-2522-7420-3124".to_owned(), path: path() },
+                r#"{"event":"connected","id":"9339-2522-7420-3124","path":{"kind":"relayed","transport":"tcp"}}"#,
+            ),
+            (ViewerEvent::Waiting, r#"{"event":"waiting"}"#),
+            (ViewerEvent::Granted { permissions: Permissions::view_only() }, r#"{"event":"granted","permissions":["view"]}"#),
+            (ViewerEvent::Permissions { permissions: Permissions::NONE }, r#"{"event":"permissions","permissions":[]}"#),
+            (
+                ViewerEvent::Path { path: path(), rtt_ms: None },
+                r#"{"event":"path","kind":"relayed","transport":"tcp","rtt_ms":null}"#,
+            ),
+            (ViewerEvent::Chat { from: Side::Host, text: "a\nb".to_owned() }, r#"{"event":"chat","from":"host","text":"a\nb"}"#),
+            (ViewerEvent::Control { holder: Holder::Remote }, r#"{"event":"control","holder":"remote"}"#),
+            (ViewerEvent::Screenshot { file: PathBuf::from("/tmp/x.png") }, r#"{"event":"screenshot","file":"/tmp/x.png"}"#),
+            (
+                ViewerEvent::Stats(Stats {
+                    frames: 2,
+                    picture_bytes: 1500,
+                    decode_ms_mean: 0.5,
+                    rtt_ms: Some(9),
+                    first_picture_ms: None,
+                    width: 4,
+                    height: 3,
+                }),
+                r#"{"event":"stats","frames":2,"picture_bytes":1500,"decode_ms_mean":0.5,"rtt_ms":9,"first_picture_ms":null,"width":4,"height":3}"#,
+            ),
+            (ViewerEvent::Stalled, r#"{"event":"stalled"}"#),
+            (ViewerEvent::Resumed, r#"{"event":"resumed"}"#),
+            (
+                ViewerEvent::SessionEnded { reason: EndReason::HostEnded, seconds: 61 },
+                r#"{"event":"session-ended","reason":"host-ended","seconds":61}"#,
+            ),
+            (ViewerEvent::Warning { text: "so".to_owned() }, r#"{"event":"warning","text":"so"}"#),
+        ];
+        for (event, expected) in cases {
+            assert_eq!(words::json(&event), expected);
+            assert!(!words::viewed(&event).chars().any(char::is_control));
+        }
+    }
+
+    #[test]
+    fn what_a_peer_writes_cannot_reach_the_terminal() {
+        let evil = ViewerEvent::Chat { from: Side::Host, text: "\u{1b}]0;x\u{7}\r\nviewer: yes\u{202e}\u{9b}1m".to_owned() };
+        let line = words::viewed(&evil);
+        assert_eq!(line, "host: \u{fffd}]0;x\u{fffd}  viewer: yes\u{fffd}\u{fffd}1m");
+    }
+}

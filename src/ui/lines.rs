@@ -1,0 +1,279 @@
+//! The host's face in plain lines: events to stdout (JSON Lines or words), commands from stdin. For scripts, and where there is
+//! no terminal.
+//!
+//! | line | does |
+//! |---|---|
+//! | `accept`, `deny` | answers the one who asks |
+//! | `chat TEXT` | says something |
+//! | `allow LIST`, `revoke LIST` | gives and takes `view`, `mouse`, `keyboard`; `control` stands for the last two |
+//! | `rotate` | makes a new one-time password |
+//! | `end` | ends the session |
+//! | `quit` | ends everything |
+//!
+//! A wrong line is answered by a `warning` that lists what is possible; it never ends anything. The end of stdin ends nothing
+//! either: the host goes on without input.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Write},
+};
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::{
+    HostSeat,
+    event::{HostAction, HostEvent},
+    stdin::{self, Line, MAX_LINE},
+    words,
+};
+use crate::protocol::{
+    message::MAX_CHAT,
+    permission::{Permission, Permissions},
+};
+
+/// What a host's line may be.
+const HOST_LINES: &str = "type accept, deny, chat TEXT, allow PERMISSION, revoke PERMISSION, rotate, end or quit";
+
+/// Runs the host's face in lines. Returns when the seat's events close.
+pub async fn run_host(seat: HostSeat, json: bool) {
+    let say = if json { words::json::<HostEvent> } else { words::host };
+    let warn = |text| HostEvent::Warning { text };
+    converse(seat.events, seat.actions, stdin::lines(), &mut io::stdout(), Manner { say, parse: host_line, warn }).await;
+}
+
+/// What a host's line means.
+///
+/// # Errors
+/// One line that says what is possible.
+pub fn host_line(line: &str) -> Result<Vec<HostAction>, String> {
+    let (word, rest) = word(line);
+    let alone = |action| if rest.is_empty() { Ok(vec![action]) } else { Err(format!("{word} stands alone; {HOST_LINES}")) };
+    match word {
+        "" => Ok(Vec::new()),
+        "accept" => alone(HostAction::Accept),
+        "deny" => alone(HostAction::Deny),
+        "rotate" => alone(HostAction::Rotate),
+        "end" => alone(HostAction::End),
+        "quit" => alone(HostAction::Quit),
+        "chat" => Ok(pieces(rest, MAX_CHAT).into_iter().map(HostAction::Chat).collect()),
+        "allow" => Ok(vec![HostAction::Allow(permissions(rest)?)]),
+        "revoke" => Ok(vec![HostAction::Revoke(permissions(rest)?)]),
+        other => Err(format!("\"{}\" is not a command; {HOST_LINES}", words::plain(other))),
+    }
+}
+
+/// A list of permissions exactly as named: unlike a set that is offered, `mouse` alone does not bring `view` along.
+fn permissions(list: &str) -> Result<Vec<Permission>, String> {
+    let mut named = Vec::new();
+    for word in list.split([',', ' ']).filter(|word| !word.is_empty()) {
+        let set: Permissions = word.parse().map_err(|error| format!("{error}"))?;
+        named.extend(set.iter().filter(|each| *each != Permission::View || word.eq_ignore_ascii_case("view")));
+    }
+    if named.is_empty() {
+        Err("which permission? view, mouse, keyboard, or control for mouse and keyboard".to_owned())
+    } else {
+        Ok(named)
+    }
+}
+
+/// The first word of a line, and the rest without the spaces around it.
+pub(super) fn word(line: &str) -> (&str, &str) {
+    let line = line.trim();
+    line.split_once(char::is_whitespace).map_or((line, ""), |(word, rest)| (word, rest.trim_start()))
+}
+
+/// `text` cut into pieces of at most `limit` bytes, between characters; nothing for no text.
+pub(super) fn pieces(text: &str, limit: usize) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    for character in text.chars() {
+        match pieces.last_mut() {
+            Some(last) if last.len() + character.len_utf8() <= limit => last.push(character),
+            _ => pieces.push(character.into()),
+        }
+    }
+    pieces
+}
+
+/// How one side's events are said, its lines are understood, and its user is warned.
+pub(super) struct Manner<Event, Parse, Warn> {
+    /// An event as one line.
+    pub(super) say: fn(&Event) -> String,
+    /// A line's actions.
+    pub(super) parse: Parse,
+    /// The event that warns.
+    pub(super) warn: Warn,
+}
+
+/// Tells events and takes lines until the events close. Waiting for room among the actions never holds up the events.
+pub(super) async fn converse<Event: Serialize, Action>(
+    mut events: mpsc::Receiver<Event>,
+    actions: mpsc::Sender<Action>,
+    mut typed: mpsc::Receiver<Line>,
+    out: &mut impl Write,
+    manner: Manner<Event, impl Fn(&str) -> Result<Vec<Action>, String>, impl Fn(String) -> Event>,
+) {
+    let mut pending: VecDeque<Action> = VecDeque::new();
+    let mut typing = true;
+    loop {
+        tokio::select! {
+            biased;
+            event = events.recv() => match event {
+                Some(event) => tell(out, &(manner.say)(&event)),
+                None => return,
+            },
+            room = actions.reserve(), if !pending.is_empty() => match (room, pending.pop_front()) {
+                (Ok(room), Some(action)) => room.send(action),
+                // Nobody listens any more: the end of the events is on its way.
+                _ => { pending.clear(); typing = false; }
+            },
+            line = typed.recv(), if typing && pending.is_empty() => {
+                let understood = match line {
+                    Some(Line::Text(line)) => (manner.parse)(&line),
+                    Some(Line::TooLong) => Err(format!("a line has at most {MAX_LINE} bytes; this one was not read")),
+                    None => { typing = false; Ok(Vec::new()) }
+                };
+                match understood {
+                    Ok(actions) => pending.extend(actions),
+                    Err(text) => tell(out, &(manner.say)(&(manner.warn)(text))),
+                }
+            },
+        }
+    }
+}
+
+/// One line out, at once. A reader that went away must not end the session.
+fn tell(out: &mut impl Write, line: &str) {
+    if let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush()) {
+        tracing::debug!(%error, "nobody reads stdout");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        protocol::message::{EndReason, Holder},
+        ui::{
+            QUEUE,
+            event::{Reach, Side, Viewer},
+        },
+    };
+
+    fn one(line: &str) -> HostAction {
+        host_line(line).expect("a command").pop().expect("one action")
+    }
+
+    #[test]
+    fn every_line_of_the_contract_is_understood() {
+        assert_eq!(one("accept"), HostAction::Accept);
+        assert_eq!(one("  deny  "), HostAction::Deny);
+        assert_eq!(one("rotate"), HostAction::Rotate);
+        assert_eq!(one("end"), HostAction::End);
+        assert_eq!(one("quit"), HostAction::Quit);
+        assert_eq!(one("chat hello  there"), HostAction::Chat("hello  there".to_owned()));
+        assert_eq!(one("allow control"), HostAction::Allow(vec![Permission::Mouse, Permission::Keyboard]));
+        assert_eq!(one("allow mouse"), HostAction::Allow(vec![Permission::Mouse]));
+        assert_eq!(one("revoke view,keyboard"), HostAction::Revoke(vec![Permission::View, Permission::Keyboard]));
+        assert_eq!(host_line("").expect("nothing"), []);
+        assert_eq!(host_line("chat").expect("nothing to say"), []);
+    }
+
+    #[test]
+    fn a_wrong_line_tells_what_is_possible() {
+        for wrong in ["halp", "accept now", "\u{1b}[2J"] {
+            let text = host_line(wrong).expect_err("not a command");
+            assert!(text.contains("accept, deny") && !text.contains('\u{1b}') && !text.contains('\n'), "{text}");
+        }
+        assert!(host_line("allow").is_err() && host_line("allow flying").is_err());
+    }
+
+    #[test]
+    fn long_chat_is_cut_between_characters() {
+        let text = "ä".repeat(MAX_CHAT);
+        let parts = pieces(&text, MAX_CHAT);
+        assert_eq!(parts.len(), 2);
+        assert!(parts.iter().all(|part| part.len() <= MAX_CHAT));
+        assert_eq!(parts.concat(), text);
+    }
+
+    #[test]
+    fn json_of_every_host_event_is_the_contract() {
+        let session = || "s1".to_owned();
+        let who = Viewer { name: "Anna".to_owned(), key: "1a2b3c4d".to_owned(), known: true };
+        let all = Permissions::all();
+        let cases = [
+            (
+                HostEvent::Ready {
+                    id: "9339-2522-7420-3124".to_owned(),
+                    password: Some("k7m4-q2xp".to_owned()),
+                    link: "rs://9339252274203124".to_owned(),
+                    listen: vec!["/ip4/127.0.0.1/tcp/1".to_owned()],
+                },
+                r#"{"event":"ready","id":"9339-2522-7420-3124","password":"k7m4-q2xp","link":"rs://9339252274203124","listen":["/ip4/127.0.0.1/tcp/1"]}"#,
+            ),
+            (HostEvent::Reachable { kind: Reach::Relayed }, r#"{"event":"reachable","kind":"relayed"}"#),
+            (
+                HostEvent::Request { session: session(), viewer: who.clone(), wants: all },
+                r#"{"event":"request","session":"s1","viewer":{"name":"Anna","key":"1a2b3c4d","known":true},"wants":["view","mouse","keyboard"]}"#,
+            ),
+            (
+                HostEvent::SessionStarted { session: session(), viewer: who, permissions: Permissions::view_only() },
+                r#"{"event":"session-started","session":"s1","viewer":{"name":"Anna","key":"1a2b3c4d","known":true},"permissions":["view"]}"#,
+            ),
+            (
+                HostEvent::Path { session: session(), kind: "direct".to_owned(), transport: "quic".to_owned(), rtt_ms: Some(3) },
+                r#"{"event":"path","session":"s1","kind":"direct","transport":"quic","rtt_ms":3}"#,
+            ),
+            (
+                HostEvent::Chat { session: session(), from: Side::Viewer, text: "hi\u{9b}31m".to_owned() },
+                r#"{"event":"chat","session":"s1","from":"viewer","text":"hi\u009b31m"}"#,
+            ),
+            (
+                HostEvent::Control { session: session(), holder: Holder::Local },
+                r#"{"event":"control","session":"s1","holder":"local"}"#,
+            ),
+            (
+                HostEvent::Permissions { session: session(), permissions: Permissions::NONE },
+                r#"{"event":"permissions","session":"s1","permissions":[]}"#,
+            ),
+            (
+                HostEvent::PasswordRotated { password: "k7m4-q2xp".to_owned() },
+                r#"{"event":"password-rotated","password":"k7m4-q2xp"}"#,
+            ),
+            (
+                HostEvent::SessionEnded { session: session(), reason: EndReason::ViewerLeft, seconds: 7 },
+                r#"{"event":"session-ended","session":"s1","reason":"viewer-left","seconds":7}"#,
+            ),
+            (HostEvent::Warning { text: "so".to_owned() }, r#"{"event":"warning","text":"so"}"#),
+        ];
+        for (event, expected) in cases {
+            assert_eq!(words::json(&event), expected);
+            assert!(!words::host(&event).chars().any(char::is_control));
+        }
+    }
+
+    #[tokio::test]
+    async fn events_go_out_lines_come_in_and_the_end_of_stdin_ends_nothing() {
+        let ((event, events), (actions, mut acted), (typist, typed)) = (mpsc::channel(QUEUE), mpsc::channel(1), mpsc::channel(4));
+        for line in ["accept", "chat a", "nonsense", "chat b"] {
+            typist.send(Line::Text(line.to_owned())).await.expect("open");
+        }
+        drop(typist);
+        let face = tokio::spawn(async move {
+            let mut out = Vec::new();
+            let manner = Manner { say: words::json::<HostEvent>, parse: host_line, warn: |text| HostEvent::Warning { text } };
+            converse(events, actions, typed, &mut out, manner).await;
+            String::from_utf8(out).expect("text")
+        });
+        for expected in [HostAction::Accept, HostAction::Chat("a".to_owned()), HostAction::Chat("b".to_owned())] {
+            assert_eq!(acted.recv().await, Some(expected));
+        }
+        event.send(HostEvent::Reachable { kind: Reach::Lan }).await.expect("still running");
+        drop(event);
+        let out = face.await.expect("no panic");
+        let lines: Vec<&str> = out.lines().collect();
+        assert!(lines[0].starts_with(r#"{"event":"warning","text":"\"nonsense\" is not a command"#), "{out}");
+        assert_eq!(lines[1..], [r#"{"event":"reachable","kind":"lan"}"#]);
+    }
+}

@@ -1,0 +1,18 @@
+//! Asking for the password where nobody can look over the shoulder: on the terminal, without echo.
+
+use std::io;
+
+use zeroize::Zeroizing;
+
+/// Asks on the controlling terminal (never stdin, so a script's input is not taken for a password).
+///
+/// # Errors
+/// There is no terminal; one line says how else to give the password.
+pub fn password(prompt: &str) -> anyhow::Result<Zeroizing<String>> {
+    rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::Interrupted => {
+            anyhow::anyhow!("no password was typed; start again when you have it")
+        }
+        _ => anyhow::anyhow!("no terminal to ask for the password ({error}); use --password-file, --password-stdin or RS_PASSWORD"),
+    })
+}

@@ -1,0 +1,383 @@
+//! The viewer's window: the host's screen, driven by mouse and keyboard.
+//!
+//! Everything goes to the host but four chords: Ctrl+Alt+F full screen, Ctrl+Alt+1 actual size (the part seen follows the
+//! pointer), Ctrl+Alt+C chat line, Ctrl+Alt+Q leave. A chord releases on the host what was held for it. Keys travel by
+//! position, composed text as text. On losing focus or control everything held is released.
+//!
+//! Runs on the main thread (macOS demands it) and sleeps while nothing happens. A new picture wakes it and is on screen after
+//! one turn of the event loop.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::anyhow;
+use tokio::sync::mpsc;
+use winit::{
+    application::ApplicationHandler,
+    dpi::PhysicalSize,
+    event::{ElementState, Ime, KeyEvent, MouseButton, MouseScrollDelta, WindowEvent},
+    event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopBuilder, EventLoopProxy},
+    keyboard::{KeyCode, ModifiersState, PhysicalKey},
+    window::{Fullscreen, Window, WindowId},
+};
+
+use super::{
+    ViewerSeat,
+    event::{ViewerAction, ViewerEvent},
+    hands::Hands,
+    keymap,
+    picture::Picture,
+    stage::Stage,
+    status::{Phase, Status},
+};
+use crate::{
+    protocol::input::{Button, InputEvent},
+    video::frame::Size,
+};
+
+/// How much of the screen a picture that does not fit may take.
+const MOST_OF_SCREEN: f64 = 0.85;
+/// A wheel notch in pixels, for touch pads.
+const NOTCH: f64 = 40.0;
+/// When input waits for a busy session: how soon to try again.
+const RETRY: Duration = Duration::from_millis(8);
+
+/// How the window behaves.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The host's ID, for the title.
+    pub id: String,
+    /// Close at the end of the session rather than tell it and wait for the user.
+    pub close_at_end: bool,
+}
+
+/// Runs the window until the user closes it, or the session ends without a word for the user ([`ViewerSeat::events`] closes and no
+/// [`ViewerEvent::SessionEnded`] came). Must be called on the main thread.
+///
+/// # Errors
+/// There is no display, or the window cannot be drawn: one line says what to do.
+pub fn run(seat: ViewerSeat, options: Options) -> anyhow::Result<()> {
+    run_on(seat, options, EventLoop::with_user_event())
+}
+
+fn run_on(seat: ViewerSeat, options: Options, mut builder: EventLoopBuilder<Wake>) -> anyhow::Result<()> {
+    let event_loop = builder.build().map_err(|error| anyhow!("there is no display for the window ({error}); use --view none"))?;
+    let ViewerSeat { events, actions, picture } = seat;
+    forward(events, event_loop.create_proxy())?;
+    let told = Arc::new(AtomicBool::new(false));
+    let (proxy, pending) = (event_loop.create_proxy(), told.clone());
+    picture.on_change(Box::new(move || {
+        // One wake-up is enough until it was taken; a closed loop needs none.
+        if !pending.swap(true, Ordering::AcqRel) {
+            let _ = proxy.send_event(Wake::Picture);
+        }
+    }));
+    let mut face = Face {
+        status: Status::new(options.id.clone()),
+        options,
+        picture,
+        told,
+        actions,
+        hands: Hands::new(),
+        stage: None,
+        modifiers: ModifiersState::empty(),
+        hand: None,
+        opened_for: None,
+        stale: false,
+        failure: None,
+    };
+    event_loop.run_app(&mut face)?;
+    face.picture.on_change(Box::new(|| {}));
+    face.failure.map_or(Ok(()), Err)
+}
+
+/// Passes the session's events on to the loop, on a thread that ends with either.
+fn forward(mut events: mpsc::Receiver<ViewerEvent>, proxy: EventLoopProxy<Wake>) -> anyhow::Result<()> {
+    thread::Builder::new().name("window-events".to_owned()).spawn(move || {
+        while let Some(event) = events.blocking_recv() {
+            if proxy.send_event(Wake::Event(event)).is_err() {
+                return;
+            }
+        }
+        let _ = proxy.send_event(Wake::Closed);
+    })?;
+    Ok(())
+}
+
+/// What wakes the loop from outside.
+enum Wake {
+    /// The picture or the pointer changed.
+    Picture,
+    /// Something happened.
+    Event(ViewerEvent),
+    /// Nothing more will.
+    Closed,
+}
+
+struct Face {
+    options: Options,
+    status: Status,
+    picture: Picture,
+    /// Whether a [`Wake::Picture`] is on its way.
+    told: Arc<AtomicBool>,
+    actions: mpsc::Sender<ViewerAction>,
+    hands: Hands,
+    stage: Option<Stage>,
+    modifiers: ModifiersState,
+    /// Where the local pointer is, while it is over the window.
+    hand: Option<(f64, f64)>,
+    /// The picture's size that the window was last made for.
+    opened_for: Option<Size>,
+    /// Whether there may be something to draw.
+    stale: bool,
+    failure: Option<anyhow::Error>,
+}
+
+impl ApplicationHandler<Wake> for Face {
+    fn resumed(&mut self, event_loop: &ActiveEventLoop) {
+        if self.stage.is_none() {
+            match self.open(event_loop) {
+                Ok(stage) => self.stage = Some(stage),
+                Err(error) => self.fail(event_loop, error),
+            }
+        }
+    }
+
+    fn user_event(&mut self, event_loop: &ActiveEventLoop, wake: Wake) {
+        match wake {
+            Wake::Picture => {
+                self.told.store(false, Ordering::Release);
+                self.stale = true;
+                self.follow_size(event_loop);
+            }
+            Wake::Event(event) => self.follow(event_loop, &event),
+            Wake::Closed if matches!(self.status.phase, Phase::Ended(..)) && !self.options.close_at_end => {}
+            Wake::Closed => event_loop.exit(),
+        }
+    }
+
+    fn window_event(&mut self, event_loop: &ActiveEventLoop, _: WindowId, event: WindowEvent) {
+        match event {
+            WindowEvent::CloseRequested => self.leave(event_loop),
+            WindowEvent::RedrawRequested | WindowEvent::Resized(_) | WindowEvent::ScaleFactorChanged { .. } => self.redraw(),
+            WindowEvent::Focused(false) => self.hands.let_go(),
+            WindowEvent::ModifiersChanged(modifiers) => self.modifiers = modifiers.state(),
+            WindowEvent::KeyboardInput { event, .. } => self.key(event_loop, &event),
+            WindowEvent::Ime(Ime::Commit(text)) => self.text(&text),
+            WindowEvent::CursorMoved { position, .. } => self.moved((position.x, position.y)),
+            WindowEvent::CursorLeft { .. } => {
+                self.hand = None;
+                self.stale = true;
+            }
+            WindowEvent::MouseInput { state, button, .. } => self.button(state == ElementState::Pressed, button),
+            WindowEvent::MouseWheel { delta, .. } => match delta {
+                MouseScrollDelta::LineDelta(x, y) => self.hands.turn(-f64::from(x), -f64::from(y)),
+                MouseScrollDelta::PixelDelta(by) => self.hands.turn(-by.x / NOTCH, -by.y / NOTCH),
+            },
+            _ => {}
+        }
+    }
+
+    fn about_to_wait(&mut self, event_loop: &ActiveEventLoop) {
+        let now = Instant::now();
+        if self.status.expire(now) {
+            self.redraw();
+        }
+        if self.stale && !event_loop.exiting() {
+            self.stale = false;
+            let driving = self.hands.in_control();
+            if let Some(stage) = &mut self.stage
+                && let Err(error) = stage.paint(&self.picture, &self.status, self.hand, driving)
+            {
+                self.fail(event_loop, error);
+            }
+        }
+        let retry = (!self.hands.flush(&self.actions)).then(|| now + RETRY);
+        let next = self.status.next_expiry().into_iter().chain(retry).min();
+        event_loop.set_control_flow(next.map_or(ControlFlow::Wait, ControlFlow::WaitUntil));
+    }
+}
+
+impl Face {
+    fn open(&mut self, event_loop: &ActiveEventLoop) -> anyhow::Result<Stage> {
+        let attributes = Window::default_attributes().with_title(self.status.title()).with_inner_size(PhysicalSize::new(960, 600));
+        let window = event_loop
+            .create_window(attributes)
+            .map_err(|error| anyhow!("cannot open a window on this display ({error}); use --view none"))?;
+        window.set_ime_allowed(true);
+        let stage = Stage::new(window)?;
+        self.stale = true;
+        Ok(stage)
+    }
+
+    fn fail(&mut self, event_loop: &ActiveEventLoop, error: anyhow::Error) {
+        self.failure.get_or_insert(error);
+        self.leave(event_loop);
+    }
+
+    /// Lets go of everything, says good-bye, closes.
+    fn leave(&mut self, event_loop: &ActiveEventLoop) {
+        self.hands.let_go();
+        self.hands.ask(ViewerAction::Quit);
+        // What does not fit any more is told by the closing of the channel.
+        self.hands.flush(&self.actions);
+        event_loop.exit();
+    }
+
+    fn redraw(&mut self) {
+        self.stale = true;
+        self.stage.iter_mut().for_each(Stage::redraw_all);
+    }
+
+    /// The first picture, and each of another size, decides how large the window is.
+    fn follow_size(&mut self, event_loop: &ActiveEventLoop) {
+        let size = {
+            let state = self.picture.lock();
+            state.shown.then(|| state.frame.size())
+        };
+        let (Some(size), Some(stage)) = (size, &self.stage) else { return };
+        if self.opened_for.replace(size) == Some(size) || stage.window.fullscreen().is_some() || stage.window.is_maximized() {
+            return;
+        }
+        let monitor = stage.window.current_monitor().or_else(|| event_loop.primary_monitor());
+        let wanted = wanted_size(size, monitor.map(|monitor| monitor.size()));
+        let _ = stage.window.request_inner_size(wanted);
+        self.redraw();
+    }
+
+    fn follow(&mut self, event_loop: &ActiveEventLoop, event: &ViewerEvent) {
+        self.status.follow(event, Instant::now());
+        match event {
+            ViewerEvent::Granted { permissions } | ViewerEvent::Permissions { permissions } => self.hands.permit(*permissions),
+            ViewerEvent::Control { holder } => self.hands.set_holder(*holder),
+            ViewerEvent::SessionEnded { .. } if self.options.close_at_end => event_loop.exit(),
+            _ => {}
+        }
+        self.hands.set_connected(self.status.phase == Phase::Running);
+        if let Some(stage) = &self.stage {
+            stage.window.set_title(&self.status.title());
+        }
+        self.show_system_pointer();
+        self.redraw();
+    }
+
+    /// Over the picture the host's pointer stands for the local one, when we drive and know its shape.
+    fn show_system_pointer(&self) {
+        let Some(stage) = &self.stage else { return };
+        let area = stage.placement().area();
+        let over = self.hand.is_some_and(|(x, y)| {
+            (f64::from(area.x)..f64::from(area.x + area.width)).contains(&x)
+                && (f64::from(area.y)..f64::from(area.y + area.height)).contains(&y)
+        });
+        let replaced = over && self.hands.in_control() && self.picture.lock().cursor.is_some();
+        stage.window.set_cursor_visible(!replaced);
+    }
+
+    fn moved(&mut self, at: (f64, f64)) {
+        self.hand = Some(at);
+        self.stale = true;
+        let size = self.picture.lock().frame.size();
+        if let Some(stage) = &mut self.stage {
+            stage.place(size, self.hand);
+            let (x, y) = stage.placement().to_picture(at.0, at.1);
+            self.hands.act(InputEvent::Motion { x, y });
+        }
+        self.show_system_pointer();
+    }
+
+    fn button(&mut self, down: bool, button: MouseButton) {
+        let button = match button {
+            MouseButton::Left => Button::Left,
+            MouseButton::Middle => Button::Middle,
+            MouseButton::Right => Button::Right,
+            MouseButton::Back => Button::Back,
+            MouseButton::Forward => Button::Forward,
+            MouseButton::Other(_) => return,
+        };
+        self.hands.act(InputEvent::Button { button, down });
+    }
+
+    fn key(&mut self, event_loop: &ActiveEventLoop, event: &KeyEvent) {
+        let code = if let PhysicalKey::Code(code) = event.physical_key { Some(code) } else { None };
+        let down = event.state == ElementState::Pressed;
+        let ended = matches!(self.status.phase, Phase::Ended(..));
+        if down && ended && matches!(code, Some(KeyCode::Escape | KeyCode::Enter | KeyCode::NumpadEnter)) {
+            self.leave(event_loop);
+        } else if down && !event.repeat && self.modifiers.control_key() && self.modifiers.alt_key() && self.chord(event_loop, code)
+        {
+            self.hands.let_go();
+        } else if down && self.status.entry.is_some() {
+            self.edit(code, event.text.as_deref());
+        } else if let Some(key) = code.and_then(keymap::by_code) {
+            if !event.repeat {
+                self.hands.act(InputEvent::Key { key, down });
+            }
+        } else if let (true, Some(text)) = (down, &event.text) {
+            self.hands.write(text);
+        }
+    }
+
+    /// Does a chord of the window's own. Returns whether it was one.
+    fn chord(&mut self, event_loop: &ActiveEventLoop, code: Option<KeyCode>) -> bool {
+        let Some(stage) = &mut self.stage else { return false };
+        match code {
+            Some(KeyCode::KeyF) => {
+                let full = stage.window.fullscreen().is_none().then_some(Fullscreen::Borderless(None));
+                stage.window.set_fullscreen(full);
+            }
+            Some(KeyCode::Digit1) => stage.toggle_actual_size(),
+            Some(KeyCode::KeyC) => self.status.entry = if self.status.entry.is_some() { None } else { Some(String::new()) },
+            Some(KeyCode::KeyQ) => self.leave(event_loop),
+            _ => return false,
+        }
+        self.redraw();
+        true
+    }
+
+    /// A key for the chat line.
+    fn edit(&mut self, code: Option<KeyCode>, text: Option<&str>) {
+        match (code, &mut self.status.entry) {
+            (Some(KeyCode::Enter | KeyCode::NumpadEnter), entry) => {
+                if let Some(said) = entry.take().filter(|said| !said.trim().is_empty()) {
+                    self.hands.ask(ViewerAction::Chat(said));
+                }
+            }
+            (Some(KeyCode::Escape), entry) => *entry = None,
+            (Some(KeyCode::Backspace), Some(entry)) => drop(entry.pop()),
+            _ if !self.modifiers.control_key() => self.status.type_text(text.unwrap_or_default()),
+            _ => {}
+        }
+        self.redraw();
+    }
+
+    /// Composed text.
+    fn text(&mut self, text: &str) {
+        if self.status.entry.is_some() {
+            self.status.type_text(text);
+            self.redraw();
+        } else {
+            self.hands.write(text);
+        }
+    }
+}
+
+/// The picture's own size if the monitor has room for it, else scaled to [`MOST_OF_SCREEN`].
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a screen's size")]
+fn wanted_size(picture: Size, monitor: Option<PhysicalSize<u32>>) -> PhysicalSize<u32> {
+    let (width, height) = (f64::from(picture.width), f64::from(picture.height));
+    let most = monitor.map_or(1.0, |monitor| {
+        let scale = f64::from(monitor.width) / width;
+        scale.min(f64::from(monitor.height) / height)
+    });
+    let scale = if most > 1.0 || monitor.is_none() { 1.0 } else { most * MOST_OF_SCREEN };
+    PhysicalSize::new((width * scale).max(1.0) as u32, (height * scale).max(1.0) as u32)
+}
+
+#[cfg(test)]
+mod tests;

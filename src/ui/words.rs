@@ -1,0 +1,172 @@
+//! Events in words: one friendly line each, and the same events as JSON lines.
+//!
+//! Whatever a peer wrote is shown with control characters, escape sequences and direction overrides taken out: a chat line or
+//! a name cannot move the cursor, colour the terminal or pretend to be another line.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::event::{HostEvent, Reach, Side, Stats, Viewer, ViewerEvent};
+use crate::protocol::{message::EndReason, message::Holder, permission::Permissions};
+
+/// `text` made safe to show: control characters and direction overrides become `�`, line ends and tabs become spaces.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let neutral = |character: char| match character {
+        '\n' | '\r' | '\t' => ' ',
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' => {
+            char::REPLACEMENT_CHARACTER
+        }
+        control if control.is_control() => char::REPLACEMENT_CHARACTER,
+        other => other,
+    };
+    text.chars().map(neutral).collect()
+}
+
+/// An event as one JSON line, without the line's end. Control characters are escaped, those beyond ASCII too, so that even
+/// this is safe to look at.
+#[must_use]
+pub fn json<Event: Serialize>(event: &Event) -> String {
+    let text = serde_json::to_string(event)
+        .unwrap_or_else(|error| format!(r#"{{"event":"warning","text":"an event was lost: {error}"}}"#));
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            let _ = write!(line, "\\u{:04x}", u32::from(character));
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+/// `12 minutes`, `1 hour 5 minutes`, `40 seconds`.
+#[must_use]
+pub fn duration(seconds: u64) -> String {
+    let count = |number: u64, unit: &str| format!("{number} {unit}{}", if number == 1 { "" } else { "s" });
+    match seconds {
+        0..60 => count(seconds, "second"),
+        60..3600 => count(seconds / 60, "minute"),
+        _ if seconds % 3600 < 60 => count(seconds / 3600, "hour"),
+        _ => format!("{} {}", count(seconds / 3600, "hour"), count(seconds % 3600 / 60, "minute")),
+    }
+}
+
+/// Why a session ended, as seen by `side`.
+#[must_use]
+pub fn reason(reason: EndReason, side: Side) -> &'static str {
+    match (reason, side) {
+        (EndReason::HostEnded, Side::Host) => "you ended it",
+        (EndReason::HostEnded, Side::Viewer) => "the host's user ended it",
+        (EndReason::ViewerLeft, Side::Host) => "the viewer left",
+        (EndReason::ViewerLeft, Side::Viewer) => "you left",
+        (EndReason::PasswordRotated, _) => "the password was changed",
+        (EndReason::HostQuit, Side::Host) => "rs was stopped here",
+        (EndReason::HostQuit, Side::Viewer) => "rs was stopped on the host",
+        (EndReason::Lost, _) => "the connection was lost and did not come back",
+        (EndReason::ProtocolError, _) => "the other side sent something wrong",
+        (EndReason::ScreenLost, Side::Host) => "the screen can no longer be captured",
+        (EndReason::ScreenLost, Side::Viewer) => "the host's screen can no longer be captured",
+    }
+}
+
+/// How others reach this machine, in words.
+#[must_use]
+pub fn reach(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Relayed => "from everywhere, by the ID",
+        Reach::Lan => "on this network by the ID, from elsewhere by ID@ADDRESS",
+        Reach::Direct => "by ID@ADDRESS only",
+    }
+}
+
+/// `Anna (key 1a2b3c4d, here for the first time)`.
+#[must_use]
+pub fn viewer(viewer: &Viewer) -> String {
+    let known = if viewer.known { "was here before" } else { "here for the first time" };
+    format!("{} (key {}, {known})", plain(&viewer.name), plain(&viewer.key))
+}
+
+fn path(kind: &str, transport: &str, rtt_ms: Option<u64>) -> String {
+    let rtt = rtt_ms.map(|rtt| format!(", round trip {rtt} ms")).unwrap_or_default();
+    format!("{}, {}{rtt}", plain(kind), plain(transport))
+}
+
+fn chat(from: Side, own: Side, text: &str) -> String {
+    let who = match (from == own, from) {
+        (true, _) => "you",
+        (false, Side::Host) => "host",
+        (false, Side::Viewer) => "viewer",
+    };
+    format!("{who}: {}", plain(text))
+}
+
+fn may(permissions: Permissions) -> String {
+    if permissions == Permissions::NONE { "nothing at the moment".to_owned() } else { permissions.to_string() }
+}
+
+/// A host's event in one line.
+#[must_use]
+pub fn host(event: &HostEvent) -> String {
+    match event {
+        HostEvent::Ready { id, password, link, .. } => match password {
+            Some(password) => format!("Ready. Tell the helper your ID {id} and the password {password} (link: {link})"),
+            None => format!("Ready. Tell the helper your ID {id} (link: {link})"),
+        },
+        HostEvent::Reachable { kind } => format!("Others reach this machine {}.", reach(*kind)),
+        HostEvent::Request { viewer: who, wants, .. } => format!("{} asks for: {wants}. Type accept or deny.", viewer(who)),
+        HostEvent::SessionStarted { viewer: who, permissions, .. } => {
+            format!("The session runs: {} may: {}. Type end to end it.", viewer(who), may(*permissions))
+        }
+        HostEvent::Path { kind, transport, rtt_ms, .. } => format!("Path: {}.", path(kind, transport, *rtt_ms)),
+        HostEvent::Chat { from, text, .. } => chat(*from, Side::Host, text),
+        HostEvent::Control { holder: Holder::Local, .. } => {
+            "You are in control. Type allow control to give it back to the viewer.".to_owned()
+        }
+        HostEvent::Control { holder: Holder::Remote, .. } => {
+            "The viewer is in control. Move the mouse to take control back.".to_owned()
+        }
+        HostEvent::Permissions { permissions, .. } => format!("The viewer may: {}.", may(*permissions)),
+        HostEvent::PasswordRotated { password } => format!("The password is now {password}"),
+        HostEvent::SessionEnded { reason: why, seconds, .. } => {
+            format!("The session is finished after {}: {}.", duration(*seconds), reason(*why, Side::Host))
+        }
+        HostEvent::Warning { text } => plain(text),
+    }
+}
+
+/// A viewer's event in one line.
+#[must_use]
+pub fn viewed(event: &ViewerEvent) -> String {
+    match event {
+        ViewerEvent::Connected { id, path: by } => format!("Connected to {}: {}.", plain(id), path(&by.kind, &by.transport, None)),
+        ViewerEvent::Waiting => "Waiting: the host's user is being asked.".to_owned(),
+        ViewerEvent::Granted { permissions } => format!("Granted. You may: {}.", may(*permissions)),
+        ViewerEvent::Permissions { permissions } => format!("You may now: {}.", may(*permissions)),
+        ViewerEvent::Path { path: by, rtt_ms } => format!("Path: {}.", path(&by.kind, &by.transport, *rtt_ms)),
+        ViewerEvent::Chat { from, text } => chat(*from, Side::Viewer, text),
+        ViewerEvent::Control { holder: Holder::Local } => "The host's user is in control.".to_owned(),
+        ViewerEvent::Control { holder: Holder::Remote } => "You are in control.".to_owned(),
+        ViewerEvent::Screenshot { file } => format!("The picture is in {}", plain(&file.display().to_string())),
+        ViewerEvent::Stats(figures) => stats(figures),
+        ViewerEvent::Stalled => "The connection is gone; trying to get it back.".to_owned(),
+        ViewerEvent::Resumed => "The connection is back.".to_owned(),
+        ViewerEvent::SessionEnded { reason: why, seconds } => {
+            format!("The session is finished after {}: {}.", duration(*seconds), reason(*why, Side::Viewer))
+        }
+        ViewerEvent::Warning { text } => plain(text),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a size in kB for people")]
+fn stats(figures: &Stats) -> String {
+    let Stats { frames, picture_bytes, decode_ms_mean, rtt_ms, first_picture_ms, width, height } = figures;
+    let ms = |value: &Option<u64>| value.map_or_else(|| "unknown".to_owned(), |value| format!("{value} ms"));
+    format!(
+        "{width}x{height}, {frames} pictures in {:.1} kB, {decode_ms_mean:.1} ms to decode one, round trip {}, first picture after {}.",
+        *picture_bytes as f64 / 1000.0,
+        ms(rtt_ms),
+        ms(first_picture_ms),
+    )
+}
