@@ -135,7 +135,8 @@ fn host(machine: &Machine, relay: &Relay) -> Host {
 
 fn viewer(supporter: &Supporter, host: &Host, relay: &Relay) -> Viewer {
     let home = Home::new();
-    let start = on_loopback(&home, "connect --json --password-stdin --view window").arg("--relay").arg(relay.address("quic-v1"));
+    let start =
+        on_loopback(&home, "connect --json --password-stdin --no-lan --view window").arg("--relay").arg(relay.address("quic-v1"));
     Viewer::started(home, start.arg(&host.id).on(&supporter.display), &host.password)
 }
 

@@ -20,6 +20,9 @@ const LISTING: &str = "cd /usr/share && printf '\\033[1;32mgrandma@kitchen\\033[
      && ls -l --color=always --time-style=long-iso | head -n 17 \
      && printf '\\033[1;32mgrandma@kitchen\\033[0m:\\033[1;34m/usr/share\\033[0m$ ' && exec sleep 3600";
 
+/// The editor's background.
+const PAPER: Colour = [0xff; 3];
+
 /// What the letter says before help comes.
 const LETTER: &str = "Dear supporter,\n\nthe printer says PC LOAD LETTER again.\nWhat does that even mean?\n\n";
 
@@ -53,7 +56,10 @@ impl Machine {
         display.window("terminal");
         display.window("xclock");
         display.focus(editor);
-        Self { _programs: programs, display, letter, editor, _home: home }
+        let machine = Self { _programs: programs, display, letter, editor, _home: home };
+        let (x, y) = machine.editor();
+        until_true("the editor shows its paper", || machine.display.pixel(x, y) == PAPER);
+        machine
     }
 
     /// The middle of the editor's text.
