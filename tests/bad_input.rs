@@ -48,7 +48,9 @@ fn host(home: &Home, line: &str) -> Start {
 #[track_caller]
 fn connect(target: &str, password: &str, line: &str) -> Rs {
     let home = Home::new();
-    let start = rs(&home, &format!("connect --json --view none --password-stdin --listen /ip4/127.0.0.1/tcp/0 {line}")).arg(target);
+    let view = if line.contains("--screenshot") { "" } else { "--view none" };
+    let line = format!("connect --json --no-lan {view} --password-stdin --listen /ip4/127.0.0.1/tcp/0 {line}");
+    let start = rs(&home, &line).arg(target);
     let mut viewer = start.go();
     viewer.try_send(password);
     viewer.keep(home);
@@ -262,7 +264,7 @@ fn damaged_pins_are_never_taken_for_no_pins() {
     let home = Home::new();
     let path = home.file("known_hosts");
     fs::write(&path, "half a li").expect("a file");
-    let start = rs(&home, "connect --json --view none --password-stdin").arg(target_host.direct("tcp"));
+    let start = rs(&home, "connect --json --no-lan --view none --password-stdin").arg(target_host.direct("tcp"));
     let mut viewer = start.go();
     viewer.try_send(&target_host.password);
     refused(&mut viewer, 1, &["known_hosts"]);
@@ -289,7 +291,7 @@ fn a_rotation_without_a_host_says_that_none_runs() {
 #[test]
 fn a_password_file_that_is_missing_is_an_error() {
     let home = Home::new();
-    let mut rs = rs(&home, "connect --json --view none --password-file /nowhere/at/all").arg(NOBODY).go();
+    let mut rs = rs(&home, "connect --json --no-lan --view none --password-file /nowhere/at/all").arg(NOBODY).go();
     let ended = rs.ended();
     assert!(matches!(ended.code, Some(1 | 2)), "{}", ended.stderr);
     assert!(ended.stderr.contains("/nowhere/at/all") && ended.stderr.lines().count() == 1, "{}", ended.stderr);
@@ -324,7 +326,7 @@ fn a_monitor_that_is_not_there_is_no_usable_screen() {
 fn a_viewer_without_a_display_has_no_window() {
     let target_host = Host::pattern("--yes");
     let home = Home::new();
-    let mut viewer = rs(&home, "connect --password-stdin --view window").arg(target_host.direct("tcp")).go();
+    let mut viewer = rs(&home, "connect --no-lan --password-stdin --view window").arg(target_host.direct("tcp")).go();
     viewer.try_send(&target_host.password);
     refused(&mut viewer, 7, &["--view"]);
 }

@@ -84,7 +84,7 @@ fn a_session_with_the_log_at(level: &str) -> Logs {
 
     let wrong = "zzzz-9999";
     let connect = |home: &Home| {
-        let start = on_loopback(home, "connect --json --password-stdin --view none").arg("--relay").arg(&relay_address);
+        let start = on_loopback(home, "connect --json --password-stdin --no-lan --view none").arg("--relay").arg(&relay_address);
         start.arg(&host.id).env("RS_LOG", level)
     };
     let home = Home::new();

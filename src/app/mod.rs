@@ -25,6 +25,7 @@ use crate::{
     cli::ExitCode,
     net::{self, Transport},
     protocol::{id::PeerKey, message::EndReason, session::path::PathKind},
+    store::StoreError,
     ui::event::PathInfo,
 };
 
@@ -59,9 +60,10 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-impl From<crate::store::StoreError> for Failure {
-    fn from(error: crate::store::StoreError) -> Self {
-        Self::other(error)
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let code = if matches!(error, StoreError::PinnedOtherwise { .. }) { ExitCode::IdentityChanged } else { ExitCode::Other };
+        Self::new(code, error)
     }
 }
 

@@ -102,8 +102,8 @@ impl Waiting {
 impl Queue {
     fn push(&self, event: InputEvent) {
         self.change(|waiting| {
-            if event.is_droppable() {
-                waiting.events.pop_back_if(|last| last.is_droppable());
+            if event.is_droppable() && waiting.events.back().is_some_and(InputEvent::is_droppable) {
+                waiting.events.pop_back();
             }
             if waiting.events.len() < MAX_QUEUE {
                 waiting.events.push_back(event);

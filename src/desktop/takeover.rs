@@ -3,13 +3,14 @@
 //! The watcher sleeps until the display server reports input. The pattern desktop has no person, so its watcher never nudges.
 
 use std::{
+    sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use tokio::sync::mpsc;
 
-use super::{Backend, DesktopError, capture::Options};
+use super::{Backend, DesktopError, Wake, capture::Options};
 #[cfg(target_os = "linux")]
 use super::{spawn, x11::Person};
 
@@ -22,7 +23,7 @@ pub struct Nudge;
 
 /// A running watcher. Dropping it stops it.
 pub struct Takeover {
-    watcher: Option<(JoinHandle<()>, Box<dyn Fn() + Send + Sync>)>,
+    watcher: Option<(JoinHandle<()>, Wake)>,
 }
 
 impl Takeover {
@@ -51,7 +52,7 @@ fn watch(options: Options, nudges: mpsc::Sender<Nudge>) -> Result<Takeover, Desk
         }
     };
     let (thread, wake) = spawn("takeover", open, run)?;
-    Ok(Takeover { watcher: Some((thread, Box::new(move || wake.wake()))) })
+    Ok(Takeover { watcher: Some((thread, Arc::new(move || wake.wake()))) })
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -165,7 +165,7 @@ mod tests {
         for at in [(2, 2), (-20, -10), (55, 25), (i32::MAX / 2, 0)] {
             canvas.write(&mut lettering, "Äg·жω\u{1f600}", at, 20, 0x00ff_ffff);
         }
-        assert!(pixels.iter().any(|pixel| *pixel == 0x00ff_ffff));
+        assert!(pixels.contains(&0x00ff_ffff));
     }
 
     #[test]

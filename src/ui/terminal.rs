@@ -56,3 +56,44 @@ async fn run(seat: HostSeat, terminal: &mut DefaultTerminal) -> anyhow::Result<(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::{
+        protocol::permission::Permissions,
+        ui::{
+            QUEUE,
+            event::{HostAction, HostEvent, Viewer},
+        },
+    };
+
+    /// To be looked at: run it with `--ignored --nocapture` in a terminal. `r` has somebody ask, `y` lets them in, Ctrl+Q then `y` ends it.
+    #[tokio::test]
+    #[ignore = "needs a terminal and a person"]
+    async fn a_host_to_look_at() {
+        let ((events, told), (actions, mut acted)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
+        let viewer = Viewer { name: "Anna".to_owned(), key: "1a2b3c4d".to_owned(), known: false };
+        let (id, password) = ("9339-2522-7420-3124".to_owned(), Some("k7m4-q2xp".to_owned()));
+        let link = "rs://9339252274203124?k=11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".to_owned();
+        events.send(HostEvent::Ready { id, password, link, listen: Vec::new() }).await.expect("open");
+        let host = async move {
+            let (session, permissions) = ("s1".to_owned(), Permissions::all());
+            while let Some(action) = acted.recv().await {
+                let (session, viewer) = (session.clone(), viewer.clone());
+                let event = match action {
+                    HostAction::Rotate => HostEvent::Request { session, viewer, wants: permissions },
+                    HostAction::Accept => HostEvent::SessionStarted { session, viewer, permissions },
+                    HostAction::Quit => break,
+                    other => HostEvent::Warning { text: format!("{other:?}") },
+                };
+                events.send(event).await.expect("open");
+            }
+            drop(events);
+        };
+        let (result, ()) = tokio::join!(run_host(HostSeat { events: told, actions }), host);
+        result.expect("a terminal");
+    }
+}

@@ -143,7 +143,11 @@ impl ApplicationHandler<Wake> for Face {
     fn resumed(&mut self, event_loop: &ActiveEventLoop) {
         if self.stage.is_none() {
             match self.open(event_loop) {
-                Ok(stage) => self.stage = Some(stage),
+                Ok(stage) => {
+                    self.stage = Some(stage);
+                    // A picture that came before the window woke nobody.
+                    self.follow_size(event_loop);
+                }
                 Err(error) => self.fail(event_loop, error),
             }
         }

@@ -191,8 +191,7 @@ fn ctrl_c_ends_a_host_as_quit_does() {
 fn a_screenshot_needs_no_window_and_ends_by_itself() {
     let host = Host::pattern("--yes");
     let file = host.home.file("first.png");
-    let line = format!("--screenshot {}", file.display());
-    let mut viewer = Viewer::headless(&host.direct("tcp"), &host.password, &line);
+    let mut viewer = Viewer::screenshot_to(&file, &host.direct("tcp"), &host.password);
     viewer.rs.expect("screenshot");
     let ended = viewer.rs.ended();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);

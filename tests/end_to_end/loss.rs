@@ -1,6 +1,41 @@
 //! A host or viewer that dies without a word.
 
-use crate::support::machine::{Host, session};
+use std::fs;
+
+use crate::support::machine::{Home, Host, Viewer, on_loopback, session};
+
+/// A state folder with a resume time that a test can wait for.
+fn impatient() -> Home {
+    let home = Home::new();
+    fs::write(home.file("config.toml"), "resume_seconds = 1\n").expect("a configuration");
+    home
+}
+
+#[test]
+fn a_session_whose_host_died_is_lost_after_the_resume_time() {
+    let mut host = Host::pattern("");
+    let mut viewer = Viewer::at(impatient(), &host.direct("tcp"), &host.password, "");
+    host.accept();
+    viewer.rs.expect("granted");
+    host.rs.expect("session-started");
+    host.rs.process().kill();
+    viewer.rs.expect("stalled");
+    assert_eq!(viewer.rs.expect("session-ended")["reason"], "lost");
+    let ended = viewer.rs.ended();
+    assert_eq!(ended.code, Some(6), "{}", ended.stderr);
+}
+
+#[test]
+fn a_session_whose_viewer_died_is_lost_after_the_resume_time() {
+    let home = impatient();
+    let start = on_loopback(&home, "host --json --no-lan --yes --capture pattern --panel none");
+    let host = Host::started(home, start);
+    let mut viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
+    viewer.rs.expect("granted");
+    host.rs.expect("session-started");
+    viewer.rs.process().kill();
+    assert_eq!(host.rs.expect("session-ended")["reason"], "lost");
+}
 
 #[test]
 fn a_viewer_notices_that_its_host_is_gone_and_can_leave() {

@@ -116,13 +116,13 @@ fn a_password_may_come_from_a_file_or_the_environment() {
     let home = Home::new();
     let file = home.file("password");
     std::fs::write(&file, format!("{password}\n")).expect("a file");
-    let line = format!("connect --json --view none --password-file {}", file.display());
+    let line = format!("connect --json --no-lan --view none --password-file {}", file.display());
     let from_file = Start::new(home.path(), &line).arg(host.direct("tcp")).go();
     from_file.expect("granted");
     drop(from_file);
     host.rs.expect("session-started");
 
     let from_environment =
-        Start::new(home.path(), "connect --json --view none").arg(host.direct("tcp")).env("RS_PASSWORD", &password).go();
+        Start::new(home.path(), "connect --json --no-lan --view none").arg(host.direct("tcp")).env("RS_PASSWORD", &password).go();
     from_environment.expect("granted");
 }

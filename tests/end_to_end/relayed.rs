@@ -46,8 +46,9 @@ fn the_relay_may_come_from_the_environment() {
     host.is_reachable_by_id();
 
     let home = Home::new();
-    let start =
-        on_loopback(&home, "connect --json --password-stdin --view none").arg(&host.id).env("RS_RELAY", relay.address("tcp"));
+    let start = on_loopback(&home, "connect --json --password-stdin --no-lan --view none")
+        .arg(&host.id)
+        .env("RS_RELAY", relay.address("tcp"));
     let viewer = Viewer::started(home, start, &host.password);
     host.accept();
     viewer.rs.expect("granted");

@@ -36,7 +36,8 @@ pub(crate) struct Display {
     connection: RustConnection,
     screen: usize,
     name: String,
-    _server: Process,
+    /// `None` for a display that somebody else runs.
+    server: Option<Process>,
 }
 
 impl Display {
@@ -63,12 +64,22 @@ impl Display {
         let mut number = String::new();
         BufReader::new(output).read_line(&mut number).expect("Xvfb's output can be read");
         assert!(!number.trim().is_empty(), "Xvfb did not start a display of {width}x{height} pixels");
-        Self::with_server(format!(":{}", number.trim()), server)
+        let name = format!(":{}", number.trim());
+        let (connection, screen) = RustConnection::connect(Some(&name)).expect("a started display takes connections");
+        Self { connection, screen, name, server: Some(server) }
     }
 
-    fn with_server(name: String, server: Process) -> Self {
-        let (connection, screen) = RustConnection::connect(Some(&name)).expect("a started display takes connections");
-        Self { connection, screen, name, _server: server }
+    /// The X display that the person who runs this sits at, if there is one. (An X server inside Wayland does not count: what
+    /// is typed by XTEST does not arrive there.)
+    pub(crate) fn of_this_person() -> Option<Self> {
+        let name = std::env::var("DISPLAY").ok().filter(|_| std::env::var_os("WAYLAND_DISPLAY").is_none())?;
+        let (connection, screen) = RustConnection::connect(Some(&name)).ok()?;
+        Some(Self { connection, screen, name, server: None })
+    }
+
+    /// Whether this is a display of our own.
+    pub(crate) fn is_private(&self) -> bool {
+        self.server.is_some()
     }
 
     /// What belongs into `DISPLAY`.
@@ -84,7 +95,10 @@ impl Display {
     /// A command that will show its windows here and sees nothing else of the environment's display.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.env("DISPLAY", &self.name).env_remove("WAYLAND_DISPLAY").env_remove("XAUTHORITY");
+        command.env("DISPLAY", &self.name).env_remove("WAYLAND_DISPLAY");
+        if self.is_private() {
+            command.env_remove("XAUTHORITY");
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
@@ -147,12 +161,10 @@ impl Display {
         self.area(0, 0, width, height)
     }
 
-    /// What a window and those above it show; `None` when it is not wholly on the screen (any more).
+    /// What a window shows; `None` when it is gone or not wholly on the screen.
     pub(crate) fn picture_of(&self, window: Window) -> Option<Image> {
-        let (x, y, width, height) = self.geometry(window)?;
-        let (screen_width, screen_height) = self.size();
-        let inside = |start: i16, length: u16, limit: u16| start >= 0 && i32::from(start) + i32::from(length) <= i32::from(limit);
-        (inside(x, width, screen_width) && inside(y, height, screen_height)).then(|| self.area(x, y, width, height))
+        let (_, _, width, height) = self.geometry(window)?;
+        self.read(window, 0, 0, width, height)
     }
 
     /// The colour of one pixel.
@@ -161,10 +173,13 @@ impl Display {
     }
 
     fn area(&self, x: i16, y: i16, width: u16, height: u16) -> Image {
-        let image = self.connection.get_image(ImageFormat::Z_PIXMAP, self.root(), x, y, width, height, !0);
-        let bgrx = image.expect("the display takes requests").reply().expect("the area is on the screen").data;
+        self.read(self.root(), x, y, width, height).expect("the area is on the screen")
+    }
+
+    fn read(&self, window: Window, x: i16, y: i16, width: u16, height: u16) -> Option<Image> {
+        let bgrx = self.connection.get_image(ImageFormat::Z_PIXMAP, window, x, y, width, height, !0).ok()?.reply().ok()?.data;
         let pixels = bgrx.chunks_exact(4).map(|pixel| [pixel[2], pixel[1], pixel[0]]).collect();
-        Image { width: width.into(), height: height.into(), pixels }
+        Some(Image { width: width.into(), height: height.into(), pixels })
     }
 
     /// Where the pointer is.

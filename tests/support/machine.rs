@@ -153,7 +153,7 @@ impl Viewer {
     /// The same with a state folder that may have been used before.
     #[track_caller]
     pub(crate) fn at(home: Home, target: &str, password: &str, line: &str) -> Self {
-        let start = on_loopback(&home, &format!("connect --json --password-stdin --view none {line}")).arg(target);
+        let start = on_loopback(&home, &format!("connect --json --password-stdin --no-lan --view none {line}")).arg(target);
         Self::started(home, start, password)
     }
 
@@ -161,7 +161,8 @@ impl Viewer {
     #[track_caller]
     pub(crate) fn window(display: &Display, target: &str, password: &str, line: &str) -> Self {
         let home = Home::new();
-        let start = on_loopback(&home, &format!("connect --json --password-stdin --view window {line}")).arg(target).on(display);
+        let start =
+            on_loopback(&home, &format!("connect --json --password-stdin --no-lan --view window {line}")).arg(target).on(display);
         Self::started(home, start, password)
     }
 
@@ -171,6 +172,14 @@ impl Viewer {
         let mut rs = start.go();
         rs.send(password);
         Self { rs, home }
+    }
+
+    /// A viewer that saves the first picture to `file`, and ends.
+    #[track_caller]
+    pub(crate) fn screenshot_to(file: &Path, target: &str, password: &str) -> Self {
+        let home = Home::new();
+        let start = on_loopback(&home, "connect --json --password-stdin --no-lan --screenshot").arg(file).arg(target);
+        Self::started(home, start, password)
     }
 
     /// Saves the picture it has, and reads it.

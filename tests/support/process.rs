@@ -1,12 +1,21 @@
-//! Child processes that end with the value that stands for them, and that also end when the test itself is killed.
+//! Child processes that end with the value that stands for them.
 
 use std::{
     io::ErrorKind,
+    os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use super::poll;
-use std::time::Duration;
+
+static APART: AtomicBool = AtomicBool::new(false);
+
+/// From now on children do not get the terminal's Ctrl-C: whoever calls this cleans up by itself then (see [`super::interrupt`]).
+pub(crate) fn keep_from_terminal() {
+    APART.store(true, Ordering::Relaxed);
+}
 
 /// A running child. Dropping it kills and reaps it.
 pub(crate) struct Process {
@@ -33,6 +42,9 @@ impl Process {
     #[track_caller]
     pub(crate) fn start(command: &mut Command) -> Self {
         let program = command.get_program().to_string_lossy().into_owned();
+        if APART.load(Ordering::Relaxed) {
+            command.process_group(0);
+        }
         match command.spawn() {
             Ok(child) => Self { child },
             Err(error) if error.kind() == ErrorKind::NotFound => panic!("{}", missing(&program)),

@@ -74,7 +74,10 @@ impl Start {
 
     /// Lets it use this display.
     pub(crate) fn on(self, display: &Display) -> Self {
-        self.env("DISPLAY", display.name())
+        match std::env::var_os("XAUTHORITY").filter(|_| !display.is_private()) {
+            Some(authority) => self.env("DISPLAY", display.name()).env("XAUTHORITY", authority),
+            None => self.env("DISPLAY", display.name()),
+        }
     }
 
     /// Starts it.

@@ -122,13 +122,21 @@ impl Door {
     async fn handshake(&self, mut stream: Stream) -> Result<(), &'static str> {
         let mut responder = Responder::new(&self.identity, self.id);
         let mut who = None;
-        let mut epoch = 0;
+        let (mut epoch, mut guessed) = (0, false);
         loop {
             let message = timeout(STEP, packets::read(&mut stream, auth::MAX_MESSAGE))
                 .await
                 .map_err(|_| "the viewer was silent")?
                 .map_err(|_| "the stream broke")?
                 .ok_or("the viewer left")?;
+            // KE1 comes next; a bucket that ran empty meanwhile is told, not found out.
+            if let Some((key, _, _, known)) = &who
+                && !guessed
+                && let Err(wait) = self.may_guess(*key, *known)
+            {
+                let busy = responder.busy(wait).map_err(|_| "too many guesses")?;
+                return send(&mut stream, &busy).await;
+            }
             let step = responder.receive(&message, &mut OsRng).map_err(|error| {
                 tracing::info!(%error, "a handshake failed");
                 "the viewer's message was refused"
@@ -152,6 +160,7 @@ impl Door {
                 ResponderStep::Guess(answer) => {
                     let (key, _, _, known) = who.as_ref().ok_or("a guess out of turn")?;
                     self.count(*key, *known)?;
+                    guessed = true;
                     send(&mut stream, &answer).await?;
                 }
                 ResponderStep::Proved => {
@@ -174,6 +183,10 @@ impl Door {
             (Some(verifier), Ok(())) => (Opened::Password(epoch), responder.open(&Gate::Password(&verifier), &mut OsRng)),
         };
         answer.map(|answer| (opened, answer)).map_err(|_| "the gate was asked for out of turn")
+    }
+
+    fn may_guess(&self, key: PeerKey, known: bool) -> Result<(), Duration> {
+        self.lock().throttle.check(Instant::now(), key, known)
     }
 
     /// Checks and counts a guess in one step.

@@ -39,7 +39,7 @@ impl Face {
     pub(super) fn run(self, seat: HostSeat) -> JoinHandle<()> {
         tokio::spawn(async move {
             let shown = match self {
-                Self::Terminal => tokio::task::block_in_place(|| terminal::run_host(seat)),
+                Self::Terminal => terminal::run_host(seat).await,
                 Self::Lines { json } => {
                     lines::run_host(seat, json).await;
                     Ok(())

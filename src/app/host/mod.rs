@@ -31,7 +31,7 @@ use super::{
     packets, peer_key, relays,
 };
 use crate::{
-    cli::{ExitCode, HostArgs},
+    cli::{ExitCode, HostArgs, PasswordKind},
     desktop::capture::{Capture, Options},
     net::{self, Event, Node, Purpose, Stream, Transport},
     protocol::{
@@ -53,7 +53,7 @@ use crate::{
 pub(super) const SETTLE: Duration = Duration::from_millis(100);
 /// How long the peer may take to open a lane it began.
 const LANE: Duration = Duration::from_secs(10);
-/// How many sessions may run at once.
+/// How many sessions may run at once where nobody is asked (`--yes`).
 const SESSIONS: usize = 8;
 
 /// Hosts until the user quits.
@@ -62,6 +62,9 @@ const SESSIONS: usize = 8;
 /// No usable screen, a state folder that cannot be used, or no network.
 pub async fn run(args: HostArgs) -> Result<(), Failure> {
     let face = face::Face::choose(&args)?;
+    if args.yes && args.password == PasswordKind::None {
+        return Err(Failure::new(ExitCode::Usage, "--password none with --yes would let anybody in; leave one of them out"));
+    }
     let store = Store::open()?;
     let _lock = store.lock_host()?;
     let config = store.config()?;
@@ -251,7 +254,9 @@ impl Host {
 
     /// Somebody proved the password: ask the user, one at a time.
     async fn knock(&mut self, knock: Knock) {
-        if self.sessions.len() >= SESSIONS || self.knocks.len() >= door::WAITING {
+        // A person looks after one visitor at a time: a question must never slip under the keys of a running chat.
+        let room = if self.yes { self.sessions.len() < SESSIONS } else { self.sessions.is_empty() };
+        if !room || self.knocks.len() >= door::WAITING {
             let _ = knock.answer.send(Err(DenyReason::Full));
             return;
         }
@@ -290,6 +295,11 @@ impl Host {
             return self.warn("nobody is asking to come in".to_owned()).await;
         };
         let _ = knock.answer.send(if yes { Ok(knock.wants) } else { Err(DenyReason::User) });
+        if yes {
+            for (_, other) in self.knocks.drain(..) {
+                let _ = other.answer.send(Err(DenyReason::Full));
+            }
+        }
         self.ask().await;
     }
 
@@ -318,10 +328,11 @@ impl Host {
     /// A session is over: its secret goes, and with it a one-time password that was used.
     async fn ended(&mut self, session: SessionId) {
         let current = self.sessions.remove(&session).is_some_and(|live| live.epoch == self.secret.epoch());
-        if current && self.secret.is_one_time() {
-            if let Err(failure) = self.rotate(false, None, true).await {
-                self.warn(failure.text).await;
-            }
+        if current
+            && self.secret.is_one_time()
+            && let Err(failure) = self.rotate(false, None, true).await
+        {
+            self.warn(failure.text).await;
         }
     }
 

@@ -34,6 +34,11 @@ impl Secret {
                 Some(record) => {
                     let verifier = Verifier::from_bytes(&record)
                         .map_err(|error| Failure::other(format!("{error}; make a new one with: rs rotate-password --permanent")))?;
+                    if !verifier.is_for(&host) {
+                        return Err(Failure::other(
+                            "the permanent password belongs to an older identity of this host; make a new one with: rs rotate-password --permanent",
+                        ));
+                    }
                     secret.epoch = door.set_password(verifier);
                 }
                 None => drop(secret.rotate(true, None, store, door)?),

@@ -103,6 +103,7 @@ pub(super) async fn run(start: Start) {
         capture: None,
         inject: None,
         takeover: None,
+        pointed: None,
         transports: BTreeMap::new(),
         begun: Instant::now(),
     };
@@ -154,6 +155,8 @@ struct HostSession {
     capture: Option<Capture>,
     inject: Option<Inject>,
     takeover: Option<Takeover>,
+    /// Where the viewer's last motion put the pointer.
+    pointed: Option<(u16, u16)>,
     transports: BTreeMap<PathId, Transport>,
     begun: Instant,
 }
@@ -326,12 +329,15 @@ impl HostSession {
         None
     }
 
-    fn input(&self, input: InputEvent) {
+    fn input(&mut self, input: InputEvent) {
         let needed = if input.is_keyboard() { Permission::Keyboard } else { Permission::Mouse };
         if self.holder == Holder::Remote
             && self.permissions.contains(needed)
             && let Some(inject) = &self.inject
         {
+            if let InputEvent::Motion { x, y } = input {
+                self.pointed = Some((x, y));
+            }
             inject.send(input);
         }
     }
@@ -354,7 +360,8 @@ impl HostSession {
             // Even when the permission went meanwhile: it was taken before that, and the codec's stream has no holes.
             CaptureEvent::Picture(picture) => self.driver.send_picture(picture),
             CaptureEvent::CursorShape(shape) if may_see => drop(self.driver.send(Message::CursorShape(shape))),
-            CaptureEvent::CursorPosition { x, y } if may_see => {
+            // The echo of the viewer's own motion is no news to it.
+            CaptureEvent::CursorPosition { x, y } if may_see && self.pointed != Some((x, y)) => {
                 drop(self.driver.send(Message::CursorPosition { x, y }));
             }
             CaptureEvent::CursorShape(_) | CaptureEvent::CursorPosition { .. } => {}

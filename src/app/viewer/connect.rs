@@ -295,6 +295,7 @@ pub(super) async fn authenticate(
             }
             InitiatorStep::Waiting => {
                 patience = CONSENT;
+                // It comes twice when no password is asked for.
                 if let Some(tell) = waiting.take() {
                     tell().await;
                 }

@@ -32,6 +32,9 @@ use crate::{
     video::decoder::DecodeError,
 };
 
+/// A path whose lanes are open, or why they are not.
+type Opened = (PathId, Result<(OpenLane, OpenLane), String>);
+
 /// Between two attempts to reach the host again.
 const REDIAL: Duration = Duration::from_secs(1);
 
@@ -60,8 +63,10 @@ pub(super) struct Session {
     faces: Faces,
     actions: [Option<mpsc::Receiver<ViewerAction>>; 2],
     /// Lanes on their way.
-    opening: JoinSet<(PathId, Result<(OpenLane, OpenLane), String>)>,
+    opening: JoinSet<Opened>,
     redial: Option<tokio::task::AbortHandle>,
+    /// No path: what the user does now would come as a surprise later, so it is not sent.
+    stalled: bool,
     /// Files that wait for the first picture.
     screenshots: Vec<PathBuf>,
     /// `--screenshot`: leave after the first one, with its result.
@@ -92,6 +97,7 @@ impl Session {
             actions,
             opening: JoinSet::new(),
             redial: None,
+            stalled: false,
             leave_after_screenshot: screenshot.is_some(),
             screenshots: screenshot.into_iter().collect(),
             failure: None,
@@ -150,7 +156,7 @@ impl Session {
         });
     }
 
-    async fn opened(&mut self, opened: Option<(PathId, Result<(OpenLane, OpenLane), String>)>) {
+    async fn opened(&mut self, opened: Option<Opened>) {
         let Some((path, lanes)) = opened else { return };
         match (lanes, self.network.paths.get(&path)) {
             (Ok((control, video)), Some(known)) => self.driver.attach(path, known.kind, control, video),
@@ -183,10 +189,12 @@ impl Session {
                 }
             }
             Event::Stalled => {
+                self.stalled = true;
                 self.faces.tell(ViewerEvent::Stalled).await;
                 self.redial();
             }
             Event::Resumed => {
+                self.stalled = false;
                 if let Some(redial) = self.redial.take() {
                     redial.abort();
                 }
@@ -225,7 +233,7 @@ impl Session {
             // A face that went away takes us with it, but stdin's end does not: its face keeps the sender.
             None | Some(ViewerAction::Quit) => self.driver.end(EndReason::ViewerLeft),
             Some(ViewerAction::Input(input)) => {
-                if self.driver.send(Message::Input(input)).is_err() {
+                if !self.stalled && self.driver.send(Message::Input(input)).is_err() {
                     self.warn("the host does not keep up; some input was left out".to_owned()).await;
                 }
             }

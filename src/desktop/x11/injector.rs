@@ -1,7 +1,7 @@
 //! Pointer and keyboard by `enigo`, text by [`Typist`].
 //!
 //! Keys go out as physical key codes (`raw`), so the layout decides, and never through enigo's keysym path: one remapped key would
-//! slow all later ones of that instance (`research`: 24 ms each).
+//! slow all later ones of that instance (24 ms each, measured).
 
 use enigo::{Axis, Coordinate, Direction, Enigo, InputError, Keyboard as _, Mouse as _, Settings};
 use x11rb::{

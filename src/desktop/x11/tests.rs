@@ -215,6 +215,29 @@ fn the_pattern_screen_conforms() {
 }
 
 #[test]
+fn no_change_is_missed_while_the_pointer_is_asked_for() {
+    let server = Xvfb::start("640x480x24");
+    let painter = server.display();
+    let mut screen = open_screen(&server.options(Backend::X11)).unwrap();
+    let mut frame = Frame::new(screen.size());
+    let rect = Rect { x: 8, y: 8, width: 8, height: 8 };
+    for round in 1..=60 {
+        // Spreads the changes over the moments at which the screen asks for the pointer.
+        let paint = || {
+            std::thread::sleep(Duration::from_millis(30) + Duration::from_micros(u64::from(round) * 100));
+            fill(&painter, rect, round);
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(paint);
+            while pixel(&frame, 8, 8) != round {
+                await_damage(&mut *screen);
+                screen.grab(&mut frame).unwrap();
+            }
+        });
+    }
+}
+
+#[test]
 fn the_cursor_of_a_window_is_told() {
     let server = Xvfb::start("640x480x24");
     let mut screen = open_screen(&server.options(Backend::X11)).unwrap();

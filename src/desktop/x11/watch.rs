@@ -61,6 +61,9 @@ impl Watch {
     pub(in crate::desktop) fn open(options: &Options) -> Result<Self, DesktopError> {
         let (display, area) = open(options)?;
         [damage::X11_EXTENSION_NAME, xfixes::X11_EXTENSION_NAME].iter().try_for_each(|name| display.require(name))?;
+        if display.x.extension_information("XWAYLAND").map_err(lost)?.is_some() {
+            tracing::warn!("this is XWayland: the viewer may see black where Wayland windows are; log in with an X11 session");
+        }
         let (damage, region) = subscribe(&display).map_err(lost)?;
         Ok(Self {
             display,
@@ -104,6 +107,12 @@ impl Watch {
             if let Some(sight) = self.notice()? {
                 return Ok(sight);
             }
+            if self.pointer.may_have_moved && Instant::now() >= self.pointer.not_before {
+                match self.position()? {
+                    Some(sight) => return Ok(sight),
+                    None => continue, // an event may have come with the answer
+                }
+            }
             let now = Instant::now();
             if self.wake.take() || deadline.is_some_and(|deadline| now >= deadline) {
                 return Ok(Sight::Nothing);
@@ -144,7 +153,19 @@ impl Watch {
         std::sync::Arc::new(move || wake.wake())
     }
 
+    /// Follows all events that have come. Must be the last exchange before a sleep: any answer may bring events along, which then no
+    /// longer wake us.
     fn take_events(&mut self) -> Result<(), DesktopError> {
+        while self.take_queued_events()? {
+            if self.display.area(self.monitor)? != self.area {
+                self.refresh()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whether the area has to be asked for again.
+    fn take_queued_events(&mut self) -> Result<bool, DesktopError> {
         let mut is_area_stale = false;
         while let Some((event, sequence)) = self.display.x.poll_for_event_with_sequence().map_err(lost)? {
             match event {
@@ -158,10 +179,7 @@ impl Watch {
                 _ => {}
             }
         }
-        if is_area_stale && self.display.area(self.monitor)? != self.area {
-            self.refresh()?;
-        }
-        Ok(())
+        Ok(is_area_stale)
     }
 
     /// The next thing to tell.
@@ -169,13 +187,7 @@ impl Watch {
         if std::mem::take(&mut self.is_shape_new) {
             return self.shape().map(Some);
         }
-        if std::mem::take(&mut self.tells_damage) {
-            return Ok(Some(Sight::Damaged));
-        }
-        if self.pointer.may_have_moved && Instant::now() >= self.pointer.not_before {
-            return self.position();
-        }
-        Ok(None)
+        Ok(std::mem::take(&mut self.tells_damage).then_some(Sight::Damaged))
     }
 
     fn shape(&self) -> Result<Sight, DesktopError> {

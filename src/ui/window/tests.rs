@@ -147,7 +147,7 @@ fn the_window_shows_pictures_and_takes_input() {
     let (x, screen) = x11rb::connect(Some(&display)).expect("the display runs");
     let root = x.setup().roots[screen].root;
     let window = until("the window", || find_window(&x, root));
-    for (at, colour) in [((10, 10), [10, 20, 200]), ((310, 10), [10, 200, 20]), ((170, 150), [90, 90, 90])] {
+    for (at, colour) in [((10, 10), [10, 20, 200]), ((310, 10), [10, 200, 20]), ((310, 195), [90, 90, 90])] {
         until("the picture", || (pixel(&x, window, at)? == colour).then_some(()));
     }
 
@@ -162,6 +162,8 @@ fn the_window_shows_pictures_and_takes_input() {
     fake(5, 1, (0, 0));
     expect("Button { button: Left, down: false }");
     fake(4, 5, (0, 0));
+    expect("Scroll { dx: 0, dy: 1 }");
+    // winit 0.30 takes the release of a wheel button for a turn too, where the pointer has no scroll axes (XTEST, VNC servers).
     fake(5, 5, (0, 0));
     expect("Scroll { dx: 0, dy: 1 }");
     fake(2, 38, (0, 0));

@@ -72,8 +72,8 @@ fn id_and_password_are_large() {
 │                                                                                  │
 │ and the password                                                                 │
 │ █ █ ▀▀█ █▄█ █ █     ▄▀▄ ▀▀█ █ █ █▀▄                                              │
-│ █▀▄  ▄▀ █▀█ ▀▀█ ▀▀▀ █ █ █▀▀  █  █▀                                               │
-│ ▀ ▀  ▀  ▀ ▀   ▀      ▀▄ ▀▀▀ ▀ ▀ ▀                                                │
+│ █▀▄  ▄▀ █▀█ ▀▀█ ▀▀▀ ▀▄▀ █▀▀ ▄▀▄ █▀                                               │
+│ ▀ ▀  ▀  ▀ ▀   ▀       ▀ ▀▀▀ ▀ ▀ ▀                                                │
 │                                                                                  │
 │ Others reach this machine from everywhere, by the ID.                            │
 │ rs://9339252274203124?k=11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo              │
@@ -127,10 +127,10 @@ fn in_a_session_letters_are_chat_and_chords_act() {
     let mut model = running();
     let expected = "\
 ┌ Session ───────────────────────────────────────────────────────────────────┐
-│ Anna\u{fffd}[2J (key 1a2b3c4d, here for the first time) is here                  │
+│ Anna\u{fffd}[2J (key 1a2b3c4d, here for the first time) is here                   │
 │ They may: view, mouse, keyboard                                            │
 │ The helper is in control. Move the mouse to take it back.                  │
-│ ─ Chat ─────────────────────────────────────────────────────────────────── │
+│  Chat ──────────────────────────────────────────────────────────────────── │
 │ viewer: hello there                                                        │
 │                                                                            │
 │ ────────────────────────────────────────────────────────────────────────── │
