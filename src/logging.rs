@@ -1,4 +1,5 @@
-//! The log: to stderr, one compact line an event, filtered by `RS_LOG` (`warn` when unset). stdout belongs to the user and to scripts.
+//! The log: to stderr, one compact line an event, filtered by `RS_LOG` (`warn` when unset). A bare level up to
+//! `info` shows what `rs` itself says; `debug`, `trace` and filters such as `libp2p=info` show its libraries too. stdout belongs to the user and to scripts.
 //!
 //! | level | for | may contain |
 //! |---|---|---|
@@ -37,11 +38,8 @@ pub enum LogError {
 /// # Errors
 /// [`LogError`].
 pub fn init() -> Result<(), LogError> {
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::WARN.into())
-        .with_env_var(VARIABLE)
-        .from_env()
-        .map_err(|error| LogError::Filter(error.to_string()))?;
+    let wanted = std::env::var(VARIABLE).unwrap_or_default();
+    let filter = EnvFilter::try_new(directives(&wanted)).map_err(|error| LogError::Filter(error.to_string()))?;
     tracing_subscriber::fmt()
         .compact()
         .with_env_filter(filter)
@@ -49,6 +47,17 @@ pub fn init() -> Result<(), LogError> {
         .with_ansi(stderr().is_terminal())
         .try_init()
         .map_err(|_| LogError::Started)
+}
+
+/// What to let through. A bare level up to `info` is for our own words only: the libraries' have addresses in them.
+fn directives(wanted: &str) -> String {
+    let wanted = wanted.trim();
+    match wanted.parse::<LevelFilter>() {
+        Ok(level) if level <= LevelFilter::INFO => format!("off,rs={level}"),
+        Ok(_) => wanted.to_owned(),
+        Err(_) if wanted.is_empty() => "off,rs=warn".to_owned(),
+        Err(_) => wanted.to_owned(),
+    }
 }
 
 /// A value that must not be read in a log: it shows as `…`, whatever it is.

@@ -4,7 +4,10 @@ mod connect;
 mod decode;
 mod session;
 
-use std::io::{BufRead, IsTerminal};
+use std::{
+    io::{BufRead, IsTerminal},
+    time::Duration,
+};
 
 use ed25519_dalek::SigningKey;
 use tokio::{runtime::Runtime, sync::mpsc};
@@ -32,6 +35,9 @@ use crate::{
         prompt, window,
     },
 };
+
+/// How long the faces may take to show the last events.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Connects and stays until the session ends. The window, if any, runs on the calling thread: it must be the main one.
 ///
@@ -91,7 +97,7 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
     });
     drop(faces);
     // The last events are shown before the process ends.
-    let _ = runtime.block_on(tokio::time::timeout(std::time::Duration::from_secs(2), face));
+    let _ = runtime.block_on(async { tokio::time::timeout(LAST_WORDS, face).await });
     result
 }
 
