@@ -271,13 +271,10 @@ impl Task {
                 tracing::debug!(%error, "a relay to join does not answer");
                 self.joined.failed(connection_id, error.to_string(), Instant::now());
             }
-            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })) => {
-                if info.protocols.contains(&KAD)
-                    && info.protocols.contains(&relay::HOP_PROTOCOL_NAME)
-                    && self.fellows.len() < FELLOWS
-                {
-                    self.fellows.insert(peer_id);
-                }
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }))
+                if is_fellow(&info) && self.fellows.len() < FELLOWS =>
+            {
+                self.fellows.insert(peer_id);
             }
             SwarmEvent::Behaviour(BehaviourEvent::Kad(kad::Event::InboundRequest {
                 request: kad::InboundRequest::PutRecord { source, record: Some(record), .. },
@@ -351,6 +348,11 @@ impl Task {
         let stored = self.swarm.behaviour_mut().kad.store_mut().get(key).map(|record| directory::open(&record.value, now));
         !matches!(stored, Some(Ok(stored)) if stored.sequence >= sequence)
     }
+}
+
+/// Whether this is a relay of our kind.
+fn is_fellow(info: &identify::Info) -> bool {
+    info.protocols.contains(&KAD) && info.protocols.contains(&relay::HOP_PROTOCOL_NAME)
 }
 
 /// Whether a new connection shows that its peer has left the old one's address. IPv4 and IPv6, QUIC and TCP may well differ.

@@ -1,10 +1,16 @@
 //! Real nodes and relays on loopback: what the seam promises, over real sockets.
 
-use std::{net::UdpSocket as StdUdp, time::Duration};
+use std::{
+    net::UdpSocket as StdUdp,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use ed25519_dalek::SigningKey;
-use futures::{AsyncReadExt, AsyncWriteExt};
-use libp2p::Multiaddr;
+use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use libp2p::{
+    Multiaddr, PeerId, Swarm, kad,
+    swarm::{SwarmEvent, dial_opts::DialOpts},
+};
 use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpStream, UdpSocket},
@@ -14,6 +20,8 @@ use tokio::{
 
 use super::{
     Event, Node, Purpose, RelayAddress, Stream, Transport, address,
+    behaviour::{self, Behaviour, BehaviourEvent},
+    directory,
     node::{self, Part},
     relay,
 };
@@ -282,6 +290,87 @@ async fn relays_that_joined_share_the_directory() {
         }
     };
     timeout(DEADLINE, found).await.expect("the record came over");
+}
+
+/// A peer that speaks the directory's protocol without the node's manners.
+struct Rogue(Swarm<Behaviour>, PeerId);
+
+impl Rogue {
+    async fn at(meeting: &Meeting) -> Self {
+        let mut swarm = behaviour::swarm(&identity(5), false).unwrap();
+        let relay = address::peer_of(&key(9)).unwrap();
+        let dial = DialOpts::peer_id(relay).addresses(meeting.bare()).build();
+        swarm.behaviour_mut().candidates.invite(dial.connection_id());
+        swarm.dial(dial).unwrap();
+        swarm.behaviour_mut().kad.add_address(&relay, meeting.bare().remove(0));
+        let mut rogue = Self(swarm, relay);
+        rogue.wait(|event| matches!(event, SwarmEvent::ConnectionEstablished { .. }).then_some(())).await;
+        rogue
+    }
+
+    async fn wait<T>(&mut self, mut wanted: impl FnMut(SwarmEvent<BehaviourEvent>) -> Option<T>) -> T {
+        let found = async {
+            loop {
+                if let Some(found) = wanted(self.0.select_next_some().await) {
+                    return found;
+                }
+            }
+        };
+        timeout(DEADLINE, found).await.unwrap()
+    }
+
+    /// Sends a record and waits until the relay took note of it.
+    async fn put(&mut self, place: [u8; 32], value: Vec<u8>) {
+        let record = kad::Record::new(place.to_vec(), value);
+        let relay = std::iter::once(self.1);
+        let query = self.0.behaviour_mut().kad.put_record_to(record, relay, kad::Quorum::One);
+        self.wait(|event| ended(&event, query)).await;
+    }
+
+    /// Whether the relay hands out a record.
+    async fn has(&mut self, place: [u8; 32]) -> bool {
+        let query = self.0.behaviour_mut().kad.get_record(kad::RecordKey::new(&place));
+        let mut found = false;
+        let over = self.wait(|event| {
+            found |= is_found(&event);
+            ended(&event, query)
+        });
+        over.await;
+        found
+    }
+}
+
+fn ended(event: &SwarmEvent<BehaviourEvent>, query: kad::QueryId) -> Option<()> {
+    let SwarmEvent::Behaviour(BehaviourEvent::Kad(kad::Event::OutboundQueryProgressed { id, step, .. })) = event else {
+        return None;
+    };
+    (*id == query && step.last).then_some(())
+}
+
+fn is_found(event: &SwarmEvent<BehaviourEvent>) -> bool {
+    use kad::{Event::OutboundQueryProgressed, GetRecordOk::FoundRecord, QueryResult::GetRecord};
+    let SwarmEvent::Behaviour(BehaviourEvent::Kad(OutboundQueryProgressed { result, .. })) = event else { return false };
+    matches!(result, GetRecord(Ok(FoundRecord(_))))
+}
+
+#[tokio::test]
+async fn the_relay_stores_a_hosts_own_record_and_no_other() {
+    let meeting = Meeting::start(9, loopback(), Vec::new()).await;
+    let mut rogue = Rogue::at(&meeting).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let [own, other] = [5, 1].map(|seed| directory::place(HostId::of(&key(seed))));
+    let record = |seed, at| directory::sign(&identity(seed), 1, at, &meeting.addresses);
+
+    rogue.put(own, record(5, now)).await;
+    let stored = async { while !rogue.has(own).await {} };
+    timeout(DEADLINE, stored).await.expect("its own record is stored");
+
+    let mut forged = record(5, now);
+    forged[..32].copy_from_slice(&key(1).0);
+    for refused in [b"junk".to_vec(), forged, record(5, now), record(1, now), record(1, now - 3600), vec![0; 1 << 11]] {
+        rogue.put(other, refused).await;
+        assert!(!rogue.has(other).await);
+    }
 }
 
 #[tokio::test]
