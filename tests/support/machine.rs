@@ -178,7 +178,7 @@ impl Viewer {
     #[track_caller]
     pub(crate) fn screenshot_to(file: &Path, target: &str, password: &str) -> Self {
         let home = Home::new();
-        let start = on_loopback(&home, "connect --json --password-stdin --no-lan --screenshot").arg(file).arg(target);
+        let start = on_loopback(&home, "connect --json --password-stdin --no-lan").arg("--screenshot").arg(file).arg(target);
         Self::started(home, start, password)
     }
 
