@@ -35,7 +35,7 @@ impl Scene {
         let mut host = Host::on(&machine, "");
         let viewer = Viewer::window(&desk, &host.direct("tcp"), &host.password, "");
         host.accept();
-        viewer.rs.expect("granted");
+        viewer.is_in_session();
         let window = desk.window(&host.id);
         Self { viewer, host, notebook, desk, machine, _manager: manager, window }
     }

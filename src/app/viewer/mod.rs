@@ -182,14 +182,15 @@ async fn open(args: &ConnectArgs, password: PasswordSource, faces: &Faces) -> Re
 async fn reach(args: &ConnectArgs, identity: &SigningKey, config: &Config, store: &Store) -> Result<(Wanted, Network), Failure> {
     let id = args.target.id();
     let pinned = store.pinned_host(id)?;
-    let (key, addresses, from_link) = match &args.target {
-        Target::Id(_) => (pinned, Vec::new(), Vec::new()),
+    let (told, addresses, from_link) = match &args.target {
+        Target::Id(_) => (None, Vec::new(), Vec::new()),
         Target::At(_, address) => {
             let (key, address) = address::split(address);
-            (pinned.or(key), vec![address], Vec::new())
+            (key, vec![address], Vec::new())
         }
         Target::Link(link) => (Some(link.key), Vec::new(), link.relays.clone()),
     };
+    let key = told.or(pinned);
     if pinned.is_some_and(|pinned| key != Some(pinned)) {
         return Err(Failure::new(
             ExitCode::IdentityChanged,
