@@ -20,7 +20,7 @@ use self::{
 use super::{Failure, display_name, exit_code, path_info, relays};
 use crate::{
     cli::{ConnectArgs, ExitCode, Target, View},
-    net::{self, address},
+    net,
     protocol::{
         auth::{Authenticated, Offer},
         permission::Permissions,
@@ -184,10 +184,7 @@ async fn reach(args: &ConnectArgs, identity: &SigningKey, config: &Config, store
     let pinned = store.pinned_host(id)?;
     let (told, addresses, from_link) = match &args.target {
         Target::Id(_) => (None, Vec::new(), Vec::new()),
-        Target::At(_, address) => {
-            let (key, address) = address::split(address);
-            (key, vec![address], Vec::new())
-        }
+        Target::At(_, key, addresses) => (*key, addresses.clone(), Vec::new()),
         Target::Link(link) => (Some(link.key), Vec::new(), link.relays.clone()),
     };
     let key = told.or(pinned);
