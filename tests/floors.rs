@@ -82,7 +82,7 @@ fn sources() -> Vec<(PathBuf, String)> {
 /// What `text`, the file at `path` (from `src`), does that its floor may not.
 fn faults(path: &Path, text: &str) -> Vec<String> {
     let module = path.iter().next().and_then(|first| Path::new(first).file_stem()?.to_str()).expect("a path of ours");
-    let whole_test = path.file_stem().is_some_and(|name| name == "tests");
+    let whole_test = is_test(path);
     let code = if whole_test { String::new() } else { code(text) };
     let at = |what: String| format!("src/{}: {what}", path.display());
     let climbs = named_modules(&code, levels(path))
@@ -92,6 +92,11 @@ fn faults(path: &Path, text: &str) -> Vec<String> {
     let pure = matches!(module, "protocol" | "video");
     let impure = IMPURE.iter().filter(|name| pure && names(&code, name)).map(|name| at(format!("`{name}` on floor 1")));
     climbs.chain(impure).collect()
+}
+
+/// Whether the file is compiled for tests only: `tests.rs`, `testing.rs`, or in a folder `tests`.
+fn is_test(path: &Path) -> bool {
+    path.iter().any(|part| matches!(part.to_str(), Some("tests" | "tests.rs" | "testing.rs")))
 }
 
 /// The top-level modules that the code names by a path from the crate's root: `crate::net`, `crate::{net::x, …}`, or `super::…::net`

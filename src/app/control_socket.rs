@@ -2,7 +2,7 @@
 //!
 //! The socket lives in the state folder, 0600: only the same user (and root) can speak to it.
 
-use std::{io, path::Path, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use interprocess::local_socket::{
     GenericFilePath, ListenerOptions, ToFsName,
@@ -12,13 +12,15 @@ use interprocess::local_socket::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
     time::timeout,
 };
 use zeroize::Zeroizing;
 
 /// The longest line.
 const MAX_LINE: u64 = 4096;
+/// How many may ask at the same time.
+const AT_ONCE: usize = 16;
 /// How long either side may take: a new password costs one Argon2id.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -53,10 +55,15 @@ pub(super) type Asked = (Request, oneshot::Sender<Reply>);
 /// Listens at `path` and passes requests on. A socket left by a crash is replaced: the host's lock is held.
 pub(super) fn serve(path: &Path, requests: mpsc::Sender<Asked>) -> io::Result<()> {
     let listener = listen(path)?;
+    let places = Arc::new(Semaphore::new(AT_ONCE));
     tokio::spawn(async move {
-        while let Ok(stream) = listener.accept().await {
-            // One after the other: there is one user.
-            let _ = timeout(PATIENCE, answer(stream, &requests)).await;
+        // One that says nothing must not keep the next one waiting.
+        while let (Ok(place), Ok(stream)) = (Arc::clone(&places).acquire_owned().await, listener.accept().await) {
+            let requests = requests.clone();
+            tokio::spawn(async move {
+                let _ = timeout(PATIENCE, answer(stream, &requests)).await;
+                drop(place);
+            });
         }
     });
     Ok(())

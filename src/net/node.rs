@@ -23,15 +23,15 @@ use tokio::{
 };
 
 use super::{
-    Command, Event, Node, Purpose, QUEUE, RelayAddress, Stream, Transport,
-    address::{end_of, ip_of, is_circuit, key_of, transport_of},
+    Command, Event, Node, Purpose, QUEUE, RelayAddress, Stream,
+    address::{end_of, is_circuit, key_of},
     behaviour::{self, Behaviour, BehaviourEvent},
     dials::{Dials, Failure},
     directory,
     lookups::Lookups,
     paths::Paths,
     presence::{Presence, Todo},
-    relays::{Change, Connected, Relays},
+    relays::{Change, Connected, Relays, other_leg},
 };
 use crate::protocol::{
     id::{HostId, PeerKey},
@@ -489,19 +489,6 @@ impl Task {
             self.tell(Event::Discovered { key, address });
         }
     }
-}
-
-/// A relay given by one address usually also listens on the other transport at the same IP: a hole punch wants both.
-fn other_leg(known: &[Multiaddr], listening: &[Multiaddr], has: impl Fn(Transport) -> bool) -> Option<Multiaddr> {
-    let wanted = [Transport::Quic, Transport::Tcp].into_iter().find(|transport| !has(*transport))?;
-    let ip = known.first().and_then(ip_of)?;
-    let same =
-        listening.iter().find(|address| ip_of(address) == Some(ip) && transport_of(address) == wanted && !is_circuit(address));
-    let mut address = same?.clone();
-    if end_of(&address).is_some() {
-        address.pop();
-    }
-    Some(address)
 }
 
 fn unix_millis() -> u64 {

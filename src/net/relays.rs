@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::{
     RelayAddress, Transport,
-    address::{peer_of, transport_of},
+    address::{end_of, ip_of, is_circuit, peer_of, transport_of},
 };
 
 /// Relays at a time.
@@ -302,6 +302,19 @@ fn dial(peer: Option<PeerId>, address: Multiaddr) -> DialOpts {
         Some(peer) => DialOpts::peer_id(peer).addresses(vec![address]).condition(PeerCondition::Always).build(),
         None => DialOpts::unknown_peer_id().address(address).build(),
     }
+}
+
+/// A relay given by one address usually also listens on the other transport at the same IP: a hole punch wants both.
+pub(super) fn other_leg(known: &[Multiaddr], listening: &[Multiaddr], has: impl Fn(Transport) -> bool) -> Option<Multiaddr> {
+    let wanted = [Transport::Quic, Transport::Tcp].into_iter().find(|transport| !has(*transport))?;
+    let ip = known.first().and_then(ip_of)?;
+    let same =
+        listening.iter().find(|address| ip_of(address) == Some(ip) && transport_of(address) == wanted && !is_circuit(address));
+    let mut address = same?.clone();
+    if end_of(&address).is_some() {
+        address.pop();
+    }
+    Some(address)
 }
 
 #[cfg(test)]

@@ -96,8 +96,7 @@ fn show() -> PathBuf {
         list(&request["wants"])
     ));
     let connected = viewer.rs.expect("connected");
-    viewer.rs.expect("granted");
-    host.rs.expect("session-started");
+    viewer.is_in_session();
     story.detail(&format!("Connected: {} over {}.", word(&connected["path"]["kind"]), word(&connected["path"]["transport"])));
 
     story.step(5, "The supporter sees the screen, clicks into the editor, types and saves.");

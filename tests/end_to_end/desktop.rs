@@ -82,9 +82,9 @@ fn moving_the_mouse_takes_control_back_and_only_the_person_gives_it_again() {
     let mut host = Host::on(&display, "");
     let target = host.direct("tcp");
     let mut viewer = session(&mut host, &target, "");
-    viewer.rs.send("type before ");
+    viewer.rs.send("type before");
     viewer.rs.send("key Return");
-    notebook.has("before \n");
+    notebook.has("before\n");
 
     display.person().sweep(3, 2, 10);
     for side in [&host.rs, &viewer.rs] {
@@ -103,7 +103,7 @@ fn moving_the_mouse_takes_control_back_and_only_the_person_gives_it_again() {
     }
     viewer.rs.send("type after");
     viewer.rs.send("key Return");
-    notebook.has("before \nafter\n");
+    notebook.has("before\nafter\n");
     assert_eq!(display.pointer(), place, "the click in between must not have moved the pointer");
 }
 

@@ -141,7 +141,7 @@ fn a_view_only_session_shows_and_drives_nothing() {
 }
 
 #[test]
-fn whoever_is_denied_is_told_so_and_the_password_changes() {
+fn whoever_is_denied_is_told_so() {
     let mut host = Host::pattern("");
     let mut viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
     host.rs.expect("request");

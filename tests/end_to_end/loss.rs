@@ -16,8 +16,7 @@ fn a_session_whose_host_died_is_lost_after_the_resume_time() {
     let mut host = Host::pattern("");
     let mut viewer = Viewer::at(impatient(), &host.direct("tcp"), &host.password, "");
     host.accept();
-    viewer.rs.expect("granted");
-    host.rs.expect("session-started");
+    viewer.is_in_session();
     host.rs.process().kill();
     viewer.rs.expect("stalled");
     assert_eq!(viewer.rs.expect("session-ended")["reason"], "lost");
@@ -31,8 +30,7 @@ fn a_session_whose_viewer_died_is_lost_after_the_resume_time() {
     let start = on_loopback(&home, "host --json --no-lan --yes --capture pattern --panel none");
     let host = Host::started(home, start);
     let mut viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
-    viewer.rs.expect("granted");
-    host.rs.expect("session-started");
+    viewer.is_in_session();
     viewer.rs.process().kill();
     assert_eq!(host.rs.expect("session-ended")["reason"], "lost");
 }

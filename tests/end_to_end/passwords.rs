@@ -74,7 +74,7 @@ fn a_permanent_password_opens_one_session_after_the_other() {
     assert_eq!(host.password.split('-').map(str::len).collect::<Vec<_>>(), [4, 4, 4]);
     for _ in 0..2 {
         let mut viewer = Viewer::headless(&target, &host.password, "");
-        viewer.rs.expect("granted");
+        viewer.is_in_session();
         viewer.rs.send("quit");
         assert_eq!(viewer.rs.ended().code, Some(0));
         host.rs.expect("session-ended");
@@ -118,9 +118,8 @@ fn a_password_may_come_from_a_file_or_the_environment() {
     std::fs::write(&file, format!("{password}\n")).expect("a file");
     let line = format!("connect --json --no-lan --view none --password-file {}", file.display());
     let from_file = Start::new(home.path(), &line).arg(host.direct("tcp")).go();
-    from_file.expect("granted");
+    from_file.expect("control");
     drop(from_file);
-    host.rs.expect("session-started");
 
     let from_environment =
         Start::new(home.path(), "connect --json --no-lan --view none").arg(host.direct("tcp")).env("RS_PASSWORD", &password).go();

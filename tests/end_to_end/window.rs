@@ -35,12 +35,12 @@ impl Scene {
         let mut host = Host::on(&machine, "");
         let viewer = Viewer::window(&desk, &host.direct("tcp"), &host.password, "");
         host.accept();
-        viewer.rs.expect("granted");
+        viewer.is_in_session();
         let window = desk.window(&host.id);
         Self { viewer, host, notebook, desk, machine, _manager: manager, window }
     }
 
-    /// The upper part of the host's screen, where the notebook is: the pointer, which the window draws too, is kept below it.
+    /// The upper part of the host's screen, where the notebook is. The pointer, which the window draws too, is kept below it.
     fn shown(&self) -> Image {
         self.machine.picture().part(0, 0, SIZE.0.into(), 400)
     }
@@ -48,6 +48,8 @@ impl Scene {
     /// Where the host's screen begins on the supporter's, once its picture is there.
     #[track_caller]
     fn origin(&self) -> (i16, i16) {
+        self.desk.point(1, 1);
+        self.machine.point(600, 450);
         let (x, y) = until("the window shows the host's screen, pixel for pixel", || self.desk.picture().find(&self.shown()));
         let small = |length| i16::try_from(length).expect("a screen is small");
         (small(x), small(y))
@@ -57,7 +59,6 @@ impl Scene {
 #[test]
 fn the_window_shows_the_hosts_screen_to_the_pixel_under_its_id() {
     let scene = Scene::start();
-    scene.machine.point(600, 450);
     scene.origin();
     let title = scene.desk.title(scene.window);
     assert!(title.contains(&scene.host.id), "{title}");
@@ -69,7 +70,6 @@ fn the_window_shows_the_hosts_screen_to_the_pixel_under_its_id() {
 #[test]
 fn typing_and_clicking_in_the_window_reaches_the_host() {
     let scene = Scene::start();
-    scene.machine.point(600, 450);
     let (x, y) = scene.origin();
     scene.desk.focus(scene.window);
     scene.desk.click(x + 150, y + 200, 1);

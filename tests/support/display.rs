@@ -298,9 +298,16 @@ impl Display {
         let (root, none) = (self.root(), x11rb::NONE);
         let resources = self.connection.randr_get_screen_resources(root)?.reply()?;
         let (crtc, output) = (resources.crtcs[0], resources.outputs[0]);
-        let name = format!("{width}x{height}");
-        let mode = randr::ModeInfo { width, height, name_len: u16::try_from(name.len()).unwrap_or_default(), ..Default::default() };
-        let mode = self.connection.randr_create_mode(root, mode, name.as_bytes())?.reply()?.mode;
+        let known = resources.modes.iter().find(|mode| (mode.width, mode.height) == (width, height));
+        let mode = match known {
+            Some(mode) => mode.id,
+            None => {
+                let name = format!("{width}x{height}");
+                let name_len = u16::try_from(name.len()).unwrap_or_default();
+                let mode = randr::ModeInfo { width, height, name_len, ..Default::default() };
+                self.connection.randr_create_mode(root, mode, name.as_bytes())?.reply()?.mode
+            }
+        };
         self.connection.randr_add_output_mode(output, mode)?.check()?;
         let _grab = self.connection.grab_server()?;
         let rotation = randr::Rotation::ROTATE0;

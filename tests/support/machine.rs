@@ -174,11 +174,18 @@ impl Viewer {
         Self { rs, home }
     }
 
+    /// Waits until the session runs: the host tells who drives when its side is complete.
+    #[track_caller]
+    pub(crate) fn is_in_session(&self) {
+        self.rs.expect("granted");
+        self.rs.expect("control");
+    }
+
     /// A viewer that saves the first picture to `file`, and ends.
     #[track_caller]
     pub(crate) fn screenshot_to(file: &Path, target: &str, password: &str) -> Self {
         let home = Home::new();
-        let start = on_loopback(&home, "connect --json --password-stdin --no-lan --screenshot").arg(file).arg(target);
+        let start = on_loopback(&home, "connect --json --password-stdin --no-lan").arg("--screenshot").arg(file).arg(target);
         Self::started(home, start, password)
     }
 
@@ -193,13 +200,12 @@ impl Viewer {
     }
 }
 
-/// A running session on loopback: both sides have told that it started.
+/// A running session: picture, input and takeover are up on both sides.
 #[track_caller]
 pub(crate) fn session(host: &mut Host, target: &str, line: &str) -> Viewer {
     let viewer = Viewer::headless(target, &host.password, line);
     host.accept();
-    viewer.rs.expect("granted");
-    host.rs.expect("session-started");
+    viewer.is_in_session();
     viewer
 }
 

@@ -42,6 +42,8 @@ pub(super) const WAITING: usize = 4;
 
 /// Somebody who may come in if the user says so.
 pub(super) struct Knock {
+    /// The name of the session that this may become, for people and scripts.
+    pub(super) session: String,
     /// Who.
     pub(super) viewer: Viewer,
     /// What they ask for, cut down to what this host offers.
@@ -60,6 +62,8 @@ pub(super) enum DoorEvent {
 
 /// Somebody who is in.
 pub(super) struct Admitted {
+    /// The name that the session had when the user was asked.
+    pub(super) session: String,
     pub(super) auth: Authenticated,
     pub(super) viewer: Viewer,
     /// The password's number (see [`Door::set_password`]) that let them in.
@@ -210,7 +214,8 @@ impl Door {
     ) -> Result<(), &'static str> {
         let waiting = responder.waiting().map_err(|_| "out of turn")?;
         send(&mut stream, &waiting).await?;
-        let answer = self.decision(&mut stream, viewer.clone(), wants.intersection(self.offered)).await?;
+        let session = session_name();
+        let answer = self.decision(&mut stream, session.clone(), viewer.clone(), wants.intersection(self.offered)).await?;
         // Whoever proved the old password must not come in with it any more.
         let answer = if self.lock().epoch == epoch { answer } else { Err(DenyReason::PasswordRotated) };
         let permissions = match answer {
@@ -225,7 +230,7 @@ impl Door {
             tracing::warn!(%error, "this viewer will count as new the next time");
         }
         // The session must be known before the viewer can open its lanes.
-        let admitted = DoorEvent::Admitted(Box::new(Admitted { auth, viewer, epoch }));
+        let admitted = DoorEvent::Admitted(Box::new(Admitted { session, auth, viewer, epoch }));
         self.events.send(admitted).await.map_err(|_| "the host stopped")?;
         send(&mut stream, &grant).await?;
         // Closing is not delivery: wait for the viewer to close first.
@@ -237,11 +242,12 @@ impl Door {
     async fn decision(
         &self,
         stream: &mut Stream,
+        session: String,
         viewer: Viewer,
         wants: Permissions,
     ) -> Result<Result<Permissions, DenyReason>, &'static str> {
         let (answer, decision) = oneshot::channel();
-        let knock = Knock { viewer, wants, answer };
+        let knock = Knock { session, viewer, wants, answer };
         self.events.send(DoorEvent::Knock(knock)).await.map_err(|_| "the host stopped")?;
         let mut nothing = [0; 1];
         tokio::select! {
@@ -263,6 +269,11 @@ enum Opened {
     Shut,
     AskOnly(u64),
     Password(u64),
+}
+
+/// A session's name for people and scripts.
+fn session_name() -> String {
+    format!("{:08x}", rand::random::<u32>())
 }
 
 async fn send(stream: &mut Stream, message: &[u8]) -> Result<(), &'static str> {

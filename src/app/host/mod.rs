@@ -17,7 +17,7 @@ use std::{
 use futures::io::AsyncWriteExt;
 use libp2p::Multiaddr;
 use rand::rngs::OsRng;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 use self::{
     door::{Admitted, Door, DoorEvent, Knock},
@@ -53,6 +53,8 @@ use crate::{
 pub(super) const SETTLE: Duration = Duration::from_millis(100);
 /// How long the peer may take to open a lane it began.
 const LANE: Duration = Duration::from_secs(10);
+/// How long sessions may take to tell their viewers that the host quits.
+const CLOSING: Duration = Duration::from_secs(5);
 /// How many sessions may run at once where nobody is asked (`--yes`).
 const SESSIONS: usize = 8;
 
@@ -118,6 +120,7 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
         paths: BTreeMap::new(),
         knocks: VecDeque::new(),
         sessions: BTreeMap::new(),
+        running: JoinSet::new(),
     };
     tracing::info!(name = display_name(None), "hosting");
     host.live(network, door_events, asked, acted).await;
@@ -156,8 +159,10 @@ struct Host {
     ready: bool,
     paths: BTreeMap<PathId, (PathKind, Transport)>,
     /// Who waits for the user's word; the first one is being asked about.
-    knocks: VecDeque<(String, Knock)>,
+    knocks: VecDeque<Knock>,
     sessions: BTreeMap<SessionId, Live>,
+    /// The sessions' tasks; each gives its session when it is over.
+    running: JoinSet<SessionId>,
 }
 
 /// A running session, as the loop sees it.
@@ -179,8 +184,7 @@ impl Host {
     ) {
         let interrupted = super::interrupted();
         tokio::pin!(interrupted);
-        let mut ended = tokio::task::JoinSet::new();
-        let mut lanes = tokio::task::JoinSet::new();
+        let mut lanes = JoinSet::new();
         let settle = tokio::time::sleep(SETTLE);
         tokio::pin!(settle);
         let mut settling = true;
@@ -194,7 +198,7 @@ impl Host {
                 }
                 Some(event) = door.recv() => match event {
                     DoorEvent::Knock(knock) => self.knock(knock).await,
-                    DoorEvent::Admitted(admitted) => self.admit(*admitted, &mut ended),
+                    DoorEvent::Admitted(admitted) => self.admit(*admitted),
                 },
                 Some((request, reply)) = asked.recv() => {
                     let Request::Rotate { permanent, own, keep_sessions } = request;
@@ -219,7 +223,7 @@ impl Host {
                         self.lane(path, session, lane, open).await;
                     }
                 }
-                Some(session) = ended.join_next() => {
+                Some(session) = self.running.join_next() => {
                     if let Ok(session) = session {
                         self.ended(session).await;
                     }
@@ -264,23 +268,22 @@ impl Host {
             let _ = knock.answer.send(Ok(knock.wants));
             return;
         }
-        let name = short_name();
-        self.knocks.push_back((name, knock));
+        self.knocks.push_back(knock);
         if self.knocks.len() == 1 {
             self.ask().await;
         }
     }
 
     async fn ask(&self) {
-        if let Some((session, knock)) = self.knocks.front() {
-            let (viewer, wants) = (knock.viewer.clone(), knock.wants);
-            self.tell(HostEvent::Request { session: session.clone(), viewer, wants }).await;
+        if let Some(knock) = self.knocks.front() {
+            let (session, viewer, wants) = (knock.session.clone(), knock.viewer.clone(), knock.wants);
+            self.tell(HostEvent::Request { session, viewer, wants }).await;
         }
     }
 
     /// Questions whose viewer left are no questions any more.
     async fn withdraw_knocks(&mut self) {
-        while let Some((_, knock)) = self.knocks.front()
+        while let Some(knock) = self.knocks.front()
             && knock.answer.is_closed()
         {
             let text = format!("{} is no longer waiting", knock.viewer.name);
@@ -291,12 +294,12 @@ impl Host {
     }
 
     async fn answer(&mut self, yes: bool) {
-        let Some((_, knock)) = self.knocks.pop_front() else {
+        let Some(knock) = self.knocks.pop_front() else {
             return self.warn("nobody is asking to come in".to_owned()).await;
         };
         let _ = knock.answer.send(if yes { Ok(knock.wants) } else { Err(DenyReason::User) });
         if yes {
-            for (_, other) in self.knocks.drain(..) {
+            for other in self.knocks.drain(..) {
                 let _ = other.answer.send(Err(DenyReason::Full));
             }
         }
@@ -304,12 +307,12 @@ impl Host {
     }
 
     /// Somebody is in: their lanes come next.
-    fn admit(&mut self, admitted: Admitted, ended: &mut tokio::task::JoinSet<SessionId>) {
-        let Admitted { auth, viewer, epoch } = admitted;
+    fn admit(&mut self, admitted: Admitted) {
+        let Admitted { session: name, auth, viewer, epoch } = admitted;
         let (commands, told) = mpsc::channel(64);
         let (id, auth) = (auth.session, Arc::new(auth));
         let start = session::Start {
-            name: session_name(id),
+            name,
             auth: Arc::clone(&auth),
             viewer,
             screen: self.screen.clone(),
@@ -319,7 +322,7 @@ impl Host {
             node: self.node.clone(),
         };
         self.sessions.insert(id, Live { auth, epoch, commands });
-        ended.spawn(async move {
+        self.running.spawn(async move {
             session::run(start).await;
             id
         });
@@ -417,13 +420,7 @@ impl Host {
     /// Ends every session and waits until they said so.
     async fn close(&mut self) {
         self.command(|| session::Command::End(EndReason::HostQuit)).await;
-        let open: Vec<_> = self.sessions.values().map(|live| live.commands.clone()).collect();
-        let _ = timeout(Duration::from_secs(3), async {
-            for commands in open {
-                commands.closed().await;
-            }
-        })
-        .await;
+        let _ = timeout(CLOSING, async { while self.running.join_next().await.is_some() {} }).await;
         let _ = std::fs::remove_file(self.store.control_socket());
     }
 
@@ -452,14 +449,4 @@ async fn open_lane(
     let (answer, sealer, opener) = lane::accept(&auth, &packet, &mut OsRng).ok()?;
     packets::write(&mut stream, &answer).await.ok()?;
     Some((path, session, which, OpenLane { stream, sealer, opener }))
-}
-
-/// A session's name for people and scripts.
-fn session_name(id: SessionId) -> String {
-    id.0[..4].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A name for a request that has no session yet.
-fn short_name() -> String {
-    format!("{:08x}", rand::random::<u32>())
 }

@@ -43,7 +43,7 @@ const CONSENT: Duration = Duration::from_secs(150);
 /// Whom to find, and what is known about them.
 pub(super) struct Wanted {
     pub(super) id: HostId,
-    /// Pinned, or the link's.
+    /// The address's or the link's, else the pinned one.
     pub(super) key: Option<PeerKey>,
     /// Where to dial, from `ID@ADDRESS`.
     pub(super) addresses: Vec<Multiaddr>,
@@ -189,7 +189,8 @@ impl Network {
                 self.trouble.push("no relay knows this ID now".to_owned());
             }
             Some(Found::Listed(listings)) => {
-                for listing in listings.into_iter().filter(|listing| wanted.key.is_none_or(|key| key == listing.key)) {
+                // Another key than the pinned one is dialled too: that it changed must be found out and told.
+                for listing in listings {
                     let circuits = listing.relays.iter().map(|relay| address::circuit(relay, listing.key)).collect();
                     self.dial(Some(listing.key), circuits, tries);
                 }

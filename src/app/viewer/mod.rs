@@ -20,7 +20,7 @@ use self::{
 use super::{Failure, display_name, exit_code, path_info, relays};
 use crate::{
     cli::{ConnectArgs, ExitCode, Target, View},
-    net::{self, address},
+    net,
     protocol::{
         auth::{Authenticated, Offer},
         permission::Permissions,
@@ -52,26 +52,21 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
     let id = args.target.id();
     let picture = Picture::default();
     let mut faces = Faces::default();
-    let (shown, actions) = runtime.block_on(async {
-        let (seat, actions) = faces.add(&picture);
-        let commands = if windowed { Commands::ChatOnly } else { Commands::All };
-        (seat, (commands, actions))
-    });
-    let (commands, acted) = actions;
+    let (shown, acted) = faces.add(&picture, Vec::new());
+    let commands = if windowed { Commands::ChatOnly } else { Commands::All };
     // With the password on stdin, its line comes before any command's.
     let password = password_source(&args)?;
     let (json, quiet) = (args.json, args.screenshot.is_some());
     let face = runtime
         .spawn(async move { if quiet && !json { drain(shown).await } else { headless::run_viewer(shown, json, commands).await } });
 
-    // Before anything is told: the window must hear that the host let us in, though it opens only then.
-    let (window_seat, window_acted) = if windowed {
-        let (seat, acted) = faces.add(&picture);
-        (Some(seat), Some(acted))
-    } else {
-        (None, None)
-    };
     let result = runtime.block_on(open(&args, password, &faces)).and_then(|opened| {
+        let (window_seat, window_acted) = if windowed {
+            let (seat, acted) = faces.add(&picture, opened.greeting);
+            (Some(seat), Some(acted))
+        } else {
+            (None, None)
+        };
         let start = Start {
             auth: opened.auth,
             network: opened.network,
@@ -109,9 +104,13 @@ struct Faces {
 }
 
 impl Faces {
-    fn add(&mut self, picture: &Picture) -> (ViewerSeat, mpsc::Receiver<ui::event::ViewerAction>) {
+    /// One more; `greeting` is what it missed.
+    fn add(&mut self, picture: &Picture, greeting: Vec<ViewerEvent>) -> (ViewerSeat, mpsc::Receiver<ui::event::ViewerAction>) {
         let (sender, events) = mpsc::channel(ui::QUEUE);
         let (actions, acted) = mpsc::channel(ui::QUEUE);
+        for event in greeting {
+            let _ = sender.try_send(event);
+        }
         self.events.push(sender);
         (ViewerSeat { events, actions, picture: picture.clone() }, acted)
     }
@@ -134,6 +133,8 @@ struct Opened {
     network: Network,
     path: PathId,
     config: Config,
+    /// What was told so far, for a face that comes later.
+    greeting: Vec<ViewerEvent>,
     begun: std::time::Instant,
 }
 
@@ -146,9 +147,13 @@ async fn open(args: &ConnectArgs, password: PasswordSource, faces: &Faces) -> Re
     let (wanted, mut network) = reach(args, &identity, &config, &store).await?;
     let (path, host) = network.find(&wanted).await?;
 
+    let mut greeting = Vec::new();
     if let Some(known) = network.paths.get(&path) {
         let path = path_info(known.kind, known.transport);
-        faces.tell(ViewerEvent::Connected { id: wanted.id.to_string(), path }).await;
+        greeting.push(ViewerEvent::Connected { id: wanted.id.to_string(), path });
+    }
+    for event in &greeting {
+        faces.tell(event.clone()).await;
     }
     let wants = if args.view_only { Permissions::view_only() } else { Permissions::all() };
     let name = display_name(config.name.clone());
@@ -166,23 +171,23 @@ async fn open(args: &ConnectArgs, password: PasswordSource, faces: &Faces) -> Re
         }
     };
     store.pin_host(wanted.id, auth.peer)?;
-    faces.tell(ViewerEvent::Granted { permissions: auth.permissions }).await;
+    let granted = ViewerEvent::Granted { permissions: auth.permissions };
+    greeting.push(granted.clone());
+    faces.tell(granted).await;
     let path = network.best(host).unwrap_or(path);
-    Ok(Opened { auth, network, path, config, begun })
+    Ok(Opened { auth, network, path, config, greeting, begun })
 }
 
 /// Starts the network and says what to look for.
 async fn reach(args: &ConnectArgs, identity: &SigningKey, config: &Config, store: &Store) -> Result<(Wanted, Network), Failure> {
     let id = args.target.id();
     let pinned = store.pinned_host(id)?;
-    let (key, addresses, from_link) = match &args.target {
-        Target::Id(_) => (pinned, Vec::new(), Vec::new()),
-        Target::At(_, address) => {
-            let (key, address) = address::split(address);
-            (pinned.or(key), vec![address], Vec::new())
-        }
+    let (told, addresses, from_link) = match &args.target {
+        Target::Id(_) => (None, Vec::new(), Vec::new()),
+        Target::At(_, key, addresses) => (*key, addresses.clone(), Vec::new()),
         Target::Link(link) => (Some(link.key), Vec::new(), link.relays.clone()),
     };
+    let key = told.or(pinned);
     if pinned.is_some_and(|pinned| key != Some(pinned)) {
         return Err(Failure::new(
             ExitCode::IdentityChanged,

@@ -22,6 +22,7 @@
 //! - *Violations* end the session with [`EndReason::ProtocolError`], and the peer is told. Whatever it sends, memory is bounded:
 //!   by the outbox ([`outbox`]), the credit ([`pictures`]), [`MAX_PATHS`], and what one mutation puts out.
 
+mod io;
 mod outbox;
 pub mod path;
 mod pictures;
@@ -35,6 +36,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use io::Violation;
+pub use io::{Event, Full, Input, Lane, Output, Role};
 use outbox::Outbox;
 use path::{Path, PathId, PathKind};
 use pictures::{Incoming, Outgoing};
@@ -50,104 +53,6 @@ pub const MAX_PATHS: usize = 8;
 pub const ACK_DELAY: Duration = Duration::from_millis(25);
 /// So many messages are acknowledged at once.
 pub const ACK_EVERY: u32 = 16;
-
-/// Which side this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Shares its screen; follows the viewer's nominations.
-    Host,
-    /// Sees it; nominates paths.
-    Viewer,
-}
-
-impl Role {
-    /// The other side's.
-    #[must_use]
-    pub fn peer(self) -> Self {
-        match self {
-            Self::Host => Self::Viewer,
-            Self::Viewer => Self::Host,
-        }
-    }
-}
-
-/// A stream of records with its own rules of delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Lane {
-    /// Numbered, acknowledged, replayed.
-    Control = 0,
-    /// The picture.
-    Video = 1,
-}
-
-/// What happens to a session.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// Both lanes are open on this path.
-    PathUp(PathId, PathKind),
-    /// The path's connection is gone.
-    PathDown(PathId),
-    /// A whole record came in.
-    Received {
-        /// On this path.
-        path: PathId,
-        /// In this lane.
-        lane: Lane,
-        /// The record.
-        record: &'a [u8],
-    },
-    /// The time of the last [`Output::Timeout`] has come.
-    Timeout,
-}
-
-/// What a session wants done.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Send this record.
-    Transmit {
-        /// On this path.
-        path: PathId,
-        /// In this lane.
-        lane: Lane,
-        /// The record.
-        record: Vec<u8>,
-    },
-    /// Tell this.
-    Event(Event),
-    /// Nothing more now; call again with [`Input::Timeout`] at this time (`None`: only with other input).
-    Timeout(Option<Instant>),
-}
-
-/// What a session tells.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A control message, exactly once and in order.
-    Message(Message),
-    /// Host: there is credit for one more picture; answer with [`Session::send_picture`] when the screen changed. Not told again
-    /// before that answer, whatever happens to the paths.
-    WantPicture,
-    /// Viewer: a picture, each exactly once and in order; call [`Session::picture_done`] when it is decoded.
-    Picture(Vec<u8>),
-    /// The session uses this path now.
-    PathChanged(PathId, PathKind),
-    /// No path is left: let go of all keys, redial.
-    Stalled,
-    /// A path is back; [`Event::PathChanged`] follows.
-    Resumed,
-    /// It is over; nothing follows.
-    Ended(EndReason),
-}
-
-/// Too much waits to be sent, or the message itself is longer than its bounds: it was not taken.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("too much is waiting to be sent")]
-pub struct Full;
-
-/// What the peer did that no honest peer does.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the other side broke the protocol: {0}")]
-struct Violation(&'static str);
 
 /// One session, one side.
 pub struct Session {
