@@ -29,7 +29,7 @@ use crate::{
     store::{Config, Store},
     ui::{
         self, ViewerSeat,
-        event::ViewerEvent,
+        event::{PathInfo, ViewerEvent},
         headless::{self, Commands},
         picture::Picture,
         prompt, window,
@@ -60,18 +60,12 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
     let face = runtime
         .spawn(async move { if quiet && !json { drain(shown).await } else { headless::run_viewer(shown, json, commands).await } });
 
-    // Before anything is told: the window must hear that the host let us in, though it opens only then.
-    let (window_seat, window_acted) = if windowed {
-        let (seat, acted) = faces.add(&picture);
-        (Some(seat), Some(acted))
-    } else {
-        (None, None)
-    };
     let result = runtime.block_on(open(&args, password, &faces)).and_then(|opened| {
         let start = Start {
             auth: opened.auth,
             network: opened.network,
             path: opened.path,
+            shown_path: opened.shown_path,
             resume: opened.config.resume(),
             picture,
             faces: std::mem::take(&mut faces),
@@ -129,6 +123,8 @@ struct Opened {
     auth: Authenticated,
     network: Network,
     path: PathId,
+    /// The path that was told.
+    shown_path: Option<PathInfo>,
     config: Config,
     begun: std::time::Instant,
 }
@@ -142,8 +138,8 @@ async fn open(args: &ConnectArgs, password: PasswordSource, faces: &Faces) -> Re
     let (wanted, mut network) = reach(args, &identity, &config, &store).await?;
     let (path, host) = network.find(&wanted).await?;
 
-    if let Some(known) = network.paths.get(&path) {
-        let path = path_info(known.kind, known.transport);
+    let shown_path = network.paths.get(&path).map(|known| path_info(known.kind, known.transport));
+    if let Some(path) = shown_path.clone() {
         faces.tell(ViewerEvent::Connected { id: wanted.id.to_string(), path }).await;
     }
     let wants = if args.view_only { Permissions::view_only() } else { Permissions::all() };
@@ -164,7 +160,7 @@ async fn open(args: &ConnectArgs, password: PasswordSource, faces: &Faces) -> Re
     store.pin_host(wanted.id, auth.peer)?;
     faces.tell(ViewerEvent::Granted { permissions: auth.permissions }).await;
     let path = network.best(host).unwrap_or(path);
-    Ok(Opened { auth, network, path, config, begun })
+    Ok(Opened { auth, network, path, shown_path, config, begun })
 }
 
 /// Starts the network and says what to look for.
