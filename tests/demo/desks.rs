@@ -13,7 +13,7 @@ use crate::support::{
 /// The machine's screen in pixels; it fits into the supporter's, one pixel for one.
 const MACHINE: (u16, u16) = (1120, 700);
 /// The supporter's screen in pixels, when it is a private one.
-const SUPPORTER: (u16, u16) = (1280, 860);
+const SUPPORTER: (u16, u16) = (1280, 800);
 
 /// A directory listing in colours, as anybody's terminal shows, and a prompt.
 const LISTING: &str = "cd /usr/share && printf '\\033[1;32mgrandma@kitchen\\033[0m:\\033[1;34m/usr/share\\033[0m$ ls -l\\n' \
@@ -121,13 +121,14 @@ impl Supporter {
 
     /// Where the machine's screen begins on this one, once the window shows its picture pixel for pixel.
     pub(crate) fn sees(&self, machine: &Machine, window: u32) -> (i16, i16) {
-        let (left, top, ..) = self.display.geometry(window).expect("the window is open");
-        let (x, y) = until("the window shows the machine's screen", || {
+        until("the window shows the machine's screen", || {
             let (part, (x, y)) = machine.still_part();
             let (found_x, found_y) = self.display.picture_of(window)?.find(&part)?;
-            Some((found_x.checked_sub(x)?, found_y.checked_sub(y)?))
-        });
-        (left + i16::try_from(x).unwrap_or(0), top + i16::try_from(y).unwrap_or(0))
+            // Only now: the window takes its size, and with it its place, when the first picture is there.
+            let (left, top, ..) = self.display.geometry(window)?;
+            let inside = |found: usize, start: usize| i16::try_from(found.checked_sub(start)?).ok();
+            Some((left + inside(found_x, x)?, top + inside(found_y, y)?))
+        })
     }
 
     /// Types into the window, and only there.

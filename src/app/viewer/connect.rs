@@ -35,6 +35,8 @@ use crate::{
 const FIND: Duration = Duration::from_secs(20);
 /// How long a LAN may take to answer once every other way has failed.
 const LAN: Duration = Duration::from_secs(4);
+/// How long after a dial succeeded its path may take to be told.
+const TOLD: Duration = Duration::from_secs(2);
 /// How long the host may take for its next message; leaves room for Argon2id on a slow machine.
 const STEP: Duration = Duration::from_secs(20);
 /// How long the host's user may think; the host itself gives up earlier.
@@ -98,20 +100,27 @@ impl Network {
         let mut tries = JoinSet::new();
         self.start(wanted, &mut tries);
         let mut deadline = Instant::now() + FIND;
-        let mut lan_only = false;
+        // What may still come once every try has ended: an answer from the LAN, or the path of a dial that succeeded.
+        let (mut grace, mut tried_all) = (if wanted.lan { LAN } else { Duration::ZERO }, false);
         loop {
-            if tries.is_empty() && !lan_only {
-                lan_only = true;
-                deadline = deadline.min(Instant::now() + if wanted.lan { LAN } else { Duration::ZERO });
+            if tries.is_empty() && !tried_all {
+                tried_all = true;
+                deadline = deadline.min(Instant::now() + grace);
             }
             tokio::select! {
+                biased;
                 event = self.events.recv() => {
                     let event = event.ok_or_else(|| Failure::other("the network stopped"))?;
                     if let Some((path, key)) = self.found(event, wanted, &mut tries).await? {
                         return Ok((path, key));
                     }
                 }
-                Some(found) = tries.join_next() => self.tried(found.ok(), wanted, &mut tries),
+                Some(found) = tries.join_next() => {
+                    if matches!(found, Ok(Found::Dialled(Ok(())))) {
+                        grace = grace.max(TOLD);
+                    }
+                    self.tried(found.ok(), wanted, &mut tries);
+                }
                 () = tokio::time::sleep_until(deadline) => return Err(self.unreachable(wanted)),
             }
         }
