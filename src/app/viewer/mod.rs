@@ -60,6 +60,8 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
     let face = runtime
         .spawn(async move { if quiet && !json { drain(shown).await } else { headless::run_viewer(shown, json, commands).await } });
 
+    // Before anything is told: the window must hear that the host let us in, though it opens only then.
+    let (window_seat, window_acted) = windowed.then(|| faces.add(&picture)).unzip();
     let result = runtime.block_on(open(&args, password, &faces)).and_then(|opened| {
         let start = Start {
             auth: opened.auth,
