@@ -1,36 +1,32 @@
-//! What people type for a host or a relay, as types.
-//!
-//! - A host: an ID, `ID@MULTIADDR`, or an `rs://` link.
-//! - A relay: `HOST[:PORT]` (port 4001 unless given; over QUIC and TCP; its key is learned at first contact) or a multiaddr, with or
-//!   without `/p2p/KEY` at its end. Relays in links and in `config.toml` have the same form.
+//! Whom to connect to, and which relays to meet at, as people type them. The addresses inside are [`net::address`]'s.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{fmt, str::FromStr};
 
-use libp2p::{Multiaddr, PeerId, identity::PublicKey, multiaddr::Protocol};
+use libp2p::{Multiaddr, multiaddr::Protocol};
 
 use crate::{
-    net::RelayAddress,
+    net::{
+        RelayAddress,
+        address::{self, AddressError},
+    },
     protocol::{
         id::{HostId, IdError, PeerKey},
         link::{Link, LinkError},
     },
 };
 
-/// The port of a relay that was given without one.
-pub const RELAY_PORT: u16 = 4001;
-
-/// Whom to connect to.
+/// Whom to connect to: `ID`, `ID@ADDRESS` or `rs://…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// A host somewhere.
+    /// Found on the local network or through a relay.
     Id(HostId),
-    /// A host at this address.
-    At(HostId, Multiaddr),
-    /// A host with its key and relays.
+    /// Dialled where the user says.
+    At(HostId, Option<PeerKey>, Vec<Multiaddr>),
+    /// With its key, and relays to meet at.
     Link(Link),
 }
 
-/// Not a target; the text says why and what to do, in one line.
+/// Not a target, and what to do.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TargetError {
     /// The ID is wrong.
@@ -39,9 +35,9 @@ pub enum TargetError {
     /// The link is wrong.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// What follows the `@` is wrong.
-    #[error("\"{0}\" after the @ is not a multiaddr; it should look like /ip4/192.0.2.7/udp/4001/quic-v1")]
-    Address(String),
+    /// The part behind the `@` is wrong.
+    #[error("behind the @: {0}")]
+    Address(#[from] AddressError),
 }
 
 impl Target {
@@ -49,7 +45,7 @@ impl Target {
     #[must_use]
     pub fn id(&self) -> HostId {
         match self {
-            Self::Id(id) | Self::At(id, _) => *id,
+            Self::Id(id) | Self::At(id, ..) => *id,
             Self::Link(link) => link.id,
         }
     }
@@ -63,28 +59,22 @@ impl FromStr for Target {
         if text.contains("://") {
             return Ok(Self::Link(text.parse()?));
         }
-        let Some((id, address)) = text.split_once('@') else { return Ok(Self::Id(text.parse()?)) };
-        match address.parse::<Multiaddr>() {
-            Ok(parsed) if !parsed.is_empty() => Ok(Self::At(id.parse()?, parsed)),
-            _ => Err(TargetError::Address(address.to_owned())),
-        }
+        let Some((id, at)) = text.split_once('@') else { return Ok(Self::Id(text.parse()?)) };
+        let id = id.parse()?;
+        let (key, addresses) = address::peer(at)?;
+        Ok(Self::At(id, key, addresses))
     }
 }
 
-/// A relay, as it was given: its text (in one spelling, for `known_relays`) and what it stands for.
+/// A relay: where it is, and its one spelling, under which its key is pinned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relay {
     text: String,
-    /// Where it is.
+    /// Where to dial, and the key where the text names it.
     pub address: RelayAddress,
 }
 
-/// Not a relay's address.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("\"{0}\" is not a relay's address; use HOST, HOST:PORT or a multiaddr such as /dns/relay.example.org/tcp/4001")]
-pub struct RelayError(String);
-
-/// The one spelling under which it is pinned.
+/// The multiaddr as it was given, or `host:port` in lower case.
 impl fmt::Display for Relay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -92,84 +82,42 @@ impl fmt::Display for Relay {
 }
 
 impl FromStr for Relay {
-    type Err = RelayError;
+    type Err = AddressError;
 
-    fn from_str(text: &str) -> Result<Self, RelayError> {
+    fn from_str(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
-        let parsed = if text.starts_with('/') { multiaddr_relay(text) } else { plain_relay(text) };
-        parsed.ok_or_else(|| RelayError(text.to_owned()))
+        // Host names are the same in any case; the keys in multiaddrs are not.
+        let text = if text.starts_with('/') { text.to_owned() } else { text.to_ascii_lowercase() };
+        let address = address::relay(&text)?;
+        let plain = address.addresses.last().and_then(host_and_port).filter(|_| !text.starts_with('/'));
+        Ok(Self { text: plain.unwrap_or(text), address })
     }
 }
 
-/// A multiaddr that ends in `/p2p/KEY`: what `--join` takes.
+/// A relay to join: its key must be known, for its word is passed on.
 ///
 /// # Errors
-/// It is none; in one line.
+/// Not a relay's address with its key.
 pub fn with_key(text: &str) -> Result<Multiaddr, String> {
-    let address: Option<Multiaddr> = text.parse().ok();
-    let whole = address.filter(|address| address.len() > 1 && matches!(address.iter().last(), Some(Protocol::P2p(_))));
-    whole.ok_or_else(|| "this is not a multiaddr that ends in /p2p/…; copy it from the output of the other relay".to_owned())
+    match address::relay(text).map_err(|error| error.to_string())? {
+        RelayAddress { addresses, key: Some(key) } if addresses.len() == 1 => Ok(address::with_key(&addresses[0], key)),
+        _ => Err("this is not a multiaddr that ends in /p2p/…; copy it from the output of the other relay".to_owned()),
+    }
 }
 
-fn multiaddr_relay(text: &str) -> Option<Relay> {
-    let mut address: Multiaddr = text.parse().ok()?;
-    let key = match address.iter().last()? {
-        Protocol::P2p(peer) => {
-            address.pop();
-            Some(ed25519_key(&peer)?)
-        }
+/// `host:port` of a plain TCP address.
+fn host_and_port(address: &Multiaddr) -> Option<String> {
+    let mut parts = address.iter();
+    let host = match parts.next()? {
+        Protocol::Ip4(ip) => ip.to_string(),
+        Protocol::Ip6(ip) => format!("[{ip}]"),
+        Protocol::Dns(name) => name.into_owned(),
+        _ => return None,
+    };
+    match parts.next()? {
+        Protocol::Tcp(port) => Some(format!("{host}:{port}")),
         _ => None,
-    };
-    if address.is_empty() || address.iter().any(|part| matches!(part, Protocol::P2p(_) | Protocol::P2pCircuit)) {
-        return None;
     }
-    Some(Relay { text: text.to_owned(), address: RelayAddress { addresses: vec![address], key } })
-}
-
-fn plain_relay(text: &str) -> Option<Relay> {
-    let (host, port) = split_port(text)?;
-    let host = host.to_ascii_lowercase();
-    let (name, shown) = match host.parse::<IpAddr>() {
-        Ok(IpAddr::V4(ip)) => (Protocol::Ip4(ip), host),
-        Ok(IpAddr::V6(ip)) => (Protocol::Ip6(ip), format!("[{ip}]")),
-        Err(_) if is_name(&host) => (Protocol::Dns(host.clone().into()), host),
-        Err(_) => return None,
-    };
-    let base = Multiaddr::empty().with(name);
-    let addresses = vec![base.clone().with(Protocol::Udp(port)).with(Protocol::QuicV1), base.with(Protocol::Tcp(port))];
-    Some(Relay { text: format!("{shown}:{port}"), address: RelayAddress { addresses, key: None } })
-}
-
-/// `host`, `host:port`, `[ip6]`, `[ip6]:port` or a bare `ip6`.
-fn split_port(text: &str) -> Option<(&str, u16)> {
-    let port = |text: &str| text.parse().ok().filter(|port| *port != 0);
-    if let Some(bracketed) = text.strip_prefix('[') {
-        let (ip, rest) = bracketed.split_once(']')?;
-        ip.parse::<std::net::Ipv6Addr>().ok()?;
-        return Some((ip, if rest.is_empty() { RELAY_PORT } else { port(rest.strip_prefix(':')?)? }));
-    }
-    match text.split_once(':') {
-        None => Some((text, RELAY_PORT)),
-        Some((_, rest)) if rest.contains(':') => Some((text, RELAY_PORT)),
-        Some((host, rest)) => Some((host, port(rest)?)),
-    }
-}
-
-/// A host name: letters, digits, hyphens and dots, at most 253 of them (RFC 1123).
-fn is_name(text: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    };
-    text.len() <= 253 && text.strip_suffix('.').unwrap_or(text).split('.').all(label)
-}
-
-/// The key inside a peer ID; only Ed25519 ones are short enough to be in it whole.
-fn ed25519_key(peer: &PeerId) -> Option<PeerKey> {
-    let key = PublicKey::try_decode_protobuf(peer.as_ref().digest()).ok()?;
-    Some(PeerKey(key.try_into_ed25519().ok()?.to_bytes()))
 }
 
 #[cfg(test)]
@@ -210,7 +158,7 @@ mod tests {
         let id: HostId = "9339-2522-7420-3124".parse().expect("a good ID");
         assert_eq!(" 9339 2522 7420 3124 ".parse(), Ok(Target::Id(id)));
         let address: Multiaddr = "/ip4/192.0.2.7/udp/4001/quic-v1".parse().expect("a multiaddr");
-        assert_eq!(format!("{id}@{address}").parse(), Ok(Target::At(id, address)));
+        assert_eq!(format!("{id}@{address}").parse(), Ok(Target::At(id, None, vec![address])));
         for text in [
             "",
             "@",

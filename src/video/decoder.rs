@@ -9,7 +9,7 @@ use zstd::stream::raw::{self, DParameter, Operation};
 
 use super::{
     frame::{Damage, Frame, Rect, Size},
-    payload::{RECT, WINDOW_LOG, read_head, read_rect, tiles},
+    payload::{Mode, PATCH, Patch, WINDOW_LOG, read_head, tiles},
 };
 
 /// Pixels are unpacked into a band of at most so many bytes: the widest row fits.
@@ -72,38 +72,52 @@ impl Decoder {
             return Err("another frame".into());
         }
         let mut body = Body { stream: &mut self.stream, compressed, awaits: 0 };
-        let rects = read_rects(&mut body, size)?;
-        for rect in &rects {
-            read_pixels(&mut body, &mut self.band, frame, *rect)?;
+        let patches = read_patches(&mut body, size)?;
+        for Patch { rect, mode } in &patches {
+            match mode {
+                Mode::Raw => read_pixels(&mut body, &mut self.band, frame, *rect)?,
+                Mode::Solid => read_colour(&mut body, frame, *rect)?,
+            }
         }
         body.end()?;
         let mut damage = Damage::none();
         match keyframe {
             Some(size) => damage.add(size.bounds()),
-            None => rects.into_iter().for_each(|rect| damage.add(rect)),
+            None => patches.iter().for_each(|patch| damage.add(patch.rect)),
         }
         Ok(damage)
     }
 }
 
 /// The rectangles of a body, all checked.
-fn read_rects(body: &mut Body<'_>, size: Size) -> Result<Vec<Rect>, DecodeError> {
+fn read_patches(body: &mut Body<'_>, size: Size) -> Result<Vec<Patch>, DecodeError> {
     let mut count = [0; 2];
     body.read(&mut count)?;
     let count = usize::from(u16::from_le_bytes(count));
     if count > tiles(size) {
         return Err("too many rectangles".into());
     }
-    let mut bytes = vec![0; count * RECT];
+    let mut bytes = vec![0; count * PATCH];
     body.read(&mut bytes)?;
-    let rects: Vec<Rect> = bytes.as_chunks::<RECT>().0.iter().map(read_rect).collect();
-    if rects.iter().any(|rect| rect.clamp(size) != Some(*rect)) {
+    let patches = bytes.as_chunks::<PATCH>().0.iter().map(Patch::read).collect::<Result<Vec<_>, _>>()?;
+    if patches.iter().any(|patch| patch.rect.clamp(size) != Some(patch.rect)) {
         return Err("a rectangle outside the picture".into());
     }
-    if rects.iter().map(|rect| rect.pixels()).sum::<usize>() > size.pixels() {
+    if patches.iter().map(|patch| patch.rect.pixels()).sum::<usize>() > size.pixels() {
         return Err("more pixels than the picture has".into());
     }
-    Ok(rects)
+    Ok(patches)
+}
+
+/// Unpacks one pixel and fills `rect` with it.
+fn read_colour(body: &mut Body<'_>, frame: &mut Frame, rect: Rect) -> Result<(), DecodeError> {
+    let mut bgr = [0; 3];
+    body.read(&mut bgr)?;
+    let [b, g, r] = bgr;
+    for y in rect.y..rect.y + rect.height {
+        frame.row_mut(rect.x, y, rect.width).as_chunks_mut().0.fill([b, g, r, 0]);
+    }
+    Ok(())
 }
 
 /// Unpacks the pixels of `rect` into `frame`, as many rows at a time as `band` holds.
@@ -121,7 +135,7 @@ fn read_pixels(body: &mut Body<'_>, band: &mut [u8], frame: &mut Frame, rect: Re
     Ok(())
 }
 
-/// Writes B, G, R over a row and leaves its X bytes.
+/// Writes B, G, R over a row.
 fn write_bgr(bgr: &[u8], row: &mut [u8]) {
     for (pixel, bgr) in row.as_chunks_mut::<4>().0.iter_mut().zip(bgr.as_chunks::<3>().0) {
         pixel[..3].copy_from_slice(bgr);
@@ -177,10 +191,7 @@ mod tests {
     use zstd::stream::raw::{Encoder as Zstd, OutBuffer};
 
     use super::*;
-    use crate::video::{
-        encoder::Encoder,
-        payload::{write_head, write_rect},
-    };
+    use crate::video::{encoder::Encoder, payload::write_head};
 
     const SIZE: Size = Size { width: 150, height: 100 };
 
@@ -234,7 +245,7 @@ mod tests {
 
     fn body(rects: &[Rect], pixel_bytes: usize) -> Vec<u8> {
         let mut body = (rects.len() as u16).to_le_bytes().to_vec();
-        rects.iter().for_each(|rect| write_rect(*rect, &mut body));
+        rects.iter().for_each(|rect| Patch { rect: *rect, mode: Mode::Raw }.write(&mut body));
         body.resize(body.len() + pixel_bytes, 0x80);
         body
     }
@@ -270,6 +281,13 @@ mod tests {
         assert_eq!(refusal(&body(&[Rect { width: 0, ..rect }], 0)), "a rectangle outside the picture");
         assert_eq!(refusal(&body(&[SIZE.bounds(), rect], SIZE.pixels() * 3 + 300)), "more pixels than the picture has");
         assert_eq!(refusal(&body(&[rect; 7], 2100)), "too many rectangles");
+    }
+
+    #[test]
+    fn an_unknown_mode_is_refused() {
+        let mut body = body(&[Rect { x: 0, y: 0, width: 1, height: 1 }], 3);
+        body[2 + PATCH - 1] = 2;
+        assert_eq!(refusal(&body), "unknown mode");
     }
 
     #[test]
@@ -346,8 +364,8 @@ mod tests {
     #[test]
     fn stored_payloads_still_show_the_same() {
         let payloads = [
-            &b"014600030028b52ffd0068d80000020001000000020001004400020001000100010203040506070809"[..],
-            b"008c00005801003c00010005000100ab010032f002",
+            &b"014600030028b52ffd0068e800000200010000000200010000440002000100010001010203040506070809"[..],
+            b"0070000001003c0001000500010001ababab",
         ]
         .map(|hex| data_encoding::HEXLOWER.decode(hex).unwrap());
         let mut screen = Frame::new(Size { width: 70, height: 3 });

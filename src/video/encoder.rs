@@ -10,8 +10,8 @@ use zstd::stream::raw::{self, CParameter, Operation, OutBuffer};
 
 use super::{
     damage::changed_rects,
-    frame::{Damage, Frame, Rect, Size},
-    payload::{WINDOW_LOG, write_head, write_rect},
+    frame::{BGR, Damage, Frame, Rect, Size, pixels},
+    payload::{Mode, Patch, WINDOW_LOG, write_head},
 };
 
 /// zstd's level: 3 is the lowest one whose matches are long enough to find scrolled rows of raw pixels.
@@ -67,15 +67,21 @@ impl Encoder {
         Ok(payload)
     }
 
-    /// Count, rectangles, pixels.
+    /// Count, rectangles with their modes, pixels.
     fn write_body(&mut self, frame: &Frame, rects: &[Rect]) {
         self.body.clear();
         let count = u16::try_from(rects.len()).expect("no more than the tiles of a frame of MAX_PIXELS");
         self.body.extend(count.to_le_bytes());
-        rects.iter().for_each(|rect| write_rect(*rect, &mut self.body));
-        for rect in rects {
-            for y in rect.y..rect.y + rect.height {
-                append_bgr(frame.row(rect.x, y, rect.width), &mut self.body);
+        let patches: Vec<Patch> = rects.iter().map(|rect| Patch { rect: *rect, mode: mode(frame, *rect) }).collect();
+        patches.iter().for_each(|patch| patch.write(&mut self.body));
+        for Patch { rect, mode } in patches {
+            match mode {
+                Mode::Solid => append_bgr(frame.row(rect.x, rect.y, 1), &mut self.body),
+                Mode::Raw => {
+                    for y in rect.y..rect.y + rect.height {
+                        append_bgr(frame.row(rect.x, y, rect.width), &mut self.body);
+                    }
+                }
             }
         }
     }
@@ -105,6 +111,13 @@ impl Encoder {
         payload.shrink_to_fit();
         Ok(payload)
     }
+}
+
+/// How to tell the pixels of `rect`: most rectangles are seen not to be solid in their first row.
+fn mode(frame: &Frame, rect: Rect) -> Mode {
+    let colour = pixels(frame.row(rect.x, rect.y, 1)).fold(0, |_, pixel| pixel);
+    let solid = |y| pixels(frame.row(rect.x, y, rect.width)).fold(0, |different, pixel| different | (pixel ^ colour)) & BGR == 0;
+    if (rect.y..rect.y + rect.height).all(solid) { Mode::Solid } else { Mode::Raw }
 }
 
 /// Appends a row without its X bytes.
@@ -282,6 +295,16 @@ mod tests {
         assert_eq!(encoder.encode(&screen, &Damage::full(SIZE)).unwrap(), None);
         happen(&Event::Unseen, &mut screen);
         assert_eq!(encoder.encode(&screen, &Damage::full(SIZE)).unwrap(), None);
+    }
+
+    #[test]
+    fn one_colour_over_everything_is_a_few_bytes() {
+        let mut encoder = Encoder::new().unwrap();
+        let mut screen = Frame::new(SIZE);
+        encoder.encode(&screen, &Damage::full(SIZE)).unwrap();
+        happen(&Event::Fill { at: SIZE.bounds(), colour: [1, 2, 3, 4] }, &mut screen);
+        let payload = encoder.encode(&screen, &Damage::full(SIZE)).unwrap().unwrap();
+        assert!(payload.len() < 80, "{} bytes", payload.len());
     }
 
     #[test]

@@ -7,8 +7,10 @@
 //!
 //! compressed, unpacked:
 //!             count               u16      how many rectangles
-//!             x, y, width, height u16 each, `count` times
-//!             pixels              B, G, R  of each rectangle in turn, its rows from the top
+//!             x, y, width, height u16 each  ┐ `count`
+//!             mode                u8        ┘ times
+//!             pixels              B, G, R each, of one rectangle after the other:
+//!                                 mode 0, raw: all, row by row from the top · mode 1, solid: one, its only colour
 //! ```
 //!
 //! Numbers are little-endian. A keyframe starts from a black frame of its size, a change from the picture before. Rectangles
@@ -21,8 +23,8 @@ use super::frame::{Rect, Size};
 pub(super) const WINDOW_LOG: u32 = 23;
 /// Width and height of a tile in pixels; it must fit the `u16` arithmetic of [`Rect`].
 pub(super) const TILE: u16 = 64;
-/// Bytes of a rectangle.
-pub(super) const RECT: usize = 8;
+/// Bytes of a rectangle with its mode.
+pub(super) const PATCH: usize = 9;
 
 const CHANGE: u8 = 0;
 const KEYFRAME: u8 = 1;
@@ -56,17 +58,46 @@ pub(super) fn read_head(payload: &[u8]) -> Result<(Option<Size>, &[u8]), &'stati
     }
 }
 
-/// Appends a rectangle.
-pub(super) fn write_rect(rect: Rect, out: &mut Vec<u8>) {
-    for number in [rect.x, rect.y, rect.width, rect.height] {
-        out.extend(number.to_le_bytes());
-    }
+/// How the pixels of a rectangle are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Every pixel.
+    Raw,
+    /// One pixel for all: nothing is left to compress.
+    Solid,
 }
 
-/// The rectangle of these bytes, unchecked.
-pub(super) fn read_rect(bytes: &[u8; RECT]) -> Rect {
-    let number = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-    Rect { x: number(0), y: number(2), width: number(4), height: number(6) }
+/// A rectangle that changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Patch {
+    /// Where.
+    pub(super) rect: Rect,
+    /// How its pixels follow.
+    pub(super) mode: Mode,
+}
+
+impl Patch {
+    pub(super) fn write(self, out: &mut Vec<u8>) {
+        for number in [self.rect.x, self.rect.y, self.rect.width, self.rect.height] {
+            out.extend(number.to_le_bytes());
+        }
+        out.push(match self.mode {
+            Mode::Raw => 0,
+            Mode::Solid => 1,
+        });
+    }
+
+    /// The patch of these bytes. Where it lies is not checked.
+    pub(super) fn read(bytes: &[u8; PATCH]) -> Result<Self, &'static str> {
+        let number = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+        let rect = Rect { x: number(0), y: number(2), width: number(4), height: number(6) };
+        let mode = match bytes[8] {
+            0 => Mode::Raw,
+            1 => Mode::Solid,
+            _ => return Err("unknown mode"),
+        };
+        Ok(Self { rect, mode })
+    }
 }
 
 #[cfg(test)]
@@ -92,11 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn rectangles_come_back() {
-        let rect = Rect { x: 1, y: 0x203, width: 0x405, height: 6 };
-        let mut bytes = Vec::new();
-        write_rect(rect, &mut bytes);
-        assert_eq!(bytes, [1, 0, 3, 2, 5, 4, 6, 0]);
-        assert_eq!(read_rect(bytes.first_chunk().unwrap()), rect);
+    fn patches_come_back() {
+        for mode in [Mode::Raw, Mode::Solid] {
+            let patch = Patch { rect: Rect { x: 1, y: 0x203, width: 0x405, height: 6 }, mode };
+            let mut bytes = Vec::new();
+            patch.write(&mut bytes);
+            assert_eq!(bytes[..8], [1, 0, 3, 2, 5, 4, 6, 0]);
+            assert_eq!(Patch::read(bytes.first_chunk().unwrap()), Ok(patch));
+        }
+        assert_eq!(Patch::read(&[2; PATCH]), Err("unknown mode"));
     }
 }

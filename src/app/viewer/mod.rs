@@ -20,7 +20,7 @@ use self::{
 use super::{Failure, display_name, exit_code, path_info, relays};
 use crate::{
     cli::{ConnectArgs, ExitCode, Target, View},
-    net::{self, address},
+    net,
     protocol::{
         auth::{Authenticated, Offer},
         permission::Permissions,
@@ -29,7 +29,7 @@ use crate::{
     store::{Config, Store},
     ui::{
         self, ViewerSeat,
-        event::ViewerEvent,
+        event::{PathInfo, ViewerEvent},
         headless::{self, Commands},
         picture::Picture,
         prompt, window,
@@ -52,7 +52,7 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
     let id = args.target.id();
     let picture = Picture::default();
     let mut faces = Faces::default();
-    let (shown, acted) = faces.add(&picture, Vec::new());
+    let (shown, acted) = faces.add(&picture);
     let commands = if windowed { Commands::ChatOnly } else { Commands::All };
     // With the password on stdin, its line comes before any command's.
     let password = password_source(&args)?;
@@ -60,17 +60,14 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
     let face = runtime
         .spawn(async move { if quiet && !json { drain(shown).await } else { headless::run_viewer(shown, json, commands).await } });
 
+    // Before anything is told: the window must hear that the host let us in, though it opens only then.
+    let (window_seat, window_acted) = windowed.then(|| faces.add(&picture)).unzip();
     let result = runtime.block_on(open(&args, password, &faces)).and_then(|opened| {
-        let (window_seat, window_acted) = if windowed {
-            let (seat, acted) = faces.add(&picture, opened.greeting);
-            (Some(seat), Some(acted))
-        } else {
-            (None, None)
-        };
         let start = Start {
             auth: opened.auth,
             network: opened.network,
             path: opened.path,
+            shown_path: opened.shown_path,
             resume: opened.config.resume(),
             picture,
             faces: std::mem::take(&mut faces),
@@ -104,13 +101,9 @@ struct Faces {
 }
 
 impl Faces {
-    /// One more; `greeting` is what it missed.
-    fn add(&mut self, picture: &Picture, greeting: Vec<ViewerEvent>) -> (ViewerSeat, mpsc::Receiver<ui::event::ViewerAction>) {
+    fn add(&mut self, picture: &Picture) -> (ViewerSeat, mpsc::Receiver<ui::event::ViewerAction>) {
         let (sender, events) = mpsc::channel(ui::QUEUE);
         let (actions, acted) = mpsc::channel(ui::QUEUE);
-        for event in greeting {
-            let _ = sender.try_send(event);
-        }
         self.events.push(sender);
         (ViewerSeat { events, actions, picture: picture.clone() }, acted)
     }
@@ -132,9 +125,9 @@ struct Opened {
     auth: Authenticated,
     network: Network,
     path: PathId,
+    /// The path that was told.
+    shown_path: Option<PathInfo>,
     config: Config,
-    /// What was told so far, for a face that comes later.
-    greeting: Vec<ViewerEvent>,
     begun: std::time::Instant,
 }
 
@@ -147,13 +140,9 @@ async fn open(args: &ConnectArgs, password: PasswordSource, faces: &Faces) -> Re
     let (wanted, mut network) = reach(args, &identity, &config, &store).await?;
     let (path, host) = network.find(&wanted).await?;
 
-    let mut greeting = Vec::new();
-    if let Some(known) = network.paths.get(&path) {
-        let path = path_info(known.kind, known.transport);
-        greeting.push(ViewerEvent::Connected { id: wanted.id.to_string(), path });
-    }
-    for event in &greeting {
-        faces.tell(event.clone()).await;
+    let shown_path = network.paths.get(&path).map(|known| path_info(known.kind, known.transport));
+    if let Some(path) = shown_path.clone() {
+        faces.tell(ViewerEvent::Connected { id: wanted.id.to_string(), path }).await;
     }
     let wants = if args.view_only { Permissions::view_only() } else { Permissions::all() };
     let name = display_name(config.name.clone());
@@ -171,11 +160,9 @@ async fn open(args: &ConnectArgs, password: PasswordSource, faces: &Faces) -> Re
         }
     };
     store.pin_host(wanted.id, auth.peer)?;
-    let granted = ViewerEvent::Granted { permissions: auth.permissions };
-    greeting.push(granted.clone());
-    faces.tell(granted).await;
+    faces.tell(ViewerEvent::Granted { permissions: auth.permissions }).await;
     let path = network.best(host).unwrap_or(path);
-    Ok(Opened { auth, network, path, config, greeting, begun })
+    Ok(Opened { auth, network, path, shown_path, config, begun })
 }
 
 /// Starts the network and says what to look for.
@@ -184,10 +171,7 @@ async fn reach(args: &ConnectArgs, identity: &SigningKey, config: &Config, store
     let pinned = store.pinned_host(id)?;
     let (told, addresses, from_link) = match &args.target {
         Target::Id(_) => (None, Vec::new(), Vec::new()),
-        Target::At(_, address) => {
-            let (key, address) = address::split(address);
-            (key, vec![address], Vec::new())
-        }
+        Target::At(_, key, addresses) => (*key, addresses.clone(), Vec::new()),
         Target::Link(link) => (Some(link.key), Vec::new(), link.relays.clone()),
     };
     let key = told.or(pinned);

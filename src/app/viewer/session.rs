@@ -43,6 +43,8 @@ pub(super) struct Start {
     pub(super) auth: Authenticated,
     pub(super) network: Network,
     pub(super) path: PathId,
+    /// The path that the faces were told of.
+    pub(super) shown_path: Option<PathInfo>,
     pub(super) resume: Duration,
     pub(super) picture: Picture,
     pub(super) faces: Faces,
@@ -83,9 +85,8 @@ pub(super) struct Session {
 impl Session {
     /// Takes the first path and opens its lanes.
     pub(super) fn start(start: Start) -> Result<Self, Failure> {
-        let Start { auth, network, path, resume, picture, faces, actions, screenshot, begun } = start;
+        let Start { auth, network, path, shown_path, resume, picture, faces, actions, screenshot, begun } = start;
         let decode = Decode::start(picture.clone()).map_err(Failure::other)?;
-        let shown_path = network.paths.get(&path).map(|known| path_info(known.kind, known.transport));
         let mut session = Self {
             permissions: auth.permissions,
             auth: std::sync::Arc::new(auth),
