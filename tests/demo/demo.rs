@@ -4,7 +4,7 @@
 //! `rs connect` at the supporter's desk, and plays both people: they click and type on their displays, nothing else. Each step is
 //! told in plain words and checked; at the end there is a picture of both screens. Nothing is left running, however it ends.
 //!
-//! The supporter's window opens on your own display if you have an X display, else on a second private one.
+//! The supporter's window opens on your own display if it is an X display with room for it, else on a second private one.
 
 mod desks;
 #[path = "../support/mod.rs"]

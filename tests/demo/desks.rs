@@ -95,6 +95,12 @@ fn editor(display: &Display, home: &Home) -> Command {
     editor
 }
 
+/// Whether the window fits one pixel for one, with a window manager's frame around it.
+fn has_room(display: &Display) -> bool {
+    let (width, height) = display.size();
+    width > MACHINE.0 + 40 && height > MACHINE.1 + 80
+}
+
 fn paint(display: &Display, colour: &str) {
     let painted = display.command("xsetroot").args(["-solid", colour]).status();
     assert!(painted.is_ok_and(|status| status.success()), "{}", missing("xsetroot"));
@@ -110,7 +116,7 @@ pub(crate) struct Supporter {
 impl Supporter {
     /// Sits down.
     pub(crate) fn start() -> Self {
-        if let Some(display) = Display::of_this_person() {
+        if let Some(display) = Display::of_this_person().filter(has_room) {
             return Self { _manager: None, display };
         }
         let display = Display::start(SUPPORTER.0, SUPPORTER.1);
