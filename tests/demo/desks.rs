@@ -62,10 +62,11 @@ impl Machine {
         machine
     }
 
-    /// A place in the editor below the letter's last line.
+    /// A place in the editor right of and below all text: a click there leaves the cursor at the letter's end, even when the
+    /// window manager hands the click on only after the first keys.
     pub(crate) fn editor(&self) -> (i16, i16) {
         let (x, y, width, height) = self.display.geometry(self.editor).expect("a window that stays open");
-        (x + i16::try_from(width / 2).unwrap_or(0), y + i16::try_from(height * 2 / 3).unwrap_or(0))
+        (x + i16::try_from(width * 9 / 10).unwrap_or(0), y + i16::try_from(height * 2 / 3).unwrap_or(0))
     }
 
     /// A part of the screen that does not change by itself, and where it is.
