@@ -26,7 +26,7 @@ setup: (apt packages_build packages_desktop)
 build:
     cargo build
 
-# Show a whole session on two virtual screens, and leave its picture behind
+# Show a whole session, step by step, and leave its picture behind
 [group('start')]
 demo: setup
     cargo run --quiet --example demo
@@ -54,7 +54,7 @@ fmt:
 ci:
     .ci/run
 
-# All benchmarks
+# Measure the codec on made-up pictures; the other benchmarks say what they need
 [group('measure')]
 bench: setup
     cargo bench
@@ -63,12 +63,12 @@ bench: setup
 [group('measure')]
 bench-setup: (apt packages_bench)
 
-# Code one clip: raw frames of SIZE (such as 1280x720), BGRX, in FILE
+# Code one clip: FILE is raw BGRX frames of SIZE (such as 1280x720), packed by `zstd --long=27`
 [group('measure')]
 bench-clip FILE SIZE:
     cargo bench --bench clip -- {{ quote(FILE) }} {{ quote(SIZE) }}
 
-# The time from a change on the host's screen to the viewer's
+# Tell how to measure the time from a key press at the viewer to the changed pixel
 [group('measure')]
 bench-latency: setup
     cargo bench --bench latency
