@@ -54,24 +54,25 @@ fmt:
 ci:
     .ci/run
 
-# Measure the codec on made-up pictures; the other benchmarks say what they need
+# Every benchmark: the codec's stages, then a key's way to the pixel beside TigerVNC (installs TigerVNC)
 [group('measure')]
-bench: setup
-    cargo bench
+bench: setup bench-setup
+    cargo bench --bench codec
+    cargo bench --bench latency -- run
 
-# Install the programs that benchmarks compare with
+# Install what the benchmarks compare with: TigerVNC
 [group('measure')]
 bench-setup: (apt packages_bench)
 
-# Code one clip: FILE is raw BGRX frames of SIZE (such as 1280x720), packed by `zstd --long=27`
+# Code one clip (raw BGRX frames in zstd, SIZE such as 1280x800) and print one JSON line
 [group('measure')]
 bench-clip FILE SIZE:
-    cargo bench --bench clip -- {{ quote(FILE) }} {{ quote(SIZE) }}
+    cargo bench --quiet --bench clip -- {{ quote(FILE) }} {{ quote(SIZE) }}
 
-# Tell how to measure the time from a key press at the viewer to the changed pixel
+# Key to pixel, idle CPU and first picture of the SYSTEMS (floor, rs, tigervnc; all when none is named)
 [group('measure')]
-bench-latency: setup
-    cargo bench --bench latency
+bench-latency *SYSTEMS: setup
+    cargo bench --bench latency -- run {{ SYSTEMS }}
 
 # Install Debian packages, where they are missing
 [private]

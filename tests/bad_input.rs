@@ -87,7 +87,7 @@ fn what_is_no_id_no_address_and_no_link_is_a_usage_error() {
         "",
         "1234",
         "four-teen",
-        "9339-2522-7420-3124@nowhere",
+        "9339-2522-7420-3124@no where",
         "9339-2522-7420-3124@",
         "rs://",
         "rs://9339252274203124?k=AAAA",

@@ -5,7 +5,7 @@
 //! decided in the parts beside this file (relays, dials, presence, lookups, paths); here they are only connected to libp2p.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -96,6 +96,8 @@ struct Task {
     lookups: Lookups,
     paths: Paths,
     presence: Option<Presence>,
+    /// Where we are reachable, as it was told.
+    reserved: HashMap<PeerId, Multiaddr>,
 }
 
 impl Task {
@@ -115,6 +117,7 @@ impl Task {
             lookups: Lookups::default(),
             paths: Paths::default(),
             presence,
+            reserved: HashMap::new(),
         }
     }
 
@@ -300,10 +303,8 @@ impl Task {
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
                 tracing::debug!(?reason, "a listener closed");
                 addresses.into_iter().for_each(|address| self.on_not_listening(address));
-                let closed = self.presence.as_mut().and_then(|presence| presence.closed(listener_id, Instant::now()));
-                if let Some((relay, true)) = closed
-                    && let Some(address) = self.relay_address(relay)
-                {
+                let relay = self.presence.as_mut().and_then(|presence| presence.closed(listener_id, Instant::now()));
+                if let Some(address) = relay.and_then(|relay| self.reserved.remove(&relay)) {
                     self.tell(Event::ReservationLost(address));
                 }
             }
@@ -475,6 +476,7 @@ impl Task {
         if presence.stored(relay, &found.record.value)
             && let Some(address) = self.relay_address(relay)
         {
+            self.reserved.insert(relay, address.clone());
             self.tell(Event::Reserved(address));
         }
     }

@@ -136,14 +136,13 @@ impl Presence {
         }
     }
 
-    /// A listener closed. If it was a reservation's: whose, and whether we were reachable through it.
-    pub(super) fn closed(&mut self, listener: ListenerId, now: Instant) -> Option<(PeerId, bool)> {
+    /// A listener closed. If it was a reservation's: whose.
+    pub(super) fn closed(&mut self, listener: ListenerId, now: Instant) -> Option<PeerId> {
         let (relay, reservation) =
             self.reservations.iter_mut().find(|(_, reservation)| reservation.listener() == Some(listener))?;
-        let was_reserved = matches!(reservation.state, State::Reserved(_));
         reservation.state = State::Waiting(now + reservation.backoff.pause());
         self.publish_at = self.publish_at.map(|at| at.min(now + RETRY));
-        Some((*relay, was_reserved))
+        Some(*relay)
     }
 
     /// When [`Self::due`] has something next.

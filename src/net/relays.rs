@@ -216,7 +216,7 @@ impl Relays {
         relay.legs[leg].wait(now);
         (!relay.is_up() && relay.told == Told::Up).then(|| {
             relay.told = Told::Down;
-            Change::Down(place, "the connection to the relay broke; trying again".to_owned())
+            Change::Down(place, "the connection broke".to_owned())
         })
     }
 

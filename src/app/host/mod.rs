@@ -37,7 +37,7 @@ use crate::{
     protocol::{
         auth::{Authenticated, DenyReason, SessionId},
         id::HostId,
-        lane,
+        lane::{self, Lane},
         link::Link,
         message::EndReason,
         session::path::{PathId, PathKind},
@@ -116,7 +116,7 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
         addresses: BTreeSet::new(),
         reserved: BTreeSet::new(),
         reach: None,
-        ready: false,
+        told: None,
         paths: BTreeMap::new(),
         knocks: VecDeque::new(),
         sessions: BTreeMap::new(),
@@ -155,8 +155,8 @@ struct Host {
     addresses: BTreeSet<Multiaddr>,
     reserved: BTreeSet<Multiaddr>,
     reach: Option<Reach>,
-    /// Whether [`HostEvent::Ready`] was told.
-    ready: bool,
+    /// The addresses that [`HostEvent::Ready`] was last told with.
+    told: Option<BTreeSet<Multiaddr>>,
     paths: BTreeMap<PathId, (PathKind, Transport)>,
     /// Who waits for the user's word; the first one is being asked about.
     knocks: VecDeque<Knock>,
@@ -365,7 +365,7 @@ impl Host {
             Event::ReservationLost(relay) => return self.reserved.remove(&relay),
             Event::RelayUp { relay, key } => self.relays.learned(&relay, key, &self.store),
             Event::RelayDown { relay, reason } => {
-                let text = format!("the relay {} cannot be reached ({reason}); trying again", self.relays.name(&relay));
+                let text = format!("the relay {} is out of reach now ({reason}); trying again", self.relays.name(&relay));
                 self.warn(text).await;
             }
             Event::RelayChanged(relay) => {
@@ -386,7 +386,7 @@ impl Host {
         false
     }
 
-    async fn lane(&self, path: PathId, session: SessionId, lane: crate::protocol::session::Lane, open: OpenLane) {
+    async fn lane(&self, path: PathId, session: SessionId, lane: Lane, open: OpenLane) {
         let (Some(live), Some((kind, transport))) = (self.sessions.get(&session), self.paths.get(&path)) else { return };
         let command = session::Command::Lane { path, kind: *kind, transport: *transport, lane, open };
         let _ = live.commands.send(command).await;
@@ -394,17 +394,19 @@ impl Host {
 
     /// Tells how others reach this host, when that changed.
     async fn tell_ready(&mut self) {
-        if self.addresses.is_empty() && !self.ready {
+        if self.addresses.is_empty() && self.told.is_none() {
             return;
         }
-        self.ready = true;
-        self.tell(HostEvent::Ready {
-            id: self.id.to_string(),
-            password: self.secret.shown(),
-            link: self.link.to_string(),
-            listen: self.addresses.iter().map(ToString::to_string).collect(),
-        })
-        .await;
+        if self.told.as_ref() != Some(&self.addresses) {
+            self.told = Some(self.addresses.clone());
+            self.tell(HostEvent::Ready {
+                id: self.id.to_string(),
+                password: self.secret.shown(),
+                link: self.link.to_string(),
+                listen: self.addresses.iter().map(ToString::to_string).collect(),
+            })
+            .await;
+        }
         let reach = if !self.reserved.is_empty() {
             Reach::Relayed
         } else if self.lan {
@@ -438,7 +440,7 @@ async fn open_lane(
     path: PathId,
     mut stream: Stream,
     sessions: Vec<Arc<Authenticated>>,
-) -> Option<(PathId, SessionId, crate::protocol::session::Lane, OpenLane)> {
+) -> Option<(PathId, SessionId, Lane, OpenLane)> {
     let packet = packets::read(&mut stream, crate::protocol::auth::MAX_MESSAGE).await.ok()??;
     let (session, which) = lane::addressed(&packet).ok()?;
     let Some(auth) = sessions.into_iter().find(|auth| auth.session == session) else {
