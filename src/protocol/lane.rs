@@ -34,7 +34,7 @@ pub enum Lane {
     Video = 1,
 }
 
-/// The longest record, in bytes: a whole picture of the largest screen fits, barely compressed.
+/// The longest record, in bytes: a whole 4K picture that does not compress at all fits twice.
 pub const MAX_RECORD: usize = 64 << 20;
 
 const PATTERN: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";

@@ -24,7 +24,7 @@ pub fn plain(text: &str) -> String {
     text.chars().map(neutral).collect()
 }
 
-/// An event as one JSON line, without the line's end. Control characters are escaped, those beyond ASCII too, so that even
+/// An event as one JSON line, without the line's end. Control characters are escaped, those of Unicode too, so that even
 /// this is safe to look at.
 #[must_use]
 pub fn json<Event: Serialize>(event: &Event) -> String {
