@@ -26,7 +26,7 @@ setup: (apt packages_build packages_desktop)
 build:
     cargo build
 
-# Show a whole session on two virtual screens, and leave its picture behind
+# Show a whole session, step by step, and leave its picture behind
 [group('start')]
 demo: setup
     cargo run --quiet --example demo
@@ -54,24 +54,25 @@ fmt:
 ci:
     .ci/run
 
-# All benchmarks
+# Every benchmark: the codec's stages, then a key's way to the pixel beside TigerVNC (installs TigerVNC)
 [group('measure')]
-bench: setup
-    cargo bench
+bench: setup bench-setup
+    cargo bench --bench codec
+    cargo bench --bench latency -- run
 
-# Install the programs that benchmarks compare with
+# Install what the benchmarks compare with: TigerVNC
 [group('measure')]
 bench-setup: (apt packages_bench)
 
-# Code one clip: raw frames of SIZE (such as 1280x720), BGRX, in FILE
+# Code one clip (raw BGRX frames in zstd, SIZE such as 1280x800) and print one JSON line
 [group('measure')]
 bench-clip FILE SIZE:
-    cargo bench --bench clip -- {{ quote(FILE) }} {{ quote(SIZE) }}
+    cargo bench --quiet --bench clip -- {{ quote(FILE) }} {{ quote(SIZE) }}
 
-# The time from a change on the host's screen to the viewer's
+# Key to pixel, idle CPU and first picture of the SYSTEMS (floor, rs, tigervnc; all when none is named)
 [group('measure')]
-bench-latency: setup
-    cargo bench --bench latency
+bench-latency *SYSTEMS: setup
+    cargo bench --bench latency -- run {{ SYSTEMS }}
 
 # Install Debian packages, where they are missing
 [private]

@@ -1,4 +1,4 @@
-//! The network seam: commands in, events out, over bounded channels. [`node`] answers it with libp2p, `sim` in memory.
+//! The network seam: commands in, events out, over bounded channels. [`node`] answers it with libp2p.
 //!
 //! The rest of `rs` sees peers (Ed25519 public keys), paths (one per connection, direct or relayed) and streams on a path of its
 //! own choice. Everything above this seam encrypts and authenticates by itself: nothing here is trusted.
@@ -183,7 +183,7 @@ pub enum Event {
     },
 }
 
-/// A running node: [`node`]'s or `sim`'s. Clones talk to the same one; when all are dropped it stops.
+/// A running node. Clones talk to the same one; when all are dropped it stops.
 #[derive(Clone, Debug)]
 pub struct Node {
     commands: mpsc::Sender<Command>,

@@ -22,12 +22,19 @@ use rand::{CryptoRng, RngCore};
 use snow::{Builder, HandshakeState, StatelessTransportState};
 use zeroize::Zeroizing;
 
-use super::{
-    auth::{Authenticated, Role, SessionId, builder, read, write},
-    session::Lane,
-};
+use super::auth::{Authenticated, Role, SessionId, builder, read, write};
 
-/// The longest record, in bytes: a whole picture of the largest screen fits, barely compressed.
+/// A stream of records with its own rules of delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Lane {
+    /// Numbered, acknowledged, replayed.
+    Control = 0,
+    /// The picture.
+    Video = 1,
+}
+
+/// The longest record, in bytes: a whole 4K picture that does not compress at all fits twice.
 pub const MAX_RECORD: usize = 64 << 20;
 
 const PATTERN: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";

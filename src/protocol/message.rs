@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     input::{InputEvent, MAX_TEXT},
     permission::Permissions,
-    session::Role,
 };
 
 /// The longest chat line, in bytes of UTF-8.
@@ -17,6 +16,26 @@ pub const MAX_CHAT: usize = 4096;
 pub const MAX_CURSOR: u16 = 256;
 /// The longest reason or name, in bytes of UTF-8.
 pub const MAX_LABEL: usize = 128;
+
+/// Which side this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Shares its screen; follows the viewer's nominations.
+    Host,
+    /// Sees it; nominates paths.
+    Viewer,
+}
+
+impl Role {
+    /// The other side's.
+    #[must_use]
+    pub fn peer(self) -> Self {
+        match self {
+            Self::Host => Self::Viewer,
+            Self::Viewer => Self::Host,
+        }
+    }
+}
 
 /// Who drives the host's pointer and keyboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -27,7 +27,7 @@ pub enum HostEvent {
     },
     /// How others reach this machine changed.
     Reachable {
-        /// `lan`, `direct`, `relayed` or `none`.
+        /// `lan`, `direct` or `relayed`.
         kind: Reach,
     },
     /// Somebody proved the password (or came without one, where none is asked) and wants in.

@@ -6,7 +6,7 @@
 //! | `accept`, `deny` | answers the one who asks |
 //! | `chat TEXT` | says something |
 //! | `allow LIST`, `revoke LIST` | gives and takes `view`, `mouse`, `keyboard`; `control` stands for the last two |
-//! | `rotate` | makes a new one-time password |
+//! | `rotate` | makes a new password of the same kind |
 //! | `end` | ends the session |
 //! | `quit` | ends everything |
 //!

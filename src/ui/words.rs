@@ -24,7 +24,7 @@ pub fn plain(text: &str) -> String {
     text.chars().map(neutral).collect()
 }
 
-/// An event as one JSON line, without the line's end. Control characters are escaped, those beyond ASCII too, so that even
+/// An event as one JSON line, without the line's end. Control characters are escaped, those of Unicode too, so that even
 /// this is safe to look at.
 #[must_use]
 pub fn json<Event: Serialize>(event: &Event) -> String {
@@ -81,6 +81,20 @@ pub fn reach(reach: Reach) -> &'static str {
     }
 }
 
+/// `ID@HOST:PORT`, for somebody who must dial this machine itself; `listen` are its multiaddrs. The first one that leads out of it.
+#[must_use]
+pub fn at_address(id: &str, listen: &[String]) -> Option<String> {
+    let plain = |address: &String| {
+        let mut parts = address.split('/').skip(1);
+        match (parts.next()?, parts.next()?, parts.next()?, parts.next()?) {
+            ("ip4", ip, "udp" | "tcp", port) => Some((ip.starts_with("127."), format!("{id}@{ip}:{port}"))),
+            ("ip6", ip, "udp" | "tcp", port) => Some((ip == "::1" || ip.starts_with("fe80"), format!("{id}@[{ip}]:{port}"))),
+            _ => None,
+        }
+    };
+    listen.iter().filter_map(plain).min_by_key(|(stays_here, _)| *stays_here).map(|(_, text)| text)
+}
+
 /// `Anna (key 1a2b3c4d, here for the first time)`.
 #[must_use]
 pub fn viewer(viewer: &Viewer) -> String {
@@ -110,10 +124,11 @@ fn may(permissions: Permissions) -> String {
 #[must_use]
 pub fn host(event: &HostEvent) -> String {
     match event {
-        HostEvent::Ready { id, password, link, .. } => match password {
-            Some(password) => format!("Ready. Tell the helper your ID {id} and the password {password} (link: {link})"),
-            None => format!("Ready. Tell the helper your ID {id} (link: {link})"),
-        },
+        HostEvent::Ready { id, password, link, listen } => {
+            let password = password.as_ref().map(|password| format!(" and the password {password}")).unwrap_or_default();
+            let address = at_address(id, listen).map(|address| format!("; by address: {address}")).unwrap_or_default();
+            format!("Ready. Tell the helper your ID {id}{password} (link: {link}{address})")
+        }
         HostEvent::Reachable { kind } => format!("Others reach this machine {}.", reach(*kind)),
         HostEvent::Request { viewer: who, wants, .. } => format!("{} asks for: {wants}. Type accept or deny.", viewer(who)),
         HostEvent::SessionStarted { viewer: who, permissions, .. } => {
@@ -169,4 +184,17 @@ fn stats(figures: &Stats) -> String {
         ms(rtt_ms),
         ms(first_picture_ms),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_to_read_out_leads_out_of_the_machine() {
+        let listen = ["/ip4/127.0.0.1/tcp/1/p2p/12D3", "/ip6/2001:db8::7/udp/2/quic-v1", "/ip4/192.0.2.7/tcp/3"].map(String::from);
+        assert_eq!(at_address("ID", &listen).as_deref(), Some("ID@[2001:db8::7]:2"));
+        assert_eq!(at_address("ID", &listen[..1]).as_deref(), Some("ID@127.0.0.1:1"));
+        assert_eq!(at_address("ID", &["/unix/x".to_owned()]), None);
+    }
 }

@@ -37,7 +37,7 @@ use crate::{
     protocol::{
         auth::{Authenticated, DenyReason, SessionId},
         id::HostId,
-        lane,
+        lane::{self, Lane},
         link::Link,
         message::EndReason,
         session::path::{PathId, PathKind},
@@ -386,7 +386,7 @@ impl Host {
         false
     }
 
-    async fn lane(&self, path: PathId, session: SessionId, lane: crate::protocol::session::Lane, open: OpenLane) {
+    async fn lane(&self, path: PathId, session: SessionId, lane: Lane, open: OpenLane) {
         let (Some(live), Some((kind, transport))) = (self.sessions.get(&session), self.paths.get(&path)) else { return };
         let command = session::Command::Lane { path, kind: *kind, transport: *transport, lane, open };
         let _ = live.commands.send(command).await;
@@ -440,7 +440,7 @@ async fn open_lane(
     path: PathId,
     mut stream: Stream,
     sessions: Vec<Arc<Authenticated>>,
-) -> Option<(PathId, SessionId, crate::protocol::session::Lane, OpenLane)> {
+) -> Option<(PathId, SessionId, Lane, OpenLane)> {
     let packet = packets::read(&mut stream, crate::protocol::auth::MAX_MESSAGE).await.ok()??;
     let (session, which) = lane::addressed(&packet).ok()?;
     let Some(auth) = sessions.into_iter().find(|auth| auth.session == session) else {

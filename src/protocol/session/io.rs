@@ -4,36 +4,7 @@ use std::time::Instant;
 
 use super::path::{PathId, PathKind};
 use crate::protocol::message::{EndReason, Message};
-
-/// Which side this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Shares its screen; follows the viewer's nominations.
-    Host,
-    /// Sees it; nominates paths.
-    Viewer,
-}
-
-impl Role {
-    /// The other side's.
-    #[must_use]
-    pub fn peer(self) -> Self {
-        match self {
-            Self::Host => Self::Viewer,
-            Self::Viewer => Self::Host,
-        }
-    }
-}
-
-/// A stream of records with its own rules of delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Lane {
-    /// Numbered, acknowledged, replayed.
-    Control = 0,
-    /// The picture.
-    Video = 1,
-}
+pub use crate::protocol::{lane::Lane, message::Role};
 
 /// What happens to a session.
 #[derive(Debug)]

@@ -38,6 +38,8 @@ pub(super) struct Model {
     pub(super) id: String,
     pub(super) password: Option<String>,
     pub(super) link: String,
+    /// `ID@HOST:PORT`.
+    pub(super) address: Option<String>,
     pub(super) reach: Option<Reach>,
     pub(super) request: Option<Request>,
     pub(super) session: Option<Session>,
@@ -71,7 +73,10 @@ impl Model {
     /// Follows what happens.
     pub(super) fn follow(&mut self, event: HostEvent) {
         match event {
-            HostEvent::Ready { id, password, link, .. } => (self.id, self.password, self.link) = (id, password, link),
+            HostEvent::Ready { id, password, link, listen } => {
+                self.address = words::at_address(&id, &listen);
+                (self.id, self.password, self.link) = (id, password, link);
+            }
             HostEvent::Reachable { kind } => self.reach = Some(kind),
             HostEvent::PasswordRotated { password } => self.password = Some(password),
             HostEvent::Request { viewer, wants, .. } => {

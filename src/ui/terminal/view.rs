@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     protocol::message::Holder,
-    ui::{qr, words},
+    ui::{event::Reach, qr, words},
 };
 
 /// Draws everything.
@@ -58,6 +58,9 @@ fn waits(model: &Model, area: Rect, frame: &mut Frame<'_>) {
     }
     if let Some(reach) = model.reach {
         text.push_line(Line::from(format!("Others reach this machine {}.", words::reach(reach))).dim());
+    }
+    if let Some(address) = model.address.as_ref().filter(|_| model.reach != Some(Reach::Relayed)) {
+        text.push_line(Line::from(words::plain(address)).dim());
     }
     if !model.link.is_empty() {
         text.push_line(Line::from(words::plain(&model.link)).dim());
