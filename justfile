@@ -29,6 +29,7 @@ build:
 # Show a whole session, step by step, and leave its picture behind
 [group('start')]
 demo: setup
+    cargo build --bin rs --example demo
     cargo run --quiet --example demo
 
 # Everything that must hold before a change is shared; the tests' summary comes last

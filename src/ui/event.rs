@@ -145,8 +145,12 @@ pub enum HostAction {
     Deny,
     /// Say something.
     Chat(String),
-    /// Give a permission, or `control` back to the viewer.
+    /// Give permissions, and control where they are for driving.
     Allow(Vec<Permission>),
+    /// Let the viewer drive (again): with what it may already, else with mouse and keyboard.
+    GiveControl,
+    /// Drive oneself, as a moved mouse does. The viewer keeps its permissions for later.
+    TakeControl,
     /// Take a permission away.
     Revoke(Vec<Permission>),
     /// A new one-time password.

@@ -6,6 +6,7 @@
 //! | `accept`, `deny` | answers the one who asks |
 //! | `chat TEXT` | says something |
 //! | `allow LIST`, `revoke LIST` | gives and takes `view`, `mouse`, `keyboard`; `control` stands for the last two |
+//! | `allow control` | lets the viewer drive (again), with what it may already or else with mouse and keyboard |
 //! | `rotate` | makes a new password of the same kind |
 //! | `end` | ends the session |
 //! | `quit` | ends everything |
@@ -57,6 +58,7 @@ pub fn host_line(line: &str) -> Result<Vec<HostAction>, String> {
         "end" => alone(HostAction::End),
         "quit" => alone(HostAction::Quit),
         "chat" => Ok(pieces(rest, MAX_CHAT).into_iter().map(HostAction::Chat).collect()),
+        "allow" if rest.eq_ignore_ascii_case("control") => Ok(vec![HostAction::GiveControl]),
         "allow" => Ok(vec![HostAction::Allow(permissions(rest)?)]),
         "revoke" => Ok(vec![HostAction::Revoke(permissions(rest)?)]),
         other => Err(format!("\"{}\" is not a command; {HOST_LINES}", words::plain(other))),
@@ -172,7 +174,7 @@ mod tests {
         assert_eq!(one("end"), HostAction::End);
         assert_eq!(one("quit"), HostAction::Quit);
         assert_eq!(one("chat hello  there"), HostAction::Chat("hello  there".to_owned()));
-        assert_eq!(one("allow control"), HostAction::Allow(vec![Permission::Mouse, Permission::Keyboard]));
+        assert_eq!(one("allow control"), HostAction::GiveControl);
         assert_eq!(one("allow mouse"), HostAction::Allow(vec![Permission::Mouse]));
         assert_eq!(one("revoke view,keyboard"), HostAction::Revoke(vec![Permission::View, Permission::Keyboard]));
         assert_eq!(host_line("").expect("nothing"), []);

@@ -249,6 +249,8 @@ impl Host {
             HostAction::Deny => self.answer(false),
             HostAction::Chat(text) => self.command(|| session::Command::Chat(text.clone())).await,
             HostAction::Allow(permissions) => self.command(|| session::Command::Allow(permissions.clone())).await,
+            HostAction::TakeControl => self.command(|| session::Command::TakeControl).await,
+            HostAction::GiveControl => self.command(|| session::Command::GiveControl).await,
             HostAction::Revoke(permissions) => self.command(|| session::Command::Revoke(permissions.clone())).await,
             HostAction::End => self.command(|| session::Command::End(EndReason::HostEnded)).await,
             HostAction::Rotate => {

@@ -33,6 +33,8 @@ use crate::{
     ui::event::{HostEvent, Side, Viewer},
 };
 
+/// The keys that give control away are let go within this time.
+const GIVING: Duration = Duration::from_millis(300);
 /// How long an admitted viewer may take to open its lanes.
 const FIRST_LANES: Duration = Duration::from_secs(20);
 
@@ -46,6 +48,10 @@ pub(super) enum Command {
     Chat(String),
     /// The user gives permissions; what was granted already gives control back.
     Allow(Vec<Permission>),
+    /// The user lets the viewer drive (again).
+    GiveControl,
+    /// The user drives.
+    TakeControl,
     /// The user takes permissions away.
     Revoke(Vec<Permission>),
     /// The session is over.
@@ -80,7 +86,7 @@ pub(super) async fn run(start: Start) {
                 }
                 Command::End(_) => return None,
                 Command::PathDown(path) => lanes.forget(path),
-                Command::Chat(_) | Command::Allow(_) | Command::Revoke(_) => {}
+                Command::Chat(_) | Command::Allow(_) | Command::GiveControl | Command::TakeControl | Command::Revoke(_) => {}
             }
         }
     });
@@ -106,6 +112,7 @@ pub(super) async fn run(start: Start) {
         inject: None,
         takeover: None,
         nudged,
+        given: None,
         pointed: None,
         transports: BTreeMap::new(),
         begun: Instant::now(),
@@ -170,6 +177,8 @@ struct HostSession {
     inject: Option<Inject>,
     takeover: Option<Takeover>,
     nudged: mpsc::Sender<Nudge>,
+    /// When the person gave control away.
+    given: Option<Instant>,
     /// Where the viewer's last motion put the pointer.
     pointed: Option<(u16, u16)>,
     transports: BTreeMap<PathId, Transport>,
@@ -271,7 +280,13 @@ impl HostSession {
                 }
                 self.tell(HostEvent::Chat { session: self.name.clone(), from: Side::Host, text });
             }
-            Command::Allow(permissions) => self.allow(permissions),
+            Command::Allow(permissions) => self.allow(&permissions),
+            Command::TakeControl => {
+                self.given = None;
+                self.take_control();
+            }
+            Command::GiveControl if self.permissions.may_control() => self.give_control(),
+            Command::GiveControl => self.allow(&[Permission::Mouse, Permission::Keyboard]),
             Command::Revoke(permissions) => {
                 permissions.iter().for_each(|permission| self.permissions.remove(*permission));
                 // Whoever may not see must not act blindly.
@@ -289,17 +304,22 @@ impl HostSession {
         }
     }
 
-    fn allow(&mut self, permissions: Vec<Permission>) {
+    fn allow(&mut self, permissions: &[Permission]) {
         permissions.iter().for_each(|permission| self.permissions.insert(*permission));
         if self.permissions.may_control() {
             self.permissions.insert(Permission::View);
         }
         self.changed_permissions();
         if permissions.iter().any(|permission| *permission != Permission::View) {
-            self.open_hands();
-            if self.inject.is_some() {
-                self.set_holder(Holder::Remote);
-            }
+            self.give_control();
+        }
+    }
+
+    fn give_control(&mut self) {
+        self.open_hands();
+        if self.inject.is_some() {
+            self.given = Some(Instant::now());
+            self.set_holder(Holder::Remote);
         }
     }
 
@@ -320,9 +340,10 @@ impl HostSession {
         }
     }
 
-    /// The person moved the mouse.
+    /// The person moved the mouse. Not counted are the keys with which they gave control away.
     fn take_control(&mut self) {
-        if self.holder == Holder::Remote {
+        let just_given = self.given.is_some_and(|given| given.elapsed() < GIVING);
+        if self.holder == Holder::Remote && !just_given {
             self.halt();
             self.set_holder(Holder::Local);
         }

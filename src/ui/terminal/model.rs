@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use crate::{
     protocol::{
         message::{Holder, MAX_CHAT},
-        permission::{Permission, Permissions},
+        permission::Permissions,
     },
     ui::{
         event::{HostAction, HostEvent, Reach, Side, Viewer},
@@ -158,11 +158,10 @@ impl Model {
     }
 
     fn in_session(&mut self, code: KeyCode, control: bool) {
-        let driving = vec![Permission::Mouse, Permission::Keyboard];
         match (code, control) {
             (KeyCode::Char('e'), true) => self.actions.push_back(HostAction::End),
-            (KeyCode::Char('g'), true) => self.actions.push_back(HostAction::Allow(driving)),
-            (KeyCode::Char('t'), true) => self.actions.push_back(HostAction::Revoke(driving)),
+            (KeyCode::Char('g'), true) => self.actions.push_back(HostAction::GiveControl),
+            (KeyCode::Char('t'), true) => self.actions.push_back(HostAction::TakeControl),
             (KeyCode::Char('u'), true) => self.entry.clear(),
             (KeyCode::Char(letter), false) if self.entry.len() + letter.len_utf8() <= MAX_CHAT => self.entry.push(letter),
             (KeyCode::Backspace, _) => drop(self.entry.pop()),

@@ -142,9 +142,8 @@ Enter says what you typed   Ctrl+E end   Ctrl+T take control   Ctrl+G give con";
     let shown = screen(&model, 78, 11);
     assert_eq!(shown, expected, "\n{shown}");
     assert_eq!(press(&mut model, KeyCode::Enter, KeyModifiers::NONE), [HostAction::Chat("q?".to_owned())]);
-    let driving = vec![Permission::Mouse, Permission::Keyboard];
-    assert_eq!(control(&mut model, 'g'), [HostAction::Allow(driving.clone())]);
-    assert_eq!(control(&mut model, 't'), [HostAction::Revoke(driving)]);
+    assert_eq!(control(&mut model, 'g'), [HostAction::GiveControl]);
+    assert_eq!(control(&mut model, 't'), [HostAction::TakeControl]);
     assert_eq!(control(&mut model, 'e'), [HostAction::End]);
 }
 
