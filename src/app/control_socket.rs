@@ -24,6 +24,9 @@ const AT_ONCE: usize = 16;
 /// How long either side may take: a new password costs one Argon2id.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long to wait after the system could not accept one.
+const REST: Duration = Duration::from_millis(200);
+
 /// What the host is asked to do.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
@@ -58,7 +61,16 @@ pub(super) fn serve(path: &Path, requests: mpsc::Sender<Asked>) -> io::Result<()
     let places = Arc::new(Semaphore::new(AT_ONCE));
     tokio::spawn(async move {
         // One that says nothing must not keep the next one waiting.
-        while let (Ok(place), Ok(stream)) = (Arc::clone(&places).acquire_owned().await, listener.accept().await) {
+        while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+            let stream = match listener.accept().await {
+                Ok(stream) => stream,
+                Err(error) => {
+                    // Such as too many open files; it passes, and then there must be somebody to talk to.
+                    tracing::warn!(%error, "the local socket refused a request");
+                    tokio::time::sleep(REST).await;
+                    continue;
+                }
+            };
             let requests = requests.clone();
             tokio::spawn(async move {
                 let _ = timeout(PATIENCE, answer(stream, &requests)).await;

@@ -10,7 +10,10 @@ use std::{
 };
 
 use futures::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+};
 
 use super::packets;
 use crate::{
@@ -31,6 +34,8 @@ const WRITE_QUEUE: usize = 2048;
 const READ_QUEUE: usize = 64;
 /// How long an ended session may take to tell its peer.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long the network may take to send what it was given.
+const FLIGHT: Duration = Duration::from_millis(100);
 
 /// An open lane on its way to [`Driver::attach`].
 pub(super) struct OpenLane {
@@ -52,13 +57,24 @@ pub(super) struct Driver {
 /// The writers and readers of a path.
 struct Link {
     writers: [mpsc::Sender<Vec<u8>>; 2],
-    tasks: Vec<JoinHandle<()>>,
+    readers: Vec<AbortHandle>,
+    writing: JoinSet<()>,
+}
+
+impl Link {
+    /// Waits until all that was queued is with the network.
+    async fn written_out(mut self) {
+        let (closed, _) = mpsc::channel(1);
+        self.writers = [closed.clone(), closed];
+        while self.writing.join_next().await.is_some() {}
+    }
 }
 
 impl Drop for Link {
     /// Readers stop at once; writers end by themselves when their queue is closed and written out.
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.readers.iter().for_each(AbortHandle::abort);
+        self.writing.detach_all();
     }
 }
 
@@ -79,15 +95,15 @@ impl Driver {
 
     /// Starts to use a path.
     pub(super) fn attach(&mut self, path: PathId, kind: PathKind, control: OpenLane, video: OpenLane) {
-        let mut tasks = Vec::new();
+        let (mut readers, mut writing) = (Vec::new(), JoinSet::new());
         let writers = [(Lane::Control, control), (Lane::Video, video)].map(|(lane, open)| {
             let (queue, records) = mpsc::channel(WRITE_QUEUE);
             let (reader, writer) = open.stream.split();
-            tasks.push(tokio::spawn(read(reader, open.opener, path, lane, self.inbound_sender.clone())));
-            tokio::spawn(write(writer, open.sealer, path, records, self.inbound_sender.clone()));
+            readers.push(tokio::spawn(read(reader, open.opener, path, lane, self.inbound_sender.clone())).abort_handle());
+            writing.spawn(write(writer, open.sealer, path, records, self.inbound_sender.clone()));
             queue
         });
-        self.links.insert(path, Link { writers, tasks });
+        self.links.insert(path, Link { writers, readers, writing });
         self.input(Input::PathUp(path, kind));
     }
 
@@ -148,14 +164,19 @@ impl Driver {
         }
     }
 
-    /// After the end: gives the peer a moment to hear of it.
-    pub(super) async fn linger(mut self) {
-        let _ = tokio::time::timeout(LINGER, async {
+    /// After the end: gives the peer a moment to hear of it, and what was written a moment to leave the machine.
+    pub(super) async fn linger(&mut self) {
+        let drained = async {
             while self.is_attached() && !self.session.is_drained() {
                 self.step().await;
             }
-        })
-        .await;
+            for link in std::mem::take(&mut self.links).into_values() {
+                link.written_out().await;
+            }
+        };
+        if tokio::time::timeout(LINGER, drained).await.is_ok() {
+            tokio::time::sleep(FLIGHT).await;
+        }
     }
 
     /// Waits for one thing from outside and handles it.

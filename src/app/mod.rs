@@ -14,6 +14,7 @@ pub mod viewer;
 
 mod control_socket;
 mod driver;
+mod outlet;
 mod packets;
 mod relays;
 

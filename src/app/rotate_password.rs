@@ -39,7 +39,7 @@ pub async fn run(args: RotateArgs) -> Result<(), Failure> {
         None if args.permanent => {
             // Nobody runs: hold the host's place while the record changes.
             let _lock = store.lock_host()?;
-            new_permanent(&store, own.as_ref().map(|own| own.as_str()))?.show().to_owned()
+            new_permanent(&store, own.as_ref().map(|own| own.as_str()))?.0.show().to_owned()
         }
         None => {
             return Err(Failure::other(
@@ -51,18 +51,18 @@ pub async fn run(args: RotateArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes and stores a permanent password: the user's own or a random one.
+/// Makes and stores a permanent password: the user's own or a random one. It, and what checks it.
 ///
 /// # Errors
 /// The own one is too short, or it cannot be stored.
-pub(super) fn new_permanent(store: &Store, own: Option<&str>) -> Result<Password, Failure> {
+pub(super) fn new_permanent(store: &Store, own: Option<&str>) -> Result<(Password, Verifier), Failure> {
     let password = match own {
         Some(own) => Password::own(own).map_err(Failure::other)?,
         None => Password::permanent(&mut OsRng),
     };
     let verifier = Verifier::new(&password, &peer_key(&store.identity()?), &mut OsRng);
     store.save_password_record(&verifier.to_bytes())?;
-    Ok(password)
+    Ok((password, verifier))
 }
 
 /// From `RS_PASSWORD` or a prompt; nothing typed means a random one.

@@ -12,7 +12,7 @@ use ed25519_dalek::SigningKey;
 use futures::io::AsyncReadExt;
 use rand::rngs::OsRng;
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     time::timeout,
 };
 
@@ -23,7 +23,7 @@ use crate::{
         auth::{self, Authenticated, DenyReason, Gate, Responder, ResponderStep},
         id::{HostId, PeerKey},
         password::Verifier,
-        permission::Permissions,
+        permission::{Permission, Permissions},
         session::path::PathId,
         throttle::Throttle,
     },
@@ -33,6 +33,8 @@ use crate::{
 
 /// Handshakes under way at the same time, the ones that wait for the user included.
 const HALF_OPEN: usize = 16;
+/// Of these at most so many of one peer: a single stranger cannot take all places.
+const HALF_OPEN_EACH: usize = 2;
 /// How long the peer may take for its next message; leaves room for Argon2id on a slow machine.
 const STEP: Duration = Duration::from_secs(15);
 /// How long the user may think.
@@ -48,6 +50,8 @@ pub(super) struct Knock {
     pub(super) viewer: Viewer,
     /// What they ask for, cut down to what this host offers.
     pub(super) wants: Permissions,
+    /// The number of the password that they proved.
+    pub(super) epoch: u64,
     /// The user's answer: what they may do, or why not.
     pub(super) answer: oneshot::Sender<Result<Permissions, DenyReason>>,
 }
@@ -77,7 +81,8 @@ pub(super) struct Door {
     store: Store,
     offered: Permissions,
     lock: Mutex<Lock>,
-    half_open: Arc<Semaphore>,
+    /// Whose handshakes are under way.
+    half_open: Mutex<Vec<PeerKey>>,
     events: mpsc::Sender<DoorEvent>,
 }
 
@@ -97,7 +102,7 @@ impl Door {
         events: mpsc::Sender<DoorEvent>,
     ) -> Self {
         let lock = Lock { throttle: Throttle::new(Instant::now()), verifier: None, epoch: 0 };
-        Self { identity, id, store, offered, lock: Mutex::new(lock), half_open: Arc::new(Semaphore::new(HALF_OPEN)), events }
+        Self { identity, id, store, offered, lock: Mutex::new(lock), half_open: Mutex::default(), events }
     }
 
     /// From now on only this password opens. Returns its number: sessions with a smaller one came in with an older password.
@@ -108,18 +113,16 @@ impl Door {
         lock.epoch
     }
 
-    /// Runs a handshake in the background; nothing comes of it when too many are under way.
-    pub(super) fn answer(self: &Arc<Self>, path: PathId, stream: Stream) {
-        let Ok(place) = Arc::clone(&self.half_open).try_acquire_owned() else {
+    /// Runs a handshake in the background; nothing comes of it when too many are under way. `from`: whose connection it is.
+    pub(super) fn answer(self: &Arc<Self>, path: PathId, from: PeerKey, stream: Stream) {
+        let Some(place) = Place::take(self, from) else {
             tracing::info!("too many handshakes under way; one more is turned away");
             return;
         };
-        let door = Arc::clone(self);
         tokio::spawn(async move {
-            if let Err(reason) = door.handshake(stream).await {
+            if let Err(reason) = place.door.handshake(stream).await {
                 tracing::info!(?path, reason, "a handshake ended");
             }
-            drop(place);
         });
     }
 
@@ -215,7 +218,11 @@ impl Door {
         let waiting = responder.waiting().map_err(|_| "out of turn")?;
         send(&mut stream, &waiting).await?;
         let session = session_name();
-        let answer = self.decision(&mut stream, session.clone(), viewer.clone(), wants.intersection(self.offered)).await?;
+        let wants = offer(wants, self.offered);
+        let (answer, decision) = oneshot::channel();
+        let knock = Knock { session: session.clone(), viewer: viewer.clone(), wants, epoch, answer };
+        self.events.send(DoorEvent::Knock(knock)).await.map_err(|_| "the host stopped")?;
+        let answer = decide(&mut stream, decision).await?;
         // Whoever proved the old password must not come in with it any more.
         let answer = if self.lock().epoch == epoch { answer } else { Err(DenyReason::PasswordRotated) };
         let permissions = match answer {
@@ -238,30 +245,35 @@ impl Door {
         Ok(())
     }
 
-    /// The user's decision; a viewer that leaves meanwhile withdraws the question.
-    async fn decision(
-        &self,
-        stream: &mut Stream,
-        session: String,
-        viewer: Viewer,
-        wants: Permissions,
-    ) -> Result<Result<Permissions, DenyReason>, &'static str> {
-        let (answer, decision) = oneshot::channel();
-        let knock = Knock { session, viewer, wants, answer };
-        self.events.send(DoorEvent::Knock(knock)).await.map_err(|_| "the host stopped")?;
-        let mut nothing = [0; 1];
-        tokio::select! {
-            decision = timeout(CONSENT, decision) => match decision {
-                Ok(Ok(decision)) => Ok(decision),
-                Ok(Err(_)) => Err("the host stopped"),
-                Err(_) => Ok(Err(DenyReason::Timeout)),
-            },
-            _ = stream.read(&mut nothing) => Err("the viewer left before the answer"),
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Lock> {
         self.lock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place among the handshakes under way; free again when dropped.
+struct Place {
+    door: Arc<Door>,
+    peer: PeerKey,
+}
+
+impl Place {
+    fn take(door: &Arc<Door>, peer: PeerKey) -> Option<Self> {
+        let mut taken = door.half_open.lock().unwrap_or_else(PoisonError::into_inner);
+        let theirs = taken.iter().filter(|other| **other == peer).count();
+        if taken.len() >= HALF_OPEN || theirs >= HALF_OPEN_EACH {
+            return None;
+        }
+        taken.push(peer);
+        Some(Self { door: Arc::clone(door), peer })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.door.half_open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = taken.iter().position(|peer| *peer == self.peer) {
+            taken.swap_remove(index);
+        }
     }
 }
 
@@ -269,6 +281,28 @@ enum Opened {
     Shut,
     AskOnly(u64),
     Password(u64),
+}
+
+/// The user's decision; a viewer that leaves meanwhile withdraws the question.
+async fn decide(
+    stream: &mut Stream,
+    decision: oneshot::Receiver<Result<Permissions, DenyReason>>,
+) -> Result<Result<Permissions, DenyReason>, &'static str> {
+    let mut nothing = [0; 1];
+    tokio::select! {
+        decision = timeout(CONSENT, decision) => match decision {
+            Ok(Ok(decision)) => Ok(decision),
+            Ok(Err(_)) => Err("the host stopped"),
+            Err(_) => Ok(Err(DenyReason::Timeout)),
+        },
+        _ = stream.read(&mut nothing) => Err("the viewer left before the answer"),
+    }
+}
+
+/// What of it the user is asked for. Who does not ask to see does not get to act blindly either.
+fn offer(wants: Permissions, offered: Permissions) -> Permissions {
+    let both = wants.intersection(offered);
+    if both.contains(Permission::View) { both } else { Permissions::NONE }
 }
 
 /// A session's name for people and scripts.

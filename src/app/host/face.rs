@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use tokio::task::JoinHandle;
+use tokio::{runtime::Handle, task::JoinHandle};
 
 use crate::{
     app::Failure,
@@ -35,13 +35,14 @@ impl Face {
         }
     }
 
-    /// Shows it until the seat's events end.
+    /// Shows it until the seat's events end. On a thread of its own: a terminal that takes nothing must not hold up a session.
     pub(super) fn run(self, seat: HostSeat) -> JoinHandle<()> {
-        tokio::spawn(async move {
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || {
             let shown = match self {
-                Self::Terminal => terminal::run_host(seat).await,
+                Self::Terminal => runtime.block_on(terminal::run_host(seat)),
                 Self::Lines { json } => {
-                    lines::run_host(seat, json).await;
+                    runtime.block_on(lines::run_host(seat, json));
                     Ok(())
                 }
             };

@@ -5,6 +5,7 @@
 
 mod door;
 mod face;
+mod lanes;
 mod password;
 mod session;
 
@@ -14,30 +15,32 @@ use std::{
     time::Duration,
 };
 
-use futures::io::AsyncWriteExt;
 use libp2p::Multiaddr;
-use rand::rngs::OsRng;
-use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, Id, JoinError, JoinSet},
+    time::{Instant, timeout},
+};
 
 use self::{
     door::{Admitted, Door, DoorEvent, Knock},
+    lanes::{Lanes, Opened},
     password::Secret,
 };
 use super::{
     Failure, control_socket,
     control_socket::{Asked, Reply, Request},
     display_name,
-    driver::OpenLane,
-    packets, peer_key, relays,
+    outlet::Outlet,
+    peer_key, relays,
 };
 use crate::{
     cli::{ExitCode, HostArgs, PasswordKind},
     desktop::capture::{Capture, Options},
-    net::{self, Event, Node, Purpose, Stream, Transport},
+    net::{self, Event, Node, Purpose, Transport},
     protocol::{
         auth::{Authenticated, DenyReason, SessionId},
         id::HostId,
-        lane::{self, Lane},
         link::Link,
         message::EndReason,
         session::path::{PathId, PathKind},
@@ -51,8 +54,8 @@ use crate::{
 
 /// How long things that come one by one may go on coming before they are told together.
 pub(super) const SETTLE: Duration = Duration::from_millis(100);
-/// How long the peer may take to open a lane it began.
-const LANE: Duration = Duration::from_secs(10);
+/// How long a session may take to take what it is told; then it is stuck and ended from outside.
+const REACTION: Duration = Duration::from_secs(1);
 /// How long sessions may take to tell their viewers that the host quits.
 const CLOSING: Duration = Duration::from_secs(5);
 /// How many sessions may run at once where nobody is asked (`--yes`).
@@ -112,7 +115,8 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
         store,
         relays,
         node,
-        face: events,
+        face: events.clone(),
+        outlet: Outlet::new(events),
         addresses: BTreeSet::new(),
         reserved: BTreeSet::new(),
         reach: None,
@@ -151,7 +155,9 @@ struct Host {
     store: Store,
     relays: relays::Relays,
     node: Node,
+    /// For the sessions.
     face: mpsc::Sender<HostEvent>,
+    outlet: Outlet<HostEvent>,
     addresses: BTreeSet<Multiaddr>,
     reserved: BTreeSet<Multiaddr>,
     reach: Option<Reach>,
@@ -161,13 +167,17 @@ struct Host {
     /// Who waits for the user's word; the first one is being asked about.
     knocks: VecDeque<Knock>,
     sessions: BTreeMap<SessionId, Live>,
-    /// The sessions' tasks; each gives its session when it is over.
-    running: JoinSet<SessionId>,
+    /// The sessions' tasks.
+    running: JoinSet<()>,
 }
 
 /// A running session, as the loop sees it.
 struct Live {
+    name: String,
+    viewer: String,
     auth: Arc<Authenticated>,
+    task: AbortHandle,
+    begun: Instant,
     /// The number of the password that let it in.
     epoch: u64,
     commands: mpsc::Sender<session::Command>,
@@ -184,22 +194,20 @@ impl Host {
     ) {
         let interrupted = super::interrupted();
         tokio::pin!(interrupted);
-        let mut lanes = JoinSet::new();
+        let mut lanes = Lanes::default();
         let settle = tokio::time::sleep(SETTLE);
         tokio::pin!(settle);
         let mut settling = true;
         loop {
+            // People first, strangers last. Who was let in is known before their lanes come.
             tokio::select! {
+                biased;
                 () = &mut interrupted => return,
                 Some(action) = acted.recv() => {
                     if self.act(action).await {
                         return;
                     }
                 }
-                Some(event) = door.recv() => match event {
-                    DoorEvent::Knock(knock) => self.knock(knock).await,
-                    DoorEvent::Admitted(admitted) => self.admit(*admitted),
-                },
                 Some((request, reply)) = asked.recv() => {
                     let Request::Rotate { permanent, own, keep_sessions } = request;
                     let answer = match self.rotate(permanent, own.as_deref(), keep_sessions).await {
@@ -208,47 +216,44 @@ impl Host {
                     };
                     let _ = reply.send(answer);
                 }
+                Some(ended) = self.running.join_next_with_id() => self.ended(ended).await,
+                () = self.outlet.flush(), if self.outlet.is_waiting() => {}
+                Some(event) = door.recv() => match event {
+                    DoorEvent::Knock(knock) => self.knock(knock),
+                    DoorEvent::Admitted(admitted) => self.admit(*admitted),
+                },
+                () = withdrawn(self.knocks.front_mut()) => self.withdraw(),
+                () = &mut settle, if settling => {
+                    settling = false;
+                    self.tell_ready();
+                }
+                Some(opened) = lanes.next() => self.lane(opened).await,
                 event = network.recv() => {
                     let Some(event) = event else { return };
-                    if let Event::Inbound { path, purpose: Purpose::Lane, stream, .. } = event {
-                        let sessions = self.sessions.values().map(|live| Arc::clone(&live.auth)).collect();
-                        lanes.spawn(timeout(LANE, open_lane(path, stream, sessions)));
+                    if let Event::Inbound { path, key, purpose: Purpose::Lane, stream } = event {
+                        let theirs = self.sessions.values().filter(|live| live.auth.peer == key && !live.commands.is_closed());
+                        lanes.open(path, stream, theirs.map(|live| Arc::clone(&live.auth)).collect());
                     } else if self.network(event).await && !settling {
-                        settle.as_mut().reset(tokio::time::Instant::now() + SETTLE);
+                        settle.as_mut().reset(Instant::now() + SETTLE);
                         settling = true;
                     }
                 }
-                Some(lane) = lanes.join_next() => {
-                    if let Ok(Ok(Some((path, session, lane, open)))) = lane {
-                        self.lane(path, session, lane, open).await;
-                    }
-                }
-                Some(session) = self.running.join_next() => {
-                    if let Ok(session) = session {
-                        self.ended(session).await;
-                    }
-                }
-                () = &mut settle, if settling => {
-                    settling = false;
-                    self.tell_ready().await;
-                }
             }
-            self.withdraw_knocks().await;
         }
     }
 
     /// The user did something. True: quit.
     async fn act(&mut self, action: HostAction) -> bool {
         match action {
-            HostAction::Accept => self.answer(true).await,
-            HostAction::Deny => self.answer(false).await,
+            HostAction::Accept => self.answer(true),
+            HostAction::Deny => self.answer(false),
             HostAction::Chat(text) => self.command(|| session::Command::Chat(text.clone())).await,
             HostAction::Allow(permissions) => self.command(|| session::Command::Allow(permissions.clone())).await,
             HostAction::Revoke(permissions) => self.command(|| session::Command::Revoke(permissions.clone())).await,
             HostAction::End => self.command(|| session::Command::End(EndReason::HostEnded)).await,
             HostAction::Rotate => {
                 if let Err(failure) = self.rotate(false, None, false).await {
-                    self.warn(failure.text).await;
+                    self.warn(failure.text);
                 }
             }
             HostAction::Quit => return true,
@@ -257,102 +262,116 @@ impl Host {
     }
 
     /// Somebody proved the password: ask the user, one at a time.
-    async fn knock(&mut self, knock: Knock) {
+    fn knock(&mut self, knock: Knock) {
         // A person looks after one visitor at a time: a question must never slip under the keys of a running chat.
         let room = if self.yes { self.sessions.len() < SESSIONS } else { self.sessions.is_empty() };
-        if !room || self.knocks.len() >= door::WAITING {
+        if knock.epoch != self.secret.epoch() {
+            let _ = knock.answer.send(Err(DenyReason::PasswordRotated));
+        } else if !room || self.knocks.len() >= door::WAITING {
             let _ = knock.answer.send(Err(DenyReason::Full));
-            return;
-        }
-        if self.yes {
+        } else if self.yes {
             let _ = knock.answer.send(Ok(knock.wants));
-            return;
-        }
-        self.knocks.push_back(knock);
-        if self.knocks.len() == 1 {
-            self.ask().await;
+        } else {
+            self.knocks.push_back(knock);
+            if self.knocks.len() == 1 {
+                self.ask();
+            }
         }
     }
 
-    async fn ask(&self) {
+    fn ask(&mut self) {
         if let Some(knock) = self.knocks.front() {
             let (session, viewer, wants) = (knock.session.clone(), knock.viewer.clone(), knock.wants);
-            self.tell(HostEvent::Request { session, viewer, wants }).await;
+            self.tell(HostEvent::Request { session, viewer, wants });
         }
     }
 
-    /// Questions whose viewer left are no questions any more.
-    async fn withdraw_knocks(&mut self) {
-        while let Some(knock) = self.knocks.front()
-            && knock.answer.is_closed()
-        {
-            let text = format!("{} is no longer waiting", knock.viewer.name);
-            self.knocks.pop_front();
-            self.warn(text).await;
-            self.ask().await;
+    /// The viewer that the user is asked about left.
+    fn withdraw(&mut self) {
+        if let Some(knock) = self.knocks.pop_front() {
+            self.warn(format!("{} is no longer waiting", knock.viewer.name));
+            self.knocks.retain(|knock| !knock.answer.is_closed());
+            self.ask();
         }
     }
 
-    async fn answer(&mut self, yes: bool) {
+    fn answer(&mut self, yes: bool) {
         let Some(knock) = self.knocks.pop_front() else {
-            return self.warn("nobody is asking to come in".to_owned()).await;
+            return self.warn("nobody is asking to come in".to_owned());
         };
         let _ = knock.answer.send(if yes { Ok(knock.wants) } else { Err(DenyReason::User) });
         if yes {
-            for other in self.knocks.drain(..) {
-                let _ = other.answer.send(Err(DenyReason::Full));
-            }
+            self.send_away(DenyReason::Full);
         }
-        self.ask().await;
+        self.ask();
     }
 
-    /// Somebody is in: their lanes come next.
+    /// Nobody who waits comes in.
+    fn send_away(&mut self, reason: DenyReason) {
+        for knock in self.knocks.drain(..) {
+            let _ = knock.answer.send(Err(reason));
+        }
+    }
+
+    /// Somebody is in: their lanes come next. Unless the password was changed since: then they never were.
     fn admit(&mut self, admitted: Admitted) {
         let Admitted { session: name, auth, viewer, epoch } = admitted;
+        if epoch != self.secret.epoch() {
+            return self.warn(format!("{} came with the old password and was not let in", viewer.name));
+        }
+        if !self.yes {
+            self.send_away(DenyReason::Full);
+        }
         let (commands, told) = mpsc::channel(64);
         let (id, auth) = (auth.session, Arc::new(auth));
-        let start = session::Start {
-            name,
-            auth: Arc::clone(&auth),
-            viewer,
+        let task = self.running.spawn(session::run(session::Start {
+            name: name.clone(),
+            viewer: viewer.clone(),
+            permissions: auth.permissions,
             screen: self.screen.clone(),
             resume: self.resume,
             commands: told,
             face: self.face.clone(),
             node: self.node.clone(),
-        };
-        self.sessions.insert(id, Live { auth, epoch, commands });
-        self.running.spawn(async move {
-            session::run(start).await;
-            id
-        });
+        }));
+        let live = Live { name, viewer: viewer.name, auth, task, begun: Instant::now(), epoch, commands };
+        self.sessions.insert(id, live);
     }
 
     /// A session is over: its secret goes, and with it a one-time password that was used.
-    async fn ended(&mut self, session: SessionId) {
-        let current = self.sessions.remove(&session).is_some_and(|live| live.epoch == self.secret.epoch());
-        if current
+    async fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let task = ended.as_ref().map_or_else(JoinError::id, |(task, ())| *task);
+        let Some(id) = self.sessions.iter().find(|(_, live)| live.task.id() == task).map(|(id, _)| *id) else { return };
+        let Some(live) = self.sessions.remove(&id) else { return };
+        if let Err(error) = ended {
+            tracing::error!(%error, "a session broke");
+            self.warn(format!("the session with {} broke and is over; start rs with RS_LOG=debug to see why", live.viewer));
+            let seconds = live.begun.elapsed().as_secs();
+            self.tell(HostEvent::SessionEnded { session: live.name, reason: EndReason::Lost, seconds });
+        }
+        if live.epoch == self.secret.epoch()
             && self.secret.is_one_time()
             && let Err(failure) = self.rotate(false, None, true).await
         {
-            self.warn(failure.text).await;
+            self.warn(failure.text);
         }
     }
 
-    /// The old password is dead when this returns.
+    /// The old password is dead when this returns, and with it whoever proved it but waits for the user's word.
     async fn rotate(&mut self, permanent: bool, own: Option<&str>, keep_sessions: bool) -> Result<String, Failure> {
         let password = self.secret.rotate(permanent, own, &self.store, &self.door)?;
+        self.send_away(DenyReason::PasswordRotated);
         if !keep_sessions {
             self.command(|| session::Command::End(EndReason::PasswordRotated)).await;
         }
-        self.tell(HostEvent::PasswordRotated { password: password.clone() }).await;
+        self.tell(HostEvent::PasswordRotated { password: password.clone() });
         Ok(password)
     }
 
-    /// Tells every session.
+    /// Tells every session. One that does not listen any more is stuck: it is ended from outside.
     async fn command(&self, command: impl Fn() -> session::Command) {
         for live in self.sessions.values() {
-            let _ = live.commands.send(command()).await;
+            live.command(command()).await;
         }
     }
 
@@ -366,11 +385,11 @@ impl Host {
             Event::RelayUp { relay, key } => self.relays.learned(&relay, key, &self.store),
             Event::RelayDown { relay, reason } => {
                 let text = format!("the relay {} is out of reach now ({reason}); trying again", self.relays.name(&relay));
-                self.warn(text).await;
+                self.warn(text);
             }
             Event::RelayChanged(relay) => {
                 let text = relays::changed(&self.relays.name(&relay));
-                self.warn(text).await;
+                self.warn(text);
             }
             Event::Discovered { .. } => {}
             Event::PathUp { path, kind, transport, .. } => {
@@ -380,20 +399,21 @@ impl Host {
                 self.paths.remove(&path);
                 self.command(|| session::Command::PathDown(path)).await;
             }
-            Event::Inbound { path, purpose: Purpose::Auth, stream, .. } => self.door.answer(path, stream),
+            Event::Inbound { path, key, purpose: Purpose::Auth, stream } => self.door.answer(path, key, stream),
             Event::Inbound { purpose: Purpose::Lane, .. } => {}
         }
         false
     }
 
-    async fn lane(&self, path: PathId, session: SessionId, lane: Lane, open: OpenLane) {
-        let (Some(live), Some((kind, transport))) = (self.sessions.get(&session), self.paths.get(&path)) else { return };
-        let command = session::Command::Lane { path, kind: *kind, transport: *transport, lane, open };
-        let _ = live.commands.send(command).await;
+    async fn lane(&self, opened: Opened) {
+        let Opened { path, session, lane, open } = opened;
+        if let (Some(live), Some((kind, transport))) = (self.sessions.get(&session), self.paths.get(&path)) {
+            live.command(session::Command::Lane { path, kind: *kind, transport: *transport, lane, open }).await;
+        }
     }
 
     /// Tells how others reach this host, when that changed.
-    async fn tell_ready(&mut self) {
+    fn tell_ready(&mut self) {
         if self.addresses.is_empty() && self.told.is_none() {
             return;
         }
@@ -404,8 +424,7 @@ impl Host {
                 password: self.secret.shown(),
                 link: self.link.to_string(),
                 listen: self.addresses.iter().map(ToString::to_string).collect(),
-            })
-            .await;
+            });
         }
         let reach = if !self.reserved.is_empty() {
             Reach::Relayed
@@ -415,40 +434,40 @@ impl Host {
             Reach::Direct
         };
         if self.reach.replace(reach) != Some(reach) {
-            self.tell(HostEvent::Reachable { kind: reach }).await;
+            self.tell(HostEvent::Reachable { kind: reach });
         }
     }
 
     /// Ends every session and waits until they said so.
     async fn close(&mut self) {
+        self.send_away(DenyReason::User);
         self.command(|| session::Command::End(EndReason::HostQuit)).await;
         let _ = timeout(CLOSING, async { while self.running.join_next().await.is_some() {} }).await;
         let _ = std::fs::remove_file(self.store.control_socket());
+        self.outlet.finish().await;
     }
 
-    async fn warn(&self, text: String) {
-        self.tell(HostEvent::Warning { text }).await;
+    fn warn(&mut self, text: String) {
+        self.tell(HostEvent::Warning { text });
     }
 
-    async fn tell(&self, event: HostEvent) {
-        let _ = self.face.send(event).await;
+    fn tell(&mut self, event: HostEvent) {
+        self.outlet.tell(event);
     }
 }
 
-/// The host's side of opening a lane; only a session's own peer gets through.
-async fn open_lane(
-    path: PathId,
-    mut stream: Stream,
-    sessions: Vec<Arc<Authenticated>>,
-) -> Option<(PathId, SessionId, Lane, OpenLane)> {
-    let packet = packets::read(&mut stream, crate::protocol::auth::MAX_MESSAGE).await.ok()??;
-    let (session, which) = lane::addressed(&packet).ok()?;
-    let Some(auth) = sessions.into_iter().find(|auth| auth.session == session) else {
-        // Closing tells the viewer at once that this session is over.
-        let _ = stream.close().await;
-        return None;
-    };
-    let (answer, sealer, opener) = lane::accept(&auth, &packet, &mut OsRng).ok()?;
-    packets::write(&mut stream, &answer).await.ok()?;
-    Some((path, session, which, OpenLane { stream, sealer, opener }))
+impl Live {
+    async fn command(&self, command: session::Command) {
+        if timeout(REACTION, self.commands.send(command)).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
+
+/// Ends when the one who asks to come in left; never, when nobody asks.
+async fn withdrawn(first: Option<&mut Knock>) {
+    match first {
+        Some(knock) => knock.answer.closed().await,
+        None => std::future::pending().await,
+    }
 }

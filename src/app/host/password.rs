@@ -55,10 +55,12 @@ impl Secret {
         // A permanent host stays one: `r` and a plain rotate-password change the permanent password.
         let permanent = permanent || (self.mode == PasswordKind::Permanent);
         let password = tokio::task::block_in_place(|| {
-            let password = if permanent { rotate_password::new_permanent(store, own)? } else { Password::one_time(&mut OsRng) };
-            let verifier = match (permanent, store.password_record()?) {
-                (true, Some(record)) => Verifier::from_bytes(&record).map_err(Failure::other)?,
-                _ => Verifier::new(&password, &self.host, &mut OsRng),
+            let (password, verifier) = if permanent {
+                rotate_password::new_permanent(store, own)?
+            } else {
+                let password = Password::one_time(&mut OsRng);
+                let verifier = Verifier::new(&password, &self.host, &mut OsRng);
+                (password, verifier)
             };
             self.epoch = door.set_password(verifier);
             Ok::<_, Failure>(password)

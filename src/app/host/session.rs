@@ -5,15 +5,16 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::sync::mpsc;
 
-use super::SETTLE;
 use crate::{
-    app::driver::{Driver, OpenLane},
+    app::{
+        driver::{Driver, OpenLane},
+        outlet::Outlet,
+    },
     desktop::{
         capture::{Capture, CaptureEvent, Options},
         inject::Inject,
@@ -21,12 +22,11 @@ use crate::{
     },
     net::{Node, Transport},
     protocol::{
-        auth::Authenticated,
         input::InputEvent,
         message::{EndReason, Holder, Message},
         permission::{Permission, Permissions},
         session::{
-            Event, Lane, Role,
+            Event, Lane, MAX_PATHS, Role,
             path::{PathId, PathKind},
         },
     },
@@ -55,8 +55,9 @@ pub(super) enum Command {
 /// What a session is started with.
 pub(super) struct Start {
     pub(super) name: String,
-    pub(super) auth: Arc<Authenticated>,
     pub(super) viewer: Viewer,
+    /// What the viewer may do at the start.
+    pub(super) permissions: Permissions,
     pub(super) screen: Options,
     pub(super) resume: Duration,
     pub(super) commands: mpsc::Receiver<Command>,
@@ -66,7 +67,8 @@ pub(super) struct Start {
 
 /// Lives a session from the first lane to the end.
 pub(super) async fn run(start: Start) {
-    let Start { name, auth, viewer, screen, resume, mut commands, face, node } = start;
+    let Start { name, viewer, permissions, screen, resume, mut commands, face, node } = start;
+    let mut face = Outlet::new(face);
     let mut lanes = Lanes::default();
     let first = tokio::time::timeout(FIRST_LANES, async {
         loop {
@@ -77,18 +79,17 @@ pub(super) async fn run(start: Start) {
                     }
                 }
                 Command::End(_) => return None,
-                Command::PathDown(_) | Command::Chat(_) | Command::Allow(_) | Command::Revoke(_) => {}
+                Command::PathDown(path) => lanes.forget(path),
+                Command::Chat(_) | Command::Allow(_) | Command::Revoke(_) => {}
             }
         }
     });
     let Ok(Some(pair)) = first.await else {
         let text = format!("{} left before the session began", viewer.name);
-        let _ = face.send(HostEvent::Warning { text }).await;
-        return;
+        face.tell(HostEvent::Warning { text });
+        return face.finish().await;
     };
-    let permissions = auth.permissions;
-    let started = HostEvent::SessionStarted { session: name.clone(), viewer: viewer.clone(), permissions };
-    let _ = face.send(started).await;
+    face.tell(HostEvent::SessionStarted { session: name.clone(), viewer: viewer.clone(), permissions });
 
     let (captured, captures) = mpsc::channel(64);
     let (nudged, nudges) = mpsc::channel(4);
@@ -98,18 +99,24 @@ pub(super) async fn run(start: Start) {
         face,
         node,
         driver: Driver::new(Role::Host, resume),
+        screen,
         permissions,
-        holder: if permissions.may_control() { Holder::Remote } else { Holder::Local },
+        holder: Holder::Local,
         capture: None,
         inject: None,
         takeover: None,
+        nudged,
         pointed: None,
         transports: BTreeMap::new(),
         begun: Instant::now(),
     };
-    session.open_desktop(screen, captured, nudged).await;
+    session.open_screen(captured);
+    session.open_hands();
+    if session.inject.is_some() {
+        session.holder = Holder::Remote;
+    }
     session.attach(pair).await;
-    session.announce().await;
+    session.announce();
     let reason = session.live(lanes, commands, captures, nudges).await;
     session.finish(reason).await;
 }
@@ -136,25 +143,33 @@ impl Lanes {
             (Some((Lane::Control, control)), Lane::Video) => (control, open),
             // The first of the two, or the same one again: the newer one counts.
             (_, lane) => {
-                self.waiting.insert(path, (lane, open));
+                if self.waiting.len() < MAX_PATHS {
+                    self.waiting.insert(path, (lane, open));
+                }
                 return None;
             }
         };
         Some(Pair { path, kind, transport, control, video })
+    }
+
+    fn forget(&mut self, path: PathId) {
+        self.waiting.remove(&path);
     }
 }
 
 struct HostSession {
     name: String,
     viewer: String,
-    face: mpsc::Sender<HostEvent>,
+    face: Outlet<HostEvent>,
     node: Node,
     driver: Driver,
+    screen: Options,
     permissions: Permissions,
     holder: Holder,
     capture: Option<Capture>,
     inject: Option<Inject>,
     takeover: Option<Takeover>,
+    nudged: mpsc::Sender<Nudge>,
     /// Where the viewer's last motion put the pointer.
     pointed: Option<(u16, u16)>,
     transports: BTreeMap<PathId, Transport>,
@@ -162,36 +177,41 @@ struct HostSession {
 }
 
 impl HostSession {
-    /// Opens screen, input and takeover. What cannot be opened is told; without a screen the session ends at once.
-    async fn open_desktop(&mut self, screen: Options, captured: mpsc::Sender<CaptureEvent>, nudged: mpsc::Sender<Nudge>) {
+    /// Opens the screen; without one the session ends at once.
+    fn open_screen(&mut self, captured: mpsc::Sender<CaptureEvent>) {
         let failed = captured.clone();
-        let may_control = self.permissions.may_control();
-        let (capture, inject, takeover) = tokio::task::block_in_place(|| {
-            let capture = Capture::start(screen.clone(), captured);
-            (capture, may_control.then(|| Inject::start(screen.clone())), may_control.then(|| Takeover::start(screen, nudged)))
-        });
-        match capture {
+        match tokio::task::block_in_place(|| Capture::start(self.screen.clone(), captured)) {
             Ok((capture, _)) => self.capture = Some(capture),
-            Err(error) => {
-                let _ = failed.try_send(CaptureEvent::Failed(error));
+            Err(error) => drop(failed.try_send(CaptureEvent::Failed(error))),
+        }
+        self.pause_unless_permitted();
+    }
+
+    /// Opens pointer, keyboard and the watcher for the person, once the viewer may drive. What cannot be opened is told.
+    fn open_hands(&mut self) {
+        if !self.permissions.may_control() {
+            return;
+        }
+        if self.takeover.is_none() {
+            match tokio::task::block_in_place(|| Takeover::start(self.screen.clone(), self.nudged.clone())) {
+                Ok(takeover) => self.takeover = Some(takeover),
+                Err(error) => {
+                    self.warn(format!("moving your mouse will not take control back ({error}); type: revoke control"));
+                }
             }
         }
-        match inject.transpose() {
-            Ok(inject) => self.inject = inject,
-            Err(error) => self.warn(format!("{} can only watch: {error}", self.viewer)).await,
-        }
-        match takeover.transpose() {
-            Ok(takeover) => self.takeover = takeover,
-            Err(error) => self.warn(format!("moving your mouse will not take control back ({error}); type: revoke control")).await,
+        if self.inject.is_none() {
+            match tokio::task::block_in_place(|| Inject::start(self.screen.clone())) {
+                Ok(inject) => self.inject = Some(inject),
+                Err(error) => self.warn(format!("{} can only watch: {error}", self.viewer)),
+            }
         }
     }
 
     /// Tells the viewer where it stands.
-    async fn announce(&mut self) {
+    fn announce(&mut self) {
         let _ = self.driver.send(Message::Permissions(self.permissions));
-        let _ = self.driver.send(Message::Control(self.holder));
-        let control = HostEvent::Control { session: self.name.clone(), holder: self.holder };
-        self.tell(control).await;
+        self.announce_holder();
     }
 
     /// Until it ends.
@@ -206,96 +226,118 @@ impl HostSession {
             // The person at the machine comes first, the picture last.
             tokio::select! {
                 biased;
-                Some(Nudge) = nudges.recv() => self.take_control().await,
+                Some(Nudge) = nudges.recv() => self.take_control(),
+                () = self.face.flush(), if self.face.is_waiting() => {}
                 command = commands.recv() => match command {
                     Some(Command::Lane { path, kind, transport, lane, open }) => {
                         if let Some(pair) = lanes.add(path, kind, transport, lane, open) {
                             self.attach(pair).await;
                         }
                     }
-                    Some(command) => self.command(command).await,
+                    Some(Command::PathDown(path)) => {
+                        lanes.forget(path);
+                        self.transports.remove(&path);
+                        self.driver.path_down(path);
+                    }
+                    Some(command) => self.command(command),
                     None => self.driver.end(EndReason::HostQuit),
                 },
                 event = self.driver.next() => {
-                    if let Some(reason) = self.event(event).await {
+                    if let Some(reason) = self.event(event) {
                         return reason;
                     }
                 }
-                Some(captured) = captures.recv() => self.captured(captured).await,
+                Some(captured) = captures.recv() => self.captured(captured),
             }
         }
     }
 
+    /// Uses a path. One that is in use stays as it is, whoever knows its first packets.
     async fn attach(&mut self, pair: Pair) {
+        if self.driver.has(pair.path) {
+            return;
+        }
         self.node.keep(pair.path, true).await;
         self.transports.insert(pair.path, pair.transport);
         self.driver.attach(pair.path, pair.kind, pair.control, pair.video);
     }
 
-    async fn command(&mut self, command: Command) {
+    fn command(&mut self, command: Command) {
         match command {
-            Command::Lane { .. } => {}
-            Command::PathDown(path) => {
-                self.transports.remove(&path);
-                self.driver.path_down(path);
-            }
+            Command::Lane { .. } | Command::PathDown(_) => {}
             Command::Chat(text) => {
                 if self.driver.send(Message::Chat(text.clone())).is_err() {
-                    return self.warn(format!("{} cannot be reached now; say it again later", self.viewer)).await;
+                    return self.warn(format!("{} cannot be reached now; say it again later", self.viewer));
                 }
-                self.tell(HostEvent::Chat { session: self.name.clone(), from: Side::Host, text }).await;
+                self.tell(HostEvent::Chat { session: self.name.clone(), from: Side::Host, text });
             }
-            Command::Allow(permissions) => self.allow(permissions).await,
+            Command::Allow(permissions) => self.allow(permissions),
             Command::Revoke(permissions) => {
                 permissions.iter().for_each(|permission| self.permissions.remove(*permission));
                 // Whoever may not see must not act blindly.
                 if !self.permissions.contains(Permission::View) {
                     self.permissions = Permissions::NONE;
                 }
-                self.changed_permissions().await;
+                self.changed_permissions();
             }
-            Command::End(reason) => self.driver.end(reason),
+            Command::End(reason) => {
+                // Nothing that came before is done any more.
+                self.halt();
+                self.holder = Holder::Local;
+                self.driver.end(reason);
+            }
         }
     }
 
-    async fn allow(&mut self, permissions: Vec<Permission>) {
+    fn allow(&mut self, permissions: Vec<Permission>) {
         permissions.iter().for_each(|permission| self.permissions.insert(*permission));
         if self.permissions.may_control() {
             self.permissions.insert(Permission::View);
         }
-        self.changed_permissions().await;
-        let driving = permissions.iter().any(|permission| *permission != Permission::View);
-        if driving && self.inject.is_some() {
-            self.set_holder(Holder::Remote).await;
+        self.changed_permissions();
+        if permissions.iter().any(|permission| *permission != Permission::View) {
+            self.open_hands();
+            if self.inject.is_some() {
+                self.set_holder(Holder::Remote);
+            }
         }
     }
 
-    async fn changed_permissions(&mut self) {
-        let _ = self.driver.send(Message::Permissions(self.permissions));
-        self.tell(HostEvent::Permissions { session: self.name.clone(), permissions: self.permissions }).await;
+    fn changed_permissions(&mut self) {
         self.halt();
+        self.pause_unless_permitted();
+        let _ = self.driver.send(Message::Permissions(self.permissions));
+        self.tell(HostEvent::Permissions { session: self.name.clone(), permissions: self.permissions });
         if !self.permissions.may_control() {
-            self.set_holder(Holder::Local).await;
+            self.set_holder(Holder::Local);
         }
+    }
+
+    /// The screen is looked at only for a viewer that may see it.
+    fn pause_unless_permitted(&self) {
         if let Some(capture) = &self.capture {
             capture.pause(!self.permissions.contains(Permission::View));
         }
     }
 
     /// The person moved the mouse.
-    async fn take_control(&mut self) {
+    fn take_control(&mut self) {
         if self.holder == Holder::Remote {
             self.halt();
-            self.set_holder(Holder::Local).await;
+            self.set_holder(Holder::Local);
         }
     }
 
-    async fn set_holder(&mut self, holder: Holder) {
+    fn set_holder(&mut self, holder: Holder) {
         if self.holder != holder {
             self.holder = holder;
-            let _ = self.driver.send(Message::Control(holder));
-            self.tell(HostEvent::Control { session: self.name.clone(), holder }).await;
+            self.announce_holder();
         }
+    }
+
+    fn announce_holder(&mut self) {
+        let _ = self.driver.send(Message::Control(self.holder));
+        self.tell(HostEvent::Control { session: self.name.clone(), holder: self.holder });
     }
 
     /// Lets go of everything the viewer holds.
@@ -305,11 +347,11 @@ impl HostSession {
         }
     }
 
-    async fn event(&mut self, event: Event) -> Option<EndReason> {
+    fn event(&mut self, event: Event) -> Option<EndReason> {
         match event {
             Event::Message(Message::Input(input)) => self.input(input),
             Event::Message(Message::Chat(text)) => {
-                self.tell(HostEvent::Chat { session: self.name.clone(), from: Side::Viewer, text }).await;
+                self.tell(HostEvent::Chat { session: self.name.clone(), from: Side::Viewer, text });
             }
             // The session lets only a viewer's messages through.
             Event::Message(_) | Event::Picture(_) => {}
@@ -318,12 +360,12 @@ impl HostSession {
                     capture.want_picture();
                 }
             }
-            Event::PathChanged(path, kind) => self.path_changed(path, kind).await,
+            Event::PathChanged(path, kind) => self.path_changed(path, kind),
             Event::Stalled => {
                 self.halt();
-                self.warn(format!("the connection to {} is interrupted; waiting for it to come back", self.viewer)).await;
+                self.warn(format!("the connection to {} is interrupted; waiting for it to come back", self.viewer));
             }
-            Event::Resumed => self.warn(format!("{} is connected again", self.viewer)).await,
+            Event::Resumed => self.warn(format!("{} is connected again", self.viewer)),
             Event::Ended(reason) => return Some(reason),
         }
         None
@@ -342,7 +384,7 @@ impl HostSession {
         }
     }
 
-    async fn path_changed(&mut self, path: PathId, kind: PathKind) {
+    fn path_changed(&mut self, path: PathId, kind: PathKind) {
         let Some(transport) = self.transports.get(&path) else { return };
         let rtt_ms = self.driver.current_path().and_then(|(_, _, rtt)| rtt).and_then(|rtt| u64::try_from(rtt.as_millis()).ok());
         let event = HostEvent::Path {
@@ -351,10 +393,10 @@ impl HostSession {
             transport: transport.name().to_owned(),
             rtt_ms,
         };
-        self.tell(event).await;
+        self.tell(event);
     }
 
-    async fn captured(&mut self, captured: CaptureEvent) {
+    fn captured(&mut self, captured: CaptureEvent) {
         let may_see = self.permissions.contains(Permission::View);
         match captured {
             // Even when the permission went meanwhile: it was taken before that, and the codec's stream has no holes.
@@ -366,7 +408,7 @@ impl HostSession {
             }
             CaptureEvent::CursorShape(_) | CaptureEvent::CursorPosition { .. } => {}
             CaptureEvent::Failed(error) => {
-                self.warn(format!("the screen can no longer be shared: {error}")).await;
+                self.warn(format!("the screen can no longer be shared: {error}"));
                 self.driver.end(EndReason::ScreenLost);
             }
         }
@@ -374,26 +416,22 @@ impl HostSession {
 
     async fn finish(mut self, reason: EndReason) {
         self.halt();
-        self.capture = None;
-        self.inject = None;
-        self.takeover = None;
         let seconds = self.begun.elapsed().as_secs();
-        let ended = HostEvent::SessionEnded { session: self.name.clone(), reason, seconds };
-        self.tell(ended).await;
-        let (node, paths) = (self.node.clone(), std::mem::take(&mut self.transports));
-        self.driver.linger().await;
-        // The peer reads the last words before it sees the connection idle out.
-        tokio::time::sleep(SETTLE).await;
-        for path in paths.into_keys() {
-            node.keep(path, false).await;
+        self.tell(HostEvent::SessionEnded { session: self.name.clone(), reason, seconds });
+        let (capture, inject, takeover) = (self.capture.take(), self.inject.take(), self.takeover.take());
+        // Their threads are waited for.
+        tokio::task::block_in_place(|| drop((inject, capture, takeover)));
+        tokio::join!(self.driver.linger(), self.face.finish());
+        for path in self.transports.into_keys() {
+            self.node.keep(path, false).await;
         }
     }
 
-    async fn warn(&self, text: String) {
-        self.tell(HostEvent::Warning { text }).await;
+    fn warn(&mut self, text: String) {
+        self.tell(HostEvent::Warning { text });
     }
 
-    async fn tell(&self, event: HostEvent) {
-        let _ = self.face.send(event).await;
+    fn tell(&mut self, event: HostEvent) {
+        self.face.tell(event);
     }
 }
