@@ -271,12 +271,6 @@ impl Display {
         self.tree(window).contains(&focus)
     }
 
-    /// Takes the keyboard away from every window.
-    pub(crate) fn unfocus(&self) {
-        let sent = self.connection.set_input_focus(InputFocus::PARENT, self.root(), x11rb::CURRENT_TIME);
-        sent.expect("the display takes requests").check().expect("the root window takes the focus");
-    }
-
     /// Asks the window manager to close a window, as a click on its cross does (EWMH `_NET_CLOSE_WINDOW`).
     pub(crate) fn close(&self, window: Window) {
         self.tell_manager(window, "_NET_CLOSE_WINDOW", [x11rb::CURRENT_TIME, 2, 0, 0, 0]);
@@ -401,6 +395,4 @@ pub(crate) mod keysym {
     pub(crate) const SHIFT: u32 = 0xffe1;
     /// The left Control key.
     pub(crate) const CONTROL: u32 = 0xffe3;
-    /// Escape.
-    pub(crate) const ESCAPE: u32 = 0xff1b;
 }

@@ -131,11 +131,6 @@ impl Rs {
         self.kept = Some(Box::new(thing));
     }
 
-    /// Closes its stdin.
-    pub(crate) fn close_stdin(&mut self) {
-        self.stdin = None;
-    }
-
     /// The next event of this name that was not returned before, waiting for it if need be.
     #[track_caller]
     pub(crate) fn expect(&self, event: &str) -> Value {
@@ -191,13 +186,7 @@ impl Rs {
     /// Waits until it ends by itself and has said all.
     #[track_caller]
     pub(crate) fn ended(&mut self) -> Ended {
-        self.ended_within(PATIENCE)
-    }
-
-    /// [`Self::ended`] with a patience of its own.
-    #[track_caller]
-    pub(crate) fn ended_within(&mut self, patience: Duration) -> Ended {
-        let Some(status) = self.process.wait(patience) else { panic!("`{}` did not end", self.name) };
+        let Some(status) = self.process.wait(PATIENCE) else { panic!("`{}` did not end", self.name) };
         super::until_true("all output is read", || self.output.lock().open_streams == 0);
         Ended { code: status.code(), stderr: self.stderr() }
     }
