@@ -126,6 +126,11 @@ mod tests {
     }
 
     #[test]
+    fn text_is_typed_with_the_spaces_at_its_end() {
+        assert_eq!(viewer_line("type a b  "), Ok(vec![ViewerAction::Input(InputEvent::Text("a b  ".to_owned()))]));
+    }
+
+    #[test]
     fn every_line_of_the_contract_is_understood() {
         let (press, release) =
             (|button| InputEvent::Button { button, down: true }, |button| InputEvent::Button { button, down: false });

@@ -58,7 +58,7 @@ pub fn host_line(line: &str) -> Result<Vec<HostAction>, String> {
         "end" => alone(HostAction::End),
         "quit" => alone(HostAction::Quit),
         "chat" => Ok(pieces(rest, MAX_CHAT).into_iter().map(HostAction::Chat).collect()),
-        "allow" if rest.eq_ignore_ascii_case("control") => Ok(vec![HostAction::GiveControl]),
+        "allow" if rest.trim_end().eq_ignore_ascii_case("control") => Ok(vec![HostAction::GiveControl]),
         "allow" => Ok(vec![HostAction::Allow(permissions(rest)?)]),
         "revoke" => Ok(vec![HostAction::Revoke(permissions(rest)?)]),
         other => Err(format!("\"{}\" is not a command; {HOST_LINES}", words::plain(other))),
@@ -81,7 +81,7 @@ fn permissions(list: &str) -> Result<Vec<Permission>, String> {
 
 /// The first word of a line, and the rest without the spaces around it.
 pub(super) fn word(line: &str) -> (&str, &str) {
-    let line = line.trim();
+    let line = line.trim_start().trim_end_matches(['\r', '\n']);
     line.split_once(char::is_whitespace).map_or((line, ""), |(word, rest)| (word, rest.trim_start()))
 }
 

@@ -84,9 +84,9 @@ fn face_under_test() {
     let mut builder = EventLoop::with_user_event();
     builder.with_x11().with_any_thread(true);
     run_on(seat, Options::default(), builder).expect("a display");
-    println!("closed");
     drop(events);
     listener.join().expect("no panic");
+    println!("closed");
 }
 
 fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {

@@ -5,7 +5,7 @@ use super::*;
 use crate::{
     protocol::{
         message::EndReason,
-        permission::{Permission, Permissions},
+        permission::Permissions,
     },
     ui::event::{HostAction, HostEvent, Reach, Side, Viewer},
 };
