@@ -92,6 +92,19 @@ pub enum EndReason {
     ScreenLost,
 }
 
+impl EndReason {
+    /// Whether this side may say so. That a session is lost each side finds out by itself.
+    #[must_use]
+    pub fn may_come_from(self, role: Role) -> bool {
+        match self {
+            Self::HostEnded | Self::PasswordRotated | Self::HostQuit | Self::ScreenLost => role == Role::Host,
+            Self::ViewerLeft => role == Role::Viewer,
+            Self::ProtocolError => true,
+            Self::Lost => false,
+        }
+    }
+}
+
 /// One control message. `V→H` is sent by viewers, `H→V` by hosts; the wrong direction ends the session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message {
@@ -112,7 +125,7 @@ pub enum Message {
         /// Pixels from the top.
         y: u16,
     },
-    /// Both. The sender ends the session; nothing follows.
+    /// Both, each with its own reasons. The sender ends the session; nothing follows.
     End(EndReason),
 }
 
@@ -143,7 +156,8 @@ impl Message {
         match self {
             Self::Input(_) => role == Role::Viewer,
             Self::Control(_) | Self::Permissions(_) | Self::CursorShape(_) | Self::CursorPosition { .. } => role == Role::Host,
-            Self::Chat(_) | Self::End(_) => true,
+            Self::Chat(_) => true,
+            Self::End(reason) => reason.may_come_from(role),
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
+use super::PasswordSource;
 use crate::{
     app::{Failure, driver::OpenLane, packets, relays},
     cli::ExitCode,
@@ -268,22 +269,37 @@ async fn has_id(key: PeerKey, id: HostId) -> bool {
     tokio::task::spawn_blocking(move || HostId::of(&key) == id).await.unwrap_or(false)
 }
 
-/// Authenticates on a path. `password` is called only when the host asks for one; `waiting` when its user is being asked.
+/// Authenticates on a path. `waiting` is called when the host's user is being asked.
 ///
 /// # Errors
 /// The password is wrong, the host's user refused, the host is another one, or the path broke.
 pub(super) async fn authenticate(
     node: &Node,
     path: PathId,
-    offer: Offer,
-    password: impl FnOnce() -> Result<Zeroizing<String>, Failure> + Send,
-    waiting: impl AsyncFnOnce(),
+    offer: &Offer,
+    password: PasswordSource,
+    mut waiting: impl FnMut(),
 ) -> Result<Authenticated, Failure> {
-    let broken = |what: &str| Failure::new(ExitCode::Unreachable, format!("the host {what} while letting us in; try again"));
+    node.keep(path, true).await;
+    if let Some(auth) = attempt(node, path, offer.clone(), password.given(), &mut waiting).await? {
+        return Ok(auth);
+    }
+    // A person types longer than a host keeps a handshake open: they are asked between two of them.
+    let typed = tokio::task::block_in_place(|| password.read())?;
+    attempt(node, path, offer.clone(), Some(&typed), &mut waiting).await?.ok_or_else(|| broken("asked twice for the password"))
+}
+
+/// One handshake. `None`: the host asks for a password, and there is none.
+async fn attempt(
+    node: &Node,
+    path: PathId,
+    offer: Offer,
+    password: Option<&Zeroizing<String>>,
+    waiting: &mut impl FnMut(),
+) -> Result<Option<Authenticated>, Failure> {
     let mut stream = node.open(path, Purpose::Auth).await.map_err(|error| Failure::new(ExitCode::Unreachable, error))?;
     let (mut initiator, first) = Initiator::new(offer, &mut OsRng);
-    let (mut password, mut waiting) = (Some(password), Some(waiting));
-    let mut patience = STEP;
+    let (mut told, mut patience) = (false, STEP);
     let mut answer = Some(first);
     loop {
         if let Some(message) = answer.take() {
@@ -299,20 +315,23 @@ pub(super) async fn authenticate(
         match tokio::task::block_in_place(|| initiator.receive(&message, &mut OsRng)).map_err(refused)? {
             InitiatorStep::Send(message) => answer = Some(message),
             InitiatorStep::NeedPassword => {
-                let ask = password.take().ok_or_else(|| broken("asked twice for the password"))?;
-                let typed = tokio::task::block_in_place(ask)?;
-                answer = Some(initiator.password(&Password::typed(&typed), &mut OsRng).map_err(refused)?);
+                let Some(password) = password else { return Ok(None) };
+                answer = Some(initiator.password(&Password::typed(password), &mut OsRng).map_err(refused)?);
             }
             InitiatorStep::Waiting => {
                 patience = CONSENT;
                 // It comes twice when no password is asked for.
-                if let Some(tell) = waiting.take() {
-                    tell().await;
+                if !std::mem::replace(&mut told, true) {
+                    waiting();
                 }
             }
-            InitiatorStep::Granted(auth) => return Ok(*auth),
+            InitiatorStep::Granted(auth) => return Ok(Some(*auth)),
         }
     }
+}
+
+fn broken(what: &str) -> Failure {
+    Failure::new(ExitCode::Unreachable, format!("the host {what} while letting us in; try again"))
 }
 
 fn refused(error: AuthError) -> Failure {

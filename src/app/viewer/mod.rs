@@ -10,6 +10,7 @@ use std::{
 };
 
 use ed25519_dalek::SigningKey;
+use futures::future::join_all;
 use tokio::{runtime::Runtime, sync::mpsc};
 use zeroize::Zeroizing;
 
@@ -17,7 +18,7 @@ use self::{
     connect::{Network, Wanted, authenticate},
     session::{Session, Start},
 };
-use super::{Failure, display_name, exit_code, path_info, relays};
+use super::{Failure, display_name, exit_code, outlet::Outlet, path_info, relays};
 use crate::{
     cli::{ConnectArgs, ExitCode, Target, View},
     net,
@@ -57,12 +58,17 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
     // With the password on stdin, its line comes before any command's.
     let password = password_source(&args)?;
     let (json, quiet) = (args.json, args.screenshot.is_some());
-    let face = runtime
-        .spawn(async move { if quiet && !json { drain(shown).await } else { headless::run_viewer(shown, json, commands).await } });
+    // On a thread of its own: a terminal that takes nothing must not hold up the session.
+    let handle = runtime.handle().clone();
+    let face = runtime.spawn_blocking(move || {
+        handle.block_on(async {
+            if quiet && !json { drain(shown).await } else { headless::run_viewer(shown, json, commands).await }
+        });
+    });
 
     // Before anything is told: the window must hear that the host let us in, though it opens only then.
     let (window_seat, window_acted) = windowed.then(|| faces.add(&picture)).unzip();
-    let result = runtime.block_on(open(&args, password, &faces)).and_then(|opened| {
+    let result = runtime.block_on(open(&args, password, &mut faces)).and_then(|opened| {
         let start = Start {
             auth: opened.auth,
             network: opened.network,
@@ -94,25 +100,43 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
     result
 }
 
-/// The seats of all faces, as senders of what happens.
+/// The seats of all faces, as outlets of what happens; the lines come first.
 #[derive(Default)]
 struct Faces {
-    events: Vec<mpsc::Sender<ViewerEvent>>,
+    outlets: Vec<Outlet<ViewerEvent>>,
 }
 
 impl Faces {
     fn add(&mut self, picture: &Picture) -> (ViewerSeat, mpsc::Receiver<ui::event::ViewerAction>) {
         let (sender, events) = mpsc::channel(ui::QUEUE);
         let (actions, acted) = mpsc::channel(ui::QUEUE);
-        self.events.push(sender);
+        self.outlets.push(Outlet::new(sender));
         (ViewerSeat { events, actions, picture: picture.clone() }, acted)
     }
 
-    /// Tells every face; a face that went away is not missed.
-    async fn tell(&self, event: ViewerEvent) {
-        for face in &self.events {
-            let _ = face.send(event.clone()).await;
-        }
+    /// Tells every face, without waiting for any.
+    fn tell(&mut self, event: &ViewerEvent) {
+        self.outlets.iter_mut().for_each(|face| face.tell(event.clone()));
+    }
+
+    /// Whether something waits for a face: call [`Self::flush`] beside everything else.
+    fn is_waiting(&self) -> bool {
+        self.outlets.iter().any(Outlet::is_waiting)
+    }
+
+    /// Passes on what waits. Cancel-safe.
+    async fn flush(&mut self) {
+        join_all(self.outlets.iter_mut().map(Outlet::flush)).await;
+    }
+
+    /// The last events, but not for a face that is stuck.
+    async fn finish(mut self) {
+        join_all(self.outlets.iter_mut().map(Outlet::finish)).await;
+    }
+
+    /// Closes the window, if there is one.
+    fn close_window(&mut self) {
+        self.outlets.truncate(1);
     }
 }
 
@@ -132,7 +156,7 @@ struct Opened {
 }
 
 /// Finds the host and authenticates.
-async fn open(args: &ConnectArgs, password: PasswordSource, faces: &Faces) -> Result<Opened, Failure> {
+async fn open(args: &ConnectArgs, password: PasswordSource, faces: &mut Faces) -> Result<Opened, Failure> {
     let begun = std::time::Instant::now();
     let store = Store::open()?;
     let config = store.config()?;
@@ -142,14 +166,14 @@ async fn open(args: &ConnectArgs, password: PasswordSource, faces: &Faces) -> Re
 
     let shown_path = network.paths.get(&path).map(|known| path_info(known.kind, known.transport));
     if let Some(path) = shown_path.clone() {
-        faces.tell(ViewerEvent::Connected { id: wanted.id.to_string(), path }).await;
+        faces.tell(&ViewerEvent::Connected { id: wanted.id.to_string(), path });
     }
     let wants = if args.view_only { Permissions::view_only() } else { Permissions::all() };
     let name = display_name(config.name.clone());
     let offer = Offer { identity, host: wanted.id, expected: wanted.key, name, wants };
     let node = network.node.clone();
     let auth = {
-        let entering = authenticate(&node, path, offer, || password.read(), async || faces.tell(ViewerEvent::Waiting).await);
+        let entering = authenticate(&node, path, &offer, password, || faces.tell(&ViewerEvent::Waiting));
         tokio::pin!(entering);
         loop {
             // The network goes on meanwhile: a direct path may come up while the host's user thinks.
@@ -160,7 +184,7 @@ async fn open(args: &ConnectArgs, password: PasswordSource, faces: &Faces) -> Re
         }
     };
     store.pin_host(wanted.id, auth.peer)?;
-    faces.tell(ViewerEvent::Granted { permissions: auth.permissions }).await;
+    faces.tell(&ViewerEvent::Granted { permissions: auth.permissions });
     let path = network.best(host).unwrap_or(path);
     Ok(Opened { auth, network, path, shown_path, config, begun })
 }
@@ -201,6 +225,11 @@ enum PasswordSource {
 }
 
 impl PasswordSource {
+    /// The password, if nobody has to be asked for it.
+    fn given(&self) -> Option<&Zeroizing<String>> {
+        if let Self::Given(password) = self { Some(password) } else { None }
+    }
+
     fn read(self) -> Result<Zeroizing<String>, Failure> {
         match self {
             Self::Given(password) => Ok(password),

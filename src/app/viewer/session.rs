@@ -16,13 +16,14 @@ use crate::{
     app::{
         Failure,
         driver::{Driver, OpenLane},
-        path_info,
+        exit_code, path_info,
     },
+    cli::ExitCode,
     protocol::{
         auth::Authenticated,
         message::{EndReason, Message},
-        permission::Permissions,
-        session::{Event, Role, path::PathId},
+        permission::{Permission, Permissions},
+        session::{Event, MAX_PATHS, Role, path::PathId},
     },
     ui::{
         event::{PathInfo, Side, Stats, ViewerAction, ViewerEvent},
@@ -37,6 +38,8 @@ type Opened = (PathId, Result<(OpenLane, OpenLane), String>);
 
 /// Between two attempts to reach the host again.
 const REDIAL: Duration = Duration::from_secs(1);
+/// How long a path that came up may take to be used, before the host is dialled once more.
+const LANES: Duration = Duration::from_secs(5);
 
 /// What a session is started with.
 pub(super) struct Start {
@@ -121,22 +124,29 @@ impl Session {
         let interrupted = crate::app::interrupted();
         tokio::pin!(interrupted);
         let mut leaving = false;
+        self.leave_if_blind();
         let reason = loop {
             let [first, second] = &mut self.actions;
             tokio::select! {
                 biased;
                 () = &mut interrupted, if !leaving => {
                     leaving = true;
+                    self.faces.close_window();
                     self.driver.end(EndReason::ViewerLeft);
                 }
-                action = next(first) => self.act(action).await,
-                action = next(second) => self.act(action).await,
+                () = self.faces.flush(), if self.faces.is_waiting() => {}
+                action = next(first) => self.act(action),
+                action = next(second) => self.act(action),
                 event = self.driver.next() => {
-                    if let Some(reason) = self.event(event).await {
+                    if let Some(reason) = self.event(event) {
                         break reason;
                     }
                 }
-                Some(decoded) = self.decode.done.recv() => self.decoded(decoded).await,
+                decoded = self.decode.done.recv() => match decoded {
+                    Some(decoded) => self.decoded(decoded),
+                    // The thread is gone, and it said why if it could.
+                    None => self.driver.end(EndReason::ProtocolError),
+                },
                 Some(event) = self.network.events.recv() => match self.network.follow(event, self.auth.peer) {
                     Some(Change::Up(path)) => self.open(path),
                     Some(Change::Down(path)) => self.driver.path_down(path),
@@ -150,6 +160,10 @@ impl Session {
 
     /// Opens the lanes of a path in the background.
     fn open(&mut self, path: PathId) {
+        // A host that lets paths come up but no lanes must not make us gather them.
+        if self.opening.len() >= MAX_PATHS {
+            return;
+        }
         let (node, auth) = (self.network.node.clone(), std::sync::Arc::clone(&self.auth));
         self.opening.spawn(async move {
             node.keep(path, true).await;
@@ -173,33 +187,33 @@ impl Session {
         }
     }
 
-    async fn event(&mut self, event: Event) -> Option<EndReason> {
+    fn event(&mut self, event: Event) -> Option<EndReason> {
         match event {
             Event::Picture(picture) => {
                 self.stats.picture_bytes += picture.len() as u64;
                 self.decode.push(picture);
             }
-            Event::Message(message) => self.message(message).await,
+            Event::Message(message) => self.message(message),
             Event::PathChanged(path, kind) => {
+                if let Some(redial) = self.redial.take() {
+                    redial.abort();
+                }
                 if let Some(known) = self.network.paths.get(&path) {
                     let info = path_info(kind, known.transport);
                     if self.shown_path.replace(info.clone()) != Some(info.clone()) {
                         let rtt_ms = self.rtt_ms();
-                        self.faces.tell(ViewerEvent::Path { path: info, rtt_ms }).await;
+                        self.faces.tell(&ViewerEvent::Path { path: info, rtt_ms });
                     }
                 }
             }
             Event::Stalled => {
                 self.stalled = true;
-                self.faces.tell(ViewerEvent::Stalled).await;
+                self.faces.tell(&ViewerEvent::Stalled);
                 self.redial();
             }
             Event::Resumed => {
                 self.stalled = false;
-                if let Some(redial) = self.redial.take() {
-                    redial.abort();
-                }
-                self.faces.tell(ViewerEvent::Resumed).await;
+                self.faces.tell(&ViewerEvent::Resumed);
             }
             Event::Ended(reason) => return Some(reason),
             Event::WantPicture => {}
@@ -207,13 +221,14 @@ impl Session {
         None
     }
 
-    async fn message(&mut self, message: Message) {
+    fn message(&mut self, message: Message) {
         match message {
-            Message::Chat(text) => self.faces.tell(ViewerEvent::Chat { from: Side::Host, text }).await,
-            Message::Control(holder) => self.faces.tell(ViewerEvent::Control { holder }).await,
+            Message::Chat(text) => self.faces.tell(&ViewerEvent::Chat { from: Side::Host, text }),
+            Message::Control(holder) => self.faces.tell(&ViewerEvent::Control { holder }),
             Message::Permissions(permissions) => {
                 if std::mem::replace(&mut self.permissions, permissions) != permissions {
-                    self.faces.tell(ViewerEvent::Permissions { permissions }).await;
+                    self.faces.tell(&ViewerEvent::Permissions { permissions });
+                    self.leave_if_blind();
                 }
             }
             Message::CursorShape(shape) => self.picture.update(|state| {
@@ -229,31 +244,40 @@ impl Session {
         }
     }
 
-    async fn act(&mut self, action: Option<ViewerAction>) {
+    fn act(&mut self, action: Option<ViewerAction>) {
         match action {
             // A face that went away takes us with it, but stdin's end does not: its face keeps the sender.
             None | Some(ViewerAction::Quit) => self.driver.end(EndReason::ViewerLeft),
             Some(ViewerAction::Input(input)) => {
                 if !self.stalled && self.driver.send(Message::Input(input)).is_err() {
-                    self.warn("the host does not keep up; some input was left out".to_owned()).await;
+                    self.warn("the host does not keep up; some input was left out".to_owned());
                 }
             }
             Some(ViewerAction::Chat(text)) => match self.driver.send(Message::Chat(text.clone())) {
-                Ok(()) => self.faces.tell(ViewerEvent::Chat { from: Side::Viewer, text }).await,
-                Err(_) => self.warn("the host cannot be reached now; say it again later".to_owned()).await,
+                Ok(()) => self.faces.tell(&ViewerEvent::Chat { from: Side::Viewer, text }),
+                Err(_) => self.warn("the host cannot be reached now; say it again later".to_owned()),
             },
             Some(ViewerAction::Screenshot(file)) => {
                 self.screenshots.push(file);
-                self.save_screenshots().await;
+                self.save_screenshots();
             }
             Some(ViewerAction::Stats) => {
                 self.stats.rtt_ms = self.rtt_ms();
-                self.faces.tell(ViewerEvent::Stats(self.stats.clone())).await;
+                self.faces.tell(&ViewerEvent::Stats(self.stats.clone()));
             }
         }
     }
 
-    async fn decoded(&mut self, decoded: Result<Decoded, DecodeError>) {
+    /// Nobody waits for a picture that the host's user does not show.
+    fn leave_if_blind(&mut self) {
+        if self.leave_after_screenshot && !self.permissions.contains(Permission::View) {
+            let text = "the host's user does not show the screen; ask them to type: allow view";
+            self.failure.get_or_insert_with(|| Failure::new(ExitCode::Refused, text));
+            self.driver.end(EndReason::ViewerLeft);
+        }
+    }
+
+    fn decoded(&mut self, decoded: Result<Decoded, DecodeError>) {
         match decoded {
             Ok(Decoded { took, size }) => {
                 self.driver.picture_done();
@@ -264,26 +288,26 @@ impl Session {
                 if self.stats.first_picture_ms.is_none() {
                     self.stats.first_picture_ms = u64::try_from(self.begun.elapsed().as_millis()).ok();
                 }
-                self.save_screenshots().await;
+                self.save_screenshots();
             }
             Err(error) => {
-                self.warn(error.to_string()).await;
+                self.warn(error.to_string());
                 self.driver.end(EndReason::ProtocolError);
             }
         }
     }
 
     /// Saves what was asked for, once there is a picture.
-    async fn save_screenshots(&mut self) {
+    fn save_screenshots(&mut self) {
         if self.screenshots.is_empty() || !self.picture.lock().shown {
             return;
         }
         let frame = self.picture.lock().frame.clone();
         for file in std::mem::take(&mut self.screenshots) {
             match tokio::task::block_in_place(|| screenshot::save(&frame, &file)) {
-                Ok(()) => self.faces.tell(ViewerEvent::Screenshot { file }).await,
+                Ok(()) => self.faces.tell(&ViewerEvent::Screenshot { file }),
                 Err(error) if self.leave_after_screenshot => self.failure = Some(Failure::other(error)),
-                Err(error) => self.warn(error.to_string()).await,
+                Err(error) => self.warn(error.to_string()),
             }
         }
         if self.leave_after_screenshot {
@@ -299,9 +323,9 @@ impl Session {
         let (node, key, ways) = (self.network.node.clone(), self.auth.peer, self.network.ways.clone());
         let task = tokio::spawn(async move {
             loop {
-                // A success is told as a path that came up.
-                let _ = node.dial(Some(key), ways.clone()).await;
-                tokio::time::sleep(REDIAL).await;
+                // A success is told as a path that came up; its lanes take a moment.
+                let dialled = node.dial(Some(key), ways.clone()).await;
+                tokio::time::sleep(if dialled.is_ok() { LANES } else { REDIAL }).await;
             }
         });
         self.redial = Some(task.abort_handle());
@@ -312,9 +336,14 @@ impl Session {
             redial.abort();
         }
         let seconds = self.started.elapsed().as_secs();
-        self.faces.tell(ViewerEvent::SessionEnded { reason, seconds }).await;
-        self.faces = Faces::default();
-        self.driver.linger().await;
+        self.faces.tell(&ViewerEvent::SessionEnded { reason, seconds });
+        let faces = std::mem::take(&mut self.faces);
+        tokio::join!(self.driver.linger(), faces.finish());
+        let unsaved = self.leave_after_screenshot && !self.screenshots.is_empty();
+        if unsaved && reason != EndReason::ViewerLeft && exit_code(reason) == ExitCode::Fine {
+            let text = "the session ended before there was a picture to save; connect again";
+            self.failure.get_or_insert_with(|| Failure::new(ExitCode::Lost, text));
+        }
         self.failure.map_or(Ok(reason), Err)
     }
 
@@ -323,8 +352,8 @@ impl Session {
         u64::try_from(rtt?.as_millis()).ok()
     }
 
-    async fn warn(&self, text: String) {
-        self.faces.tell(ViewerEvent::Warning { text }).await;
+    fn warn(&mut self, text: String) {
+        self.faces.tell(&ViewerEvent::Warning { text });
     }
 }
 

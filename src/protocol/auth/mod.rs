@@ -107,6 +107,7 @@ pub enum AuthError {
 }
 
 /// What a viewer brings.
+#[derive(Clone)]
 pub struct Offer {
     /// The viewer's identity.
     pub identity: SigningKey,

@@ -91,6 +91,17 @@ fn the_wrong_lane() {
 }
 
 #[test]
+fn the_other_sides_reasons_to_end() {
+    use EndReason::{HostEnded, HostQuit, Lost, PasswordRotated, ScreenLost, ViewerLeft};
+    for reason in [HostEnded, HostQuit, PasswordRotated, ScreenLost, Lost] {
+        breaks(Role::Host, Lane::Control, &message(0, Message::End(reason)));
+    }
+    for reason in [ViewerLeft, Lost] {
+        breaks(Role::Viewer, Lane::Control, &message(0, Message::End(reason)));
+    }
+}
+
+#[test]
 fn gaps_false_acknowledgements_and_rules_of_the_path() {
     breaks(Role::Host, Lane::Control, &message(1, Message::Chat(String::new())));
     breaks(Role::Viewer, Lane::Video, &Record::Picture { number: 1, payload: &[] }.encode());
