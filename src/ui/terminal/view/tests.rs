@@ -3,10 +3,7 @@ use ratatui::{Terminal, backend::TestBackend};
 
 use super::*;
 use crate::{
-    protocol::{
-        message::EndReason,
-        permission::Permissions,
-    },
+    protocol::{message::EndReason, permission::Permissions},
     ui::event::{HostAction, HostEvent, Reach, Side, Viewer},
 };
 
