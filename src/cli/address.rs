@@ -1,4 +1,4 @@
-//! Whom to connect to, and which relays to meet at, as people type them. The addresses inside are [`net::address`]'s.
+//! Whom to connect to, and which relays to meet at, as people type them. The addresses inside are [`crate::net::address`]'s.
 
 use std::{fmt, str::FromStr};
 

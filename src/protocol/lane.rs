@@ -12,7 +12,7 @@
 //!   ‖ lane byte. So a lane belongs to one session and one purpose, whatever connection carries it, and has keys of its own.
 //! - The nonce is the number of packets before in this direction, so a packet lost, repeated or moved is noticed.
 //! - Every part but the last is as long as it can be: a record has one way to be cut.
-//! - A record grows with what came in, never on the peer's word, and never beyond [`MAX_RECORD`].
+//! - A record grows with what came in, never on the peer's word, and never beyond its lane's [`Lane::limit`].
 //! - The first packet can be replayed by somebody who recorded it; what they cannot do is make or read anything after it. So a
 //!   host counts a lane as proved by the first record that opens.
 
@@ -34,8 +34,21 @@ pub enum Lane {
     Video = 1,
 }
 
+impl Lane {
+    /// The longest record that a peer may send in it, in bytes.
+    #[must_use]
+    pub fn limit(self) -> usize {
+        match self {
+            Self::Control => MAX_CONTROL,
+            Self::Video => MAX_RECORD,
+        }
+    }
+}
+
 /// The longest record, in bytes: a whole 4K picture that does not compress at all fits twice.
 pub const MAX_RECORD: usize = 64 << 20;
+/// The longest record in the control lane: a cursor of the largest size fits.
+pub const MAX_CONTROL: usize = 512 << 10;
 
 const PATTERN: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
 /// Session and lane.
@@ -56,7 +69,7 @@ pub struct LaneError(pub &'static str);
 const FOREIGN: LaneError = LaneError("not opened by the session's peer");
 
 /// The viewer's side of opening a lane.
-pub struct LaneInitiator(HandshakeState);
+pub struct LaneInitiator(HandshakeState, Lane);
 
 impl LaneInitiator {
     /// Starts: the state and the first packet (session and lane in clear, then Noise message 1).
@@ -67,7 +80,7 @@ impl LaneInitiator {
         let address = address(session.session, lane);
         let mut noise = noise(session, &address, Role::Initiator, rng)?;
         let message = write(&mut noise, &[]).map_err(|_| FOREIGN)?;
-        Ok((Self(noise), [&address[..], &message].concat()))
+        Ok((Self(noise, lane), [&address[..], &message].concat()))
     }
 
     /// Takes the answer.
@@ -76,7 +89,7 @@ impl LaneInitiator {
     /// Not from the session's peer.
     pub fn finish(mut self, answer: &[u8]) -> Result<(Sealer, Opener), LaneError> {
         expect_empty(&mut self.0, answer)?;
-        halves(self.0)
+        halves(self.0, self.1)
     }
 }
 
@@ -111,7 +124,7 @@ pub fn accept<R: RngCore + CryptoRng>(
     let mut noise = noise(session, &address(id, lane), Role::Responder, rng)?;
     expect_empty(&mut noise, &packet[ADDRESS..])?;
     let answer = write(&mut noise, &[]).map_err(|_| FOREIGN)?;
-    let (sealer, opener) = halves(noise)?;
+    let (sealer, opener) = halves(noise, lane)?;
     Ok((answer, sealer, opener))
 }
 
@@ -169,6 +182,8 @@ pub struct Opener {
     plain: Zeroizing<Vec<u8>>,
     /// The parts so far.
     record: Vec<u8>,
+    /// The longest record.
+    limit: usize,
     broken: bool,
 }
 
@@ -176,7 +191,7 @@ impl Opener {
     /// Takes one packet (without its length prefix). Returns the record when it is whole. After an error only errors follow.
     ///
     /// # Errors
-    /// Tampered with, or longer than [`MAX_RECORD`].
+    /// Tampered with, or longer than the lane's limit.
     pub fn open(&mut self, packet: &[u8]) -> Result<Option<Vec<u8>>, LaneError> {
         if self.broken {
             return Err(LaneError("after an error"));
@@ -196,7 +211,7 @@ impl Opener {
             .map_err(|_| LaneError("a packet that was tampered with"))?;
         self.counter += 1;
         let (flag, part) = self.plain[..length].split_first().ok_or(LaneError("an empty packet"))?;
-        if self.record.len() + part.len() > MAX_RECORD {
+        if self.record.len() + part.len() > self.limit {
             return Err(LaneError("a record that is too long"));
         }
         self.record.extend_from_slice(part);
@@ -237,10 +252,11 @@ fn expect_empty(noise: &mut HandshakeState, message: &[u8]) -> Result<(), LaneEr
     if read(noise, message).map_err(|_| FOREIGN)?.is_empty() { Ok(()) } else { Err(FOREIGN) }
 }
 
-fn halves(noise: HandshakeState) -> Result<(Sealer, Opener), LaneError> {
+fn halves(noise: HandshakeState, lane: Lane) -> Result<(Sealer, Opener), LaneError> {
     let noise = Arc::new(noise.into_stateless_transport_mode().map_err(|_| FOREIGN)?);
     let sealer = Sealer { noise: Arc::clone(&noise), counter: 0, plain: Zeroizing::new(Vec::with_capacity(MAX_PART + 1)) };
-    let opener = Opener { noise, counter: 0, plain: Zeroizing::new(vec![0; MAX_PART + 1]), record: Vec::new(), broken: false };
+    let plain = Zeroizing::new(vec![0; MAX_PART + 1]);
+    let opener = Opener { noise, counter: 0, plain, record: Vec::new(), limit: lane.limit(), broken: false };
     Ok((sealer, opener))
 }
 

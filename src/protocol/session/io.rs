@@ -49,10 +49,10 @@ pub enum Output {
 pub enum Event {
     /// A control message, exactly once and in order.
     Message(Message),
-    /// Host: there is credit for one more picture; answer with [`Session::send_picture`] when the screen changed. Not told again
+    /// Host: there is credit for one more picture; answer with [`super::Session::send_picture`] when the screen changed. Not told again
     /// before that answer, whatever happens to the paths.
     WantPicture,
-    /// Viewer: a picture, each exactly once and in order; call [`Session::picture_done`] when it is decoded.
+    /// Viewer: a picture, each exactly once and in order; call [`super::Session::picture_done`] when it is decoded.
     Picture(Vec<u8>),
     /// The session uses this path now.
     PathChanged(PathId, PathKind),
