@@ -21,7 +21,7 @@ use super::{
     ViewerSeat,
     event::{ViewerAction, ViewerEvent},
     keymap,
-    lines::{Manner, converse, pieces, word},
+    lines::{Manner, converse, pieces, tell, word},
     stdin, words,
 };
 use crate::protocol::{
@@ -43,6 +43,9 @@ pub enum Commands {
 }
 
 /// Runs the viewer's face in lines. Returns when the seat's events close.
+///
+/// stdin is read only once the host let us in. Before that nothing can be done with a line, and a terminal belongs to the password
+/// prompt: a second reader could take the password and show it as a command that it does not understand.
 pub async fn run_viewer(seat: ViewerSeat, json: bool, commands: Commands) {
     let say = if json { words::json::<ViewerEvent> } else { words::viewed };
     let parse = match commands {
@@ -50,7 +53,15 @@ pub async fn run_viewer(seat: ViewerSeat, json: bool, commands: Commands) {
         Commands::ChatOnly => chat_line,
     };
     let warn = |text| ViewerEvent::Warning { text };
-    converse(seat.events, seat.actions, stdin::lines(), &mut io::stdout(), Manner { say, parse, warn }).await;
+    let ViewerSeat { mut events, actions, .. } = seat;
+    loop {
+        let Some(event) = events.recv().await else { return };
+        tell(&mut io::stdout(), &say(&event));
+        if matches!(event, ViewerEvent::Granted { .. }) {
+            break;
+        }
+    }
+    converse(events, actions, stdin::lines(), &mut io::stdout(), Manner { say, parse, warn }).await;
 }
 
 /// What a viewer's line means: the actions in order.

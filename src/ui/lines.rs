@@ -145,7 +145,7 @@ pub(super) async fn converse<Event: Serialize, Action>(
 }
 
 /// One line out, at once. A reader that went away must not end the session.
-fn tell(out: &mut impl Write, line: &str) {
+pub(super) fn tell(out: &mut impl Write, line: &str) {
     if let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush()) {
         tracing::debug!(%error, "nobody reads stdout");
     }
