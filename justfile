@@ -19,7 +19,6 @@ setup: (apt packages_build packages_desktop)
         echo "Rust is missing: install it from https://rustup.rs, then run this again." >&2
         exit 1
     fi
-    command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
 # Build the program: target/debug/rs
 [group('start')]
@@ -34,7 +33,7 @@ demo: setup
 
 # Everything that must hold before a change is shared; the tests' summary comes last
 [group('check')]
-test: setup check
+test: setup check nextest
     cargo test --doc --quiet
     cargo nextest run
 
@@ -74,6 +73,11 @@ bench-clip FILE SIZE:
 [group('measure')]
 bench-latency *SYSTEMS: setup
     cargo bench --bench latency -- run {{ SYSTEMS }}
+
+# Install the test runner, where it is missing
+[private]
+nextest:
+    command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 
 # Install Debian packages, where they are missing
 [private]
