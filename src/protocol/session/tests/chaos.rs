@@ -6,7 +6,7 @@ use rand::Rng;
 use super::{super::*, pair::*};
 use crate::protocol::input::{InputEvent, Key};
 
-const LIVES: u64 = 3000;
+const LIVES: u64 = 1500;
 /// Noticing the silent death of one path after another, and replaying, takes no longer than this.
 const FREEZE: Duration = Duration::from_secs(12);
 
