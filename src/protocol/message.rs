@@ -14,8 +14,6 @@ use super::{
 pub const MAX_CHAT: usize = 4096;
 /// The widest and tallest cursor, in pixels.
 pub const MAX_CURSOR: u16 = 256;
-/// The longest reason or name, in bytes of UTF-8.
-pub const MAX_LABEL: usize = 128;
 
 /// Which side this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

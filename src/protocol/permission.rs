@@ -88,12 +88,6 @@ impl Permissions {
     pub fn iter(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.into_iter().filter(move |permission| self.contains(*permission))
     }
-
-    /// The wire form: one bit a permission, lowest bit = view.
-    #[must_use]
-    pub fn bits(self) -> u32 {
-        self.0
-    }
 }
 
 impl From<u32> for Permissions {

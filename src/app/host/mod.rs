@@ -30,7 +30,6 @@ use self::{
 use super::{
     Failure, control_socket,
     control_socket::{Asked, Reply, Request},
-    display_name,
     outlet::Outlet,
     peer_key, relays,
 };
@@ -126,7 +125,7 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
         sessions: BTreeMap::new(),
         running: JoinSet::new(),
     };
-    tracing::info!(name = display_name(None), "hosting");
+    tracing::info!(id = %host.id, "hosting");
     host.live(network, door_events, asked, acted).await;
     host.close().await;
     drop(host);
