@@ -89,7 +89,7 @@ impl FromStr for Relay {
         // Host names are the same in any case; the keys in multiaddrs are not.
         let text = if text.starts_with('/') { text.to_owned() } else { text.to_ascii_lowercase() };
         let address = address::relay(&text)?;
-        let plain = address.addresses.last().and_then(host_and_port).filter(|_| !text.starts_with('/'));
+        let plain = address.addresses.iter().find_map(host_and_port).filter(|_| !text.starts_with('/'));
         Ok(Self { text: plain.unwrap_or(text), address })
     }
 }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_relay_is_tried_over_quic_and_tcp() {
+    fn a_plain_relay_is_tried_over_quic_tcp_and_websocket() {
         for (text, name, base, port) in [
             ("Relay.Example.org", "relay.example.org:4001", "/dns/relay.example.org", 4001),
             ("relay.example.org:443", "relay.example.org:443", "/dns/relay.example.org", 443),
@@ -138,7 +138,7 @@ mod tests {
             ("2001:db8::7", "[2001:db8::7]:4001", "/ip6/2001:db8::7", 4001),
             ("[2001:db8::7]:5000", "[2001:db8::7]:5000", "/ip6/2001:db8::7", 5000),
         ] {
-            let addresses = vec![format!("{base}/udp/{port}/quic-v1"), format!("{base}/tcp/{port}")];
+            let addresses = vec![format!("{base}/udp/{port}/quic-v1"), format!("{base}/tcp/{port}"), format!("{base}/tcp/443/ws")];
             assert_eq!(relay(text), Some((name.to_owned(), addresses)), "{text}");
         }
     }

@@ -1,7 +1,7 @@
 //! Addresses: what people type, what a connection's address says about it, and keys as libp2p peer IDs.
 //!
 //! People type `host`, `host:port`, `[v6]:port` or a multiaddr, with or without `/p2p/…`. Plain hosts stand for a QUIC and a TCP
-//! address at the same port. Only Ed25519 peer IDs are keys; any other is refused.
+//! address at the same port; a plain relay also for WebSocket at the web's port. Only Ed25519 peer IDs are keys; any other is refused.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -16,6 +16,9 @@ use crate::protocol::{id::PeerKey, session::path::PathKind};
 
 /// The port of `rs relay` where none is given.
 pub const DEFAULT_PORT: u16 = 4001;
+
+/// Where `rs relay` takes WebSocket, if it may: the port that every network lets through.
+pub const WEB_PORT: u16 = 443;
 
 /// The longest text taken for an address, in bytes.
 const MAX_TEXT: usize = 512;
@@ -42,9 +45,12 @@ pub enum AddressError {
 /// # Errors
 /// In one line.
 pub fn relay(text: &str) -> Result<RelayAddress, AddressError> {
-    let (key, addresses) = peer(text)?;
+    let (key, mut addresses) = peer(text)?;
     if addresses.iter().any(is_circuit) {
         return Err(AddressError::Form(shown(text)));
+    }
+    if !text.trim_start().starts_with('/') {
+        addresses.extend(addresses.last().map(web));
     }
     Ok(RelayAddress { addresses, key })
 }
@@ -130,6 +136,12 @@ pub(super) fn end_of(address: &Multiaddr) -> Option<PeerId> {
     }
 }
 
+/// The address of a host's WebSocket, beside this one.
+fn web(beside: &Multiaddr) -> Multiaddr {
+    let host: Multiaddr = beside.iter().take(1).collect();
+    host.with(Protocol::Tcp(WEB_PORT)).with(Protocol::Ws("/".into()))
+}
+
 /// Whether the address leads through a relay.
 pub(super) fn is_circuit(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::P2pCircuit)
@@ -192,15 +204,19 @@ fn is_local_v6(ip: Ipv6Addr) -> bool {
     ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
 }
 
-/// `/ip4|ip6|dns…/tcp/…` or `…/udp/…/quic-v1`, with a port.
+/// `/ip4|ip6|dns…/udp/…/quic-v1`, `…/tcp/…`, or the latter with `/ws`, `/tls/ws` or `/wss`, with a port.
 fn is_dialable(address: &Multiaddr) -> bool {
-    let mut parts = address.iter();
+    let mut parts = address.iter().peekable();
     let host = parts.next().is_some_and(|part| {
         matches!(part, Protocol::Ip4(_) | Protocol::Ip6(_) | Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_))
     });
     let carrier = match parts.next() {
-        Some(Protocol::Tcp(port)) => port != 0,
         Some(Protocol::Udp(port)) => port != 0 && parts.next() == Some(Protocol::QuicV1),
+        Some(Protocol::Tcp(port)) => {
+            let tls = parts.next_if_eq(&Protocol::Tls).is_some();
+            let web = parts.next_if(|part| matches!(part, Protocol::Ws(_)) || !tls && matches!(part, Protocol::Wss(_)));
+            port != 0 && (web.is_some() || !tls)
+        }
         _ => false,
     };
     host && carrier && parts.next().is_none()
@@ -268,10 +284,28 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_host_is_quic_and_tcp_at_the_default_port() {
+    fn a_plain_relay_is_quic_and_tcp_at_the_default_port_and_websocket_at_the_webs() {
+        let host = texts(&peer("relay.example.org").unwrap().1);
+        assert_eq!(host, ["/dns/relay.example.org/udp/4001/quic-v1", "/dns/relay.example.org/tcp/4001"]);
         let relay = relay("relay.example.org").unwrap();
-        assert_eq!(texts(&relay.addresses), ["/dns/relay.example.org/udp/4001/quic-v1", "/dns/relay.example.org/tcp/4001"]);
+        assert_eq!(texts(&relay.addresses), [host, vec!["/dns/relay.example.org/tcp/443/ws".to_owned()]].concat());
         assert_eq!(relay.key, None);
+    }
+
+    #[test]
+    fn websocket_may_be_typed_with_and_without_tls() {
+        for good in [
+            "/tcp/443/ws",
+            "/tcp/443/wss",
+            "/tcp/443/tls/ws",
+            "/tcp/443/tls/ws/p2p/12D3KooWCoVTERWRRwEnGsoxYpjTEQuQCvpnVgkExbnhTi6NiAFV",
+        ] {
+            let (_, addresses) = peer(&format!("/dns/relay.example.org{good}")).unwrap();
+            assert_eq!(transport_of(&addresses[0]), Transport::Websocket, "{good}");
+        }
+        for bad in ["/tcp/443/tls", "/tcp/443/tls/wss", "/tcp/0/ws", "/udp/443/ws", "/tcp/443/ws/ws"] {
+            assert!(peer(&format!("/dns/relay.example.org{bad}")).is_err(), "{bad}");
+        }
     }
 
     #[test]

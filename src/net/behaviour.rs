@@ -1,16 +1,18 @@
-//! The libp2p parts of a node, put together: transports, behaviours, and every limit in one place.
+//! The libp2p parts of a node, put together: behaviours, and every limit in one place.
 
 use std::{io, num::NonZeroU8, time::Duration};
 
 use ed25519_dalek::SigningKey;
 use libp2p::{
-    Multiaddr, StreamProtocol, Swarm, SwarmBuilder, connection_limits, dcutr, identify, identity, kad, mdns, noise, ping, quic,
-    relay,
+    Multiaddr, StreamProtocol, Swarm, connection_limits, dcutr, identify, identity, kad, mdns, ping, relay,
     swarm::{self, NetworkBehaviour, behaviour::toggle::Toggle},
-    tcp, yamux,
 };
 
-use super::{candidates, streams};
+use super::{
+    address::WEB_PORT,
+    candidates, streams,
+    transport::{self, Patience},
+};
 
 /// The directory's protocol: not the public IPFS network.
 pub(super) const KAD: StreamProtocol = StreamProtocol::new("/rs/kad/1");
@@ -48,16 +50,10 @@ pub(super) struct Behaviour {
 
 /// A swarm that listens nowhere yet.
 pub(super) fn swarm(identity: &SigningKey, lan: bool) -> anyhow::Result<Swarm<Behaviour>> {
-    let swarm = SwarmBuilder::with_existing_identity(keypair(identity)?)
-        .with_tokio()
-        .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, yamux::Config::default)?
-        .with_quic_config(|config| quic_config(config, QUIC_IDLE, QUIC_KEEP_ALIVE))
-        .with_dns()?
-        .with_relay_client(noise::Config::new, yamux::Config::default)?
-        .with_behaviour(|keypair, relay| behaviour(keypair, relay, lan))?
-        .with_swarm_config(swarm_config)
-        .build();
-    Ok(swarm)
+    let keypair = keypair(identity)?;
+    let stack = transport::stack(&keypair, Patience { idle: QUIC_IDLE, keep_alive: QUIC_KEEP_ALIVE })?;
+    let (transport, relay) = transport::with_circuits(&keypair, stack)?;
+    Ok(Swarm::new(transport, behaviour(&keypair, relay, lan), keypair.public().to_peer_id(), swarm_config()))
 }
 
 /// Our identity in libp2p's form.
@@ -65,14 +61,8 @@ pub(super) fn keypair(identity: &SigningKey) -> anyhow::Result<identity::Keypair
     Ok(identity::Keypair::ed25519_from_bytes(identity.to_bytes())?)
 }
 
-pub(super) fn quic_config(mut config: quic::Config, idle: Duration, keep_alive: Duration) -> quic::Config {
-    config.max_idle_timeout = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX);
-    config.keep_alive_interval = keep_alive;
-    config
-}
-
-pub(super) fn swarm_config(config: swarm::Config) -> swarm::Config {
-    config
+pub(super) fn swarm_config() -> swarm::Config {
+    swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(IDLE)
         .with_dial_concurrency_factor(NonZeroU8::new(16).expect("16 is not zero"))
         .with_max_negotiating_inbound_streams(32)
@@ -108,6 +98,19 @@ pub(super) fn listen_everywhere<B: NetworkBehaviour>(swarm: &mut Swarm<B>, port:
         Some(error) if port != 0 || listening == 0 => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Takes WebSocket at the web's port, where this machine lets us. Without it, people whose network lets only the web through cannot come.
+pub(super) fn listen_for_the_web<B: NetworkBehaviour>(swarm: &mut Swarm<B>) -> anyhow::Result<()> {
+    for ip in ["/ip4/0.0.0.0", "/ip6/::"] {
+        let address: Multiaddr = format!("{ip}/tcp/{WEB_PORT}/ws").parse()?;
+        if let Err(error) = swarm.listen_on(address.clone()) {
+            let why = error.to_string();
+            let why = why.lines().next().unwrap_or_default();
+            tracing::warn!("not on {address} ({why}): networks that let only the web through cannot come here");
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn cannot_listen(address: &Multiaddr, why: &str) -> anyhow::Error {

@@ -83,7 +83,7 @@ impl Behaviour {
     }
 }
 
-/// An IP address and port that a stranger could send to.
+/// An IP address and port that a stranger could send to. No WebSocket: nobody listens for it where we only dial.
 fn is_candidate(address: &Multiaddr) -> bool {
     let usable = match ip_of(address) {
         Some(IpAddr::V4(ip)) => !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast() && !ip.is_link_local(),
@@ -91,7 +91,8 @@ fn is_candidate(address: &Multiaddr) -> bool {
         None => false,
     };
     let port = address.iter().any(|part| matches!(part, Protocol::Tcp(port) | Protocol::Udp(port) if port != 0));
-    usable && port && !is_circuit(address) && !address.iter().any(|part| matches!(part, Protocol::P2p(_)))
+    let plain = !address.iter().any(|part| matches!(part, Protocol::P2p(_) | Protocol::Ws(_) | Protocol::Wss(_)));
+    usable && port && plain && !is_circuit(address)
 }
 
 impl NetworkBehaviour for Behaviour {
@@ -159,9 +160,14 @@ mod tests {
 
     #[test]
     fn junk_is_no_candidate() {
-        for junk in
-            ["/ip4/0.0.0.0/tcp/1", "/ip4/1.2.3.4/tcp/0", "/ip6/fe80::1/tcp/1", "/ip4/224.0.0.1/udp/1/quic-v1", "/dns/a/tcp/1"]
-        {
+        for junk in [
+            "/ip4/0.0.0.0/tcp/1",
+            "/ip4/1.2.3.4/tcp/0",
+            "/ip6/fe80::1/tcp/1",
+            "/ip4/224.0.0.1/udp/1/quic-v1",
+            "/dns/a/tcp/1",
+            "/ip4/1.2.3.4/tcp/1/ws",
+        ] {
             assert!(!is_candidate(&junk.parse().unwrap()), "{junk}");
         }
         assert!(is_candidate(&"/ip4/203.0.113.2/udp/30001/quic-v1".parse().unwrap()));

@@ -463,7 +463,7 @@ impl Task {
         if let Some(address) = other {
             self.relays.learn(peer, address, now);
         }
-        let legs = self.relays.by_peer(peer).map_or(0, |relay| relay.addresses().len()).max(self.paths.legs(peer));
+        let legs = self.relays.by_peer(peer).map_or(0, super::relays::Relay::observers).max(self.paths.legs(peer));
         if let Some(presence) = &mut self.presence {
             presence.observed(peer, legs, now);
         }

@@ -17,11 +17,10 @@ use std::{
 use ed25519_dalek::SigningKey;
 use futures::StreamExt;
 use libp2p::{
-    Multiaddr, PeerId, Swarm, SwarmBuilder, connection_limits, identify, identity,
+    Multiaddr, PeerId, Swarm, connection_limits, identify, identity,
     kad::{self, store::RecordStore},
-    noise, ping, relay,
+    ping, relay,
     swarm::{ConnectionId, NetworkBehaviour, SwarmEvent, dial_opts::DialOpts},
-    tcp, yamux,
 };
 use tokio::{
     sync::mpsc,
@@ -35,6 +34,7 @@ use super::{
     behaviour::{self, IDENTIFY, KAD},
     directory::{self, Places},
     relays::Relays,
+    transport::{self, Patience},
 };
 use crate::protocol::id::{HostId, PeerKey};
 
@@ -75,7 +75,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(60);
 pub struct Config {
     /// Our identity: the address survives a restart with it.
     pub identity: SigningKey,
-    /// Where to listen; empty: port 4001 on every interface, QUIC and TCP.
+    /// Where to listen; empty: port 4001 on every interface, QUIC and TCP, and WebSocket on 443 where that is allowed.
     pub listen: Vec<Multiaddr>,
     /// Other relays to share the directory with, each with `/p2p/…`.
     pub join: Vec<Multiaddr>,
@@ -101,6 +101,7 @@ pub async fn start(config: Config) -> anyhow::Result<(Relay, mpsc::Receiver<Mult
     let mut swarm = swarm(&config.identity)?;
     if config.listen.is_empty() {
         behaviour::listen_everywhere(&mut swarm, DEFAULT_PORT)?;
+        behaviour::listen_for_the_web(&mut swarm)?;
     } else {
         behaviour::listen(&mut swarm, &config.listen)?;
     }
@@ -126,15 +127,9 @@ struct Behaviour {
 }
 
 fn swarm(identity: &SigningKey) -> anyhow::Result<Swarm<Behaviour>> {
-    let swarm = SwarmBuilder::with_existing_identity(behaviour::keypair(identity)?)
-        .with_tokio()
-        .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, yamux::Config::default)?
-        .with_quic_config(|config| behaviour::quic_config(config, QUIC_IDLE, QUIC_KEEP_ALIVE))
-        .with_dns()?
-        .with_behaviour(parts)?
-        .with_swarm_config(behaviour::swarm_config)
-        .build();
-    Ok(swarm)
+    let keypair = behaviour::keypair(identity)?;
+    let transport = transport::stack(&keypair, Patience { idle: QUIC_IDLE, keep_alive: QUIC_KEEP_ALIVE })?;
+    Ok(Swarm::new(transport, parts(&keypair), keypair.public().to_peer_id(), behaviour::swarm_config()))
 }
 
 fn parts(keypair: &identity::Keypair) -> Behaviour {

@@ -1,8 +1,9 @@
 //! The relays that we stay connected to: which leg is up, which is dialled when.
 //!
 //! A relay has several legs (a QUIC and a TCP address); each is kept connected on its own, for ever, with backoff and jitter. A hole
-//! punch needs the address observed on each. A relay is up while one leg is; it went down once all are, told once per outage. The key
-//! that answers first is its key from then on; whoever answers with another is not the relay.
+//! punch needs the address observed on each. A WebSocket leg helps no hole punch: it is dialled only while no other leg is up, and
+//! not in the first [`HEAD_START`]. A relay is up while one leg is; it went down once all are, told once per outage. The key that
+//! answers first is its key from then on; whoever answers with another is not the relay.
 //!
 //! Sans-IO: the caller brings the time, dials what [`Relays::due`] returns, and reports what became of it.
 
@@ -31,6 +32,9 @@ const MAX_LEGS: usize = 4;
 /// Waiting times between attempts: doubling from the first to the last, each up to half as long again.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LAST_WAIT: Duration = Duration::from_secs(30);
+
+/// How long QUIC and TCP may take before WebSocket is tried too.
+const HEAD_START: Duration = Duration::from_millis(1500);
 
 /// A growing pause.
 #[derive(Debug, Default)]
@@ -155,9 +159,10 @@ impl Relays {
     pub(super) fn due(&mut self, now: Instant) -> Vec<DialOpts> {
         let mut due = Vec::new();
         for relay in &mut self.entries {
+            let up = relay.is_up();
             for leg in &mut relay.legs {
                 let State::Waiting(at) = leg.state else { continue };
-                if at <= now {
+                if at <= now && !(up && leg.is_last_resort()) {
                     let options = dial(relay.peer, leg.address.clone());
                     leg.state = State::Dialling(options.connection_id());
                     due.push(options);
@@ -169,7 +174,10 @@ impl Relays {
 
     /// When [`Self::due`] has something next.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        let legs = self.entries.iter().flat_map(|relay| &relay.legs);
+        let legs = self.entries.iter().flat_map(|relay| {
+            let up = relay.is_up();
+            relay.legs.iter().filter(move |leg| !(up && leg.is_last_resort()))
+        });
         legs.filter_map(|leg| if let State::Waiting(at) = leg.state { Some(at) } else { None }).min()
     }
 
@@ -264,6 +272,11 @@ impl Relay {
         legs.into_iter().map(|leg| leg.address.clone()).collect()
     }
 
+    /// How many legs will tell us where they see us, if all come up. WebSocket does not count: it comes up only when the others do not.
+    pub(super) fn observers(&self) -> usize {
+        self.legs.iter().filter(|leg| !leg.is_last_resort()).count()
+    }
+
     /// Whether a leg over this transport is known.
     pub(super) fn has(&self, transport: Transport) -> bool {
         self.legs.iter().any(|leg| transport_of(&leg.address) == transport)
@@ -279,14 +292,22 @@ impl Relay {
     fn add_legs(&mut self, addresses: &[Multiaddr], now: Instant) {
         for address in addresses {
             if self.legs.len() < MAX_LEGS && !self.legs.iter().any(|leg| leg.address == *address) {
-                let state = State::Waiting(now);
-                self.legs.push(Leg { address: address.clone(), state, backoff: Backoff::default(), tried: false });
+                let mut leg =
+                    Leg { address: address.clone(), state: State::Waiting(now), backoff: Backoff::default(), tried: false };
+                if leg.is_last_resort() && !self.legs.is_empty() {
+                    leg.state = State::Waiting(now + HEAD_START);
+                }
+                self.legs.push(leg);
             }
         }
     }
 }
 
 impl Leg {
+    fn is_last_resort(&self) -> bool {
+        transport_of(&self.address) == Transport::Websocket
+    }
+
     fn is(&self, connection: ConnectionId) -> bool {
         matches!(self.state, State::Dialling(mine) | State::Up(mine) if mine == connection)
     }
@@ -304,9 +325,10 @@ fn dial(peer: Option<PeerId>, address: Multiaddr) -> DialOpts {
     }
 }
 
-/// A relay given by one address usually also listens on the other transport at the same IP: a hole punch wants both.
+/// A relay given by one address usually also listens on the other transports at the same IP: a hole punch wants QUIC and TCP, and
+/// WebSocket may help where neither passes.
 pub(super) fn other_leg(known: &[Multiaddr], listening: &[Multiaddr], has: impl Fn(Transport) -> bool) -> Option<Multiaddr> {
-    let wanted = [Transport::Quic, Transport::Tcp].into_iter().find(|transport| !has(*transport))?;
+    let wanted = [Transport::Quic, Transport::Tcp, Transport::Websocket].into_iter().find(|transport| !has(*transport))?;
     let ip = known.first().and_then(ip_of)?;
     let same =
         listening.iter().find(|address| ip_of(address) == Some(ip) && transport_of(address) == wanted && !is_circuit(address));
@@ -352,6 +374,25 @@ mod tests {
         let legs = dialled(&mut relays, now);
         assert_eq!(relays.failed(legs[0], "refused".into(), now), None);
         assert_eq!(relays.failed(legs[1], "refused".into(), now), Some(Change::Down(0, "refused".into())));
+    }
+
+    #[test]
+    fn websocket_is_dialled_only_while_nothing_else_is_up_and_not_at_once() {
+        let (mut relays, now, peer) = (Relays::default(), Instant::now(), PeerId::random());
+        let mut given = given();
+        given.addresses.push("/ip4/192.0.2.1/tcp/443/ws".parse().unwrap());
+        relays.add(given, false, now);
+        let legs = dialled(&mut relays, now);
+        assert_eq!(legs.len(), 2, "QUIC and TCP first");
+        assert_eq!(relays.next_due(), Some(now + HEAD_START));
+        relays.connected(legs[0], peer, now);
+        relays.failed(legs[1], "refused".into(), now);
+        assert_eq!(dialled(&mut relays, now + LAST_WAIT).len(), 1, "TCP again, no WebSocket beside QUIC");
+        relays.closed(legs[0], now + LAST_WAIT);
+        let due: Vec<_> = relays.due(now + LAST_WAIT);
+        assert_eq!(due.len(), 1, "WebSocket, at once: QUIC waits a while");
+        relays.connected(due[0].connection_id(), peer, now + LAST_WAIT);
+        assert!(relays.get(0).is_up());
     }
 
     #[test]

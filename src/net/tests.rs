@@ -225,6 +225,25 @@ async fn a_host_is_found_by_its_id_reached_through_the_relay_and_then_directly()
 }
 
 #[tokio::test]
+async fn a_relay_that_only_speaks_websocket_is_enough() {
+    let web = ["/ip4/127.0.0.1/tcp/0/ws"; 2].map(|text| text.parse().unwrap()).to_vec();
+    let meeting = Meeting::start(9, web, Vec::new()).await;
+    let mut host = Running::start(1, Part::Host).await;
+    host.node.use_relay(meeting.address()).await.unwrap();
+    host.reserved().await;
+
+    let mut viewer = Running::start(2, Part::Viewer).await;
+    viewer.node.use_relay(meeting.address()).await.unwrap();
+    let listings = viewer.node.look_up(HostId::of(&key(1))).await.unwrap();
+    let circuits = listings[0].relays.iter().map(|relay| address::circuit(relay, key(1))).collect();
+    viewer.node.dial(Some(key(1)), circuits).await.unwrap();
+    let relayed = viewer.path(|path| path.kind == PathKind::Relayed).await;
+    assert_eq!(relayed.transport, Transport::Websocket);
+    let stream = viewer.node.open(relayed.path, Purpose::Auth).await.unwrap();
+    talk(stream, host.inbound().await.3).await;
+}
+
+#[tokio::test]
 async fn an_id_that_no_relay_knows_has_no_listing() {
     let meeting = Meeting::start(9, loopback(), Vec::new()).await;
     let viewer = Running::start(2, Part::Viewer).await;

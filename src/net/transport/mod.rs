@@ -1,0 +1,72 @@
+//! What carries connections: QUIC, TCP, and WebSocket for networks that let only the web through.
+//!
+//! - QUIC is `/udp/…/quic-v1`. TCP and WebSocket carry noise and yamux.
+//! - WebSocket is `/tcp/…/ws`; `/tcp/…/tls/ws` (or `/wss`) to a relay behind a reverse proxy that speaks TLS. Its names are looked up
+//!   by itself, or by an HTTP proxy if the environment names one ([`proxy`]): other transports would lose the name that TLS checks.
+//! - Names (`/dns…`) are looked up for the others here.
+
+mod proxy;
+
+use std::{io, time::Duration};
+
+use futures::{AsyncRead, AsyncWrite};
+use libp2p::{
+    PeerId, Transport as _,
+    core::{muxing::StreamMuxerBox, transport::Boxed, upgrade::Version},
+    dns, identity, noise, quic, relay, tcp, websocket, yamux,
+};
+
+/// When a silent QUIC connection is given up, and how often a quiet one speaks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub(super) idle: Duration,
+    pub(super) keep_alive: Duration,
+}
+
+/// Every transport, without circuits.
+pub(super) fn stack(keypair: &identity::Keypair, patience: Patience) -> anyhow::Result<Boxed<(PeerId, StreamMuxerBox)>> {
+    let quic = quic::tokio::Transport::new(quic_config(keypair, patience));
+    let quic = quic.map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
+    let named = resolved(quic.or_transport(encrypted(tcp(), keypair)?).map(|either, _| either.into_inner()))?;
+    let web = proxy::Proxied::from_environment().or_transport(resolved(tcp())?);
+    let web = encrypted(websocket::Config::new(web), keypair)?;
+    Ok(web.or_transport(named).map(|either, _| either.into_inner()).boxed())
+}
+
+/// Circuits through relays before everything else, and the behaviour that makes them.
+pub(super) fn with_circuits(
+    keypair: &identity::Keypair,
+    stack: Boxed<(PeerId, StreamMuxerBox)>,
+) -> anyhow::Result<(Boxed<(PeerId, StreamMuxerBox)>, relay::client::Behaviour)> {
+    let (circuits, behaviour) = relay::client::new(keypair.public().to_peer_id());
+    let transport = encrypted(circuits, keypair)?.or_transport(stack).map(|either, _| either.into_inner()).boxed();
+    Ok((transport, behaviour))
+}
+
+fn tcp() -> tcp::tokio::Transport {
+    tcp::tokio::Transport::new(tcp::Config::new().nodelay(true))
+}
+
+fn quic_config(keypair: &identity::Keypair, patience: Patience) -> quic::Config {
+    let mut config = quic::Config::new(keypair);
+    config.max_idle_timeout = u32::try_from(patience.idle.as_millis()).unwrap_or(u32::MAX);
+    config.keep_alive_interval = patience.keep_alive;
+    config
+}
+
+fn resolved<T>(transport: T) -> io::Result<dns::tokio::Transport<T>> {
+    dns::tokio::Transport::system(transport)
+}
+
+/// Noise proves the peer's key, yamux makes many streams of one.
+fn encrypted<T>(transport: T, keypair: &identity::Keypair) -> anyhow::Result<Boxed<(PeerId, StreamMuxerBox)>>
+where
+    T: libp2p::Transport + Send + Unpin + 'static,
+    T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    T::Error: Send + Sync + 'static,
+    T::Dial: Send + 'static,
+    T::ListenerUpgrade: Send + 'static,
+{
+    let secured = transport.upgrade(Version::V1Lazy).authenticate(noise::Config::new(keypair)?);
+    Ok(secured.multiplex(yamux::Config::default()).boxed())
+}
