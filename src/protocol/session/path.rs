@@ -1,7 +1,7 @@
 //! Paths: the connections that a session can use, and which one it uses.
 //!
 //! - A path owns its numbers: round trip, silence, and how far the session's messages and pictures got on it.
-//! - It is attached once the peer's `Attach` came in on it. It dies when nothing has been heard for [`SILENCE`] while a ping is
+//! - It is attached once the peer's `Attach` came in on it. It dies when nothing has been heard for [`silence`] while a ping is
 //!   unanswered; the answer to that ping, should it ever come, revives it. Only attached, living paths are used.
 //! - The viewer decides ([`nominate`]): a better tier promotes at once, only death demotes, and within a tier it stays with the
 //!   path in use unless another one is much quicker. The host follows the highest living epoch ([`follow`]): when two sides
@@ -18,12 +18,15 @@ use serde::Serialize;
 use super::Violation;
 
 /// From an answered ping to the next one, on the path in use.
-pub const PING_CURRENT: Duration = Duration::from_millis(500);
+pub const PING_CURRENT: Duration = Duration::from_millis(400);
 /// From an answered ping to the next one, on the others.
 pub const PING_BACKUP: Duration = Duration::from_secs(2);
-/// How long a path may be silent with an unanswered ping. So the death of the path in use is noticed within
-/// `PING_CURRENT + SILENCE` = 2.5 s, that of all paths at once within `PING_BACKUP + SILENCE` = 4 s (and a round trip).
-pub const SILENCE: Duration = Duration::from_secs(2);
+/// How long a path may be silent with an unanswered ping, beside four of its round trips ([`silence`]).
+pub const SILENCE: Duration = Duration::from_millis(1200);
+/// How long at most: a link that is that slow is as good as dead.
+pub const MAX_SILENCE: Duration = Duration::from_secs(4);
+/// What a round trip is taken for before it is measured.
+const FIRST_RTT: Duration = Duration::from_millis(200);
 /// After a switch, how long a quicker path of the same tier must wait.
 pub(super) const SETTLE: Duration = Duration::from_secs(10);
 /// How much quicker it must be, beside needing at most half the time.
@@ -153,7 +156,7 @@ impl Path {
     /// When it dies, if nothing is heard until then.
     pub(super) fn death(&self) -> Option<Instant> {
         match self.ping {
-            Ping::Sent(_, at) if self.alive => Some(at.max(self.heard) + SILENCE),
+            Ping::Sent(_, at) if self.alive => Some(at.max(self.heard) + silence(self.rtt)),
             _ => None,
         }
     }
@@ -170,6 +173,14 @@ impl Path {
     fn slowness(&self) -> Duration {
         self.rtt.unwrap_or(Duration::MAX)
     }
+}
+
+/// How long a path with this round trip may be silent. So the death of the path in use is noticed within `PING_CURRENT` and this:
+/// 2 s up to a round trip of 100 ms; that of all paths at once within `PING_BACKUP` and this. A link that is filled by a picture
+/// answers late, its round trip grows, and it is given more time: like TCP's timeout (RFC 6298, §2), with a floor for jitter.
+#[must_use]
+pub fn silence(rtt: Option<Duration>) -> Duration {
+    (SILENCE + rtt.unwrap_or(FIRST_RTT) * 4).min(MAX_SILENCE)
 }
 
 /// The viewer's choice. `settled`: the last switch is long past.
@@ -230,10 +241,11 @@ mod tests {
         assert_eq!(nominate(&paths, Some(PathId(0)), false), Some(PathId(2)));
         assert_eq!(nominate(&paths, Some(PathId(2)), true), Some(PathId(2)), "slow, but near");
         let lan = paths.get_mut(&PathId(2)).expect("it is there");
-        assert!(lan.ping(now + PING_CURRENT + 300 * MS, true).is_some());
-        lan.expire(now + PING_CURRENT + SILENCE + 299 * MS);
+        let asked = now + PING_CURRENT + 300 * MS;
+        assert!(lan.ping(asked, true).is_some());
+        lan.expire(asked + silence(Some(300 * MS)) - MS);
         assert!(lan.alive);
-        lan.expire(now + PING_CURRENT + SILENCE + 300 * MS);
+        lan.expire(asked + silence(Some(300 * MS)));
         assert!(!lan.alive);
         assert_eq!(nominate(&paths, Some(PathId(2)), false), Some(PathId(1)));
     }
@@ -266,10 +278,17 @@ mod tests {
     fn a_late_answer_revives_a_path() {
         let now = Instant::now();
         let mut path = Path::new(PathKind::Direct, now);
-        path.expire(now + SILENCE);
+        path.expire(now + silence(None));
         assert!(!path.alive && path.death().is_none() && path.ping_due(false).is_none());
         path.pong(now + 5 * SILENCE, 0).expect("the ping under way");
         assert!(path.alive);
         assert!(path.pong(now + 5 * SILENCE, 0).is_err(), "answered already");
+    }
+
+    #[test]
+    fn a_slow_path_is_given_more_time_but_not_for_ever() {
+        assert!(PING_CURRENT + silence(Some(100 * MS)) <= Duration::from_secs(2));
+        assert!(silence(Some(20 * MS)) < silence(None) && silence(None) < silence(Some(500 * MS)));
+        assert_eq!(silence(Some(Duration::from_secs(60))), MAX_SILENCE);
     }
 }

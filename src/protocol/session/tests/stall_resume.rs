@@ -2,8 +2,13 @@
 
 use super::{super::*, pair::*};
 
-/// From the death of all paths until it is told, as [`path::SILENCE`] documents it, and the round trip of these tests.
-const NOTICED: Duration = path::PING_CURRENT.saturating_add(path::SILENCE).saturating_add(Duration::from_millis(80));
+/// The round trip of these tests, both ways and with its jitter.
+const RTT: Duration = Duration::from_millis(80);
+
+/// From the death of a path until it is told, as [`path::silence`] documents it.
+fn noticed(ping: Duration) -> Duration {
+    ping + path::silence(Some(RTT)) + RTT
+}
 
 #[test]
 fn a_cut_is_a_stall_at_once_and_a_new_path_resumes_with_nothing_lost() {
@@ -31,7 +36,7 @@ fn a_silent_death_is_told_within_the_documented_time() {
         let (mut pair, relay) = Pair::connected(PathKind::Relayed, 40 * MS);
         pair.run(Duration::from_secs(1) + MS * 37 * offset);
         pair.blackhole(relay);
-        pair.run(NOTICED);
+        pair.run(noticed(path::PING_CURRENT));
         assert!(pair.host.told(&Event::Stalled).is_some() && pair.viewer.told(&Event::Stalled).is_some());
     }
 }
@@ -44,7 +49,7 @@ fn a_silent_death_of_all_paths_is_told_within_the_documented_time() {
         pair.run(Duration::from_secs(1) + MS * 91 * offset);
         pair.blackhole(relay);
         pair.blackhole(direct);
-        pair.run(path::PING_BACKUP + path::SILENCE + 80 * MS);
+        pair.run(noticed(path::PING_BACKUP));
         assert!(pair.host.told(&Event::Stalled).is_some() && pair.viewer.told(&Event::Stalled).is_some());
     }
 }

@@ -45,7 +45,7 @@ fn what_was_under_way_on_a_silently_dead_path_arrives_on_the_backup() {
         pair.send(Role::Host, chat(number)).expect("there is room");
     }
     let seen = pair.seen;
-    pair.run(path::PING_CURRENT + path::SILENCE + 200 * MS);
+    pair.run(path::PING_CURRENT + path::silence(Some(30 * MS)) + 200 * MS);
     let sent: Vec<_> = (0..100).map(chat).collect();
     assert_eq!((&pair.host.messages, &pair.viewer.messages), (&sent, &sent));
     assert_eq!((pair.host.path(), pair.viewer.path()), (Some(relay), Some(relay)));
