@@ -143,7 +143,8 @@ fn web(beside: &Multiaddr) -> Multiaddr {
 }
 
 /// Whether the address leads through a relay.
-pub(super) fn is_circuit(address: &Multiaddr) -> bool {
+#[must_use]
+pub fn is_circuit(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::P2pCircuit)
 }
 

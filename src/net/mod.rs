@@ -96,6 +96,8 @@ pub struct Listing {
 pub enum Command {
     /// Connect to this relay and stay connected, with backoff; as a host also reserve and publish there. The same relay twice is one.
     UseRelay(RelayAddress),
+    /// A session depends on the relays (true): one that is gone is dialled again every second, without growing pauses. Or no longer.
+    Hurry(bool),
     /// Ask the directory of every connected relay for a host. Answers with all valid listings, newest first; empty when none is known.
     LookUp(HostId, oneshot::Sender<Vec<Listing>>),
     /// Dial these addresses at once (circuit addresses among them). Every success becomes an [`Event::PathUp`]; when all fail,
@@ -208,6 +210,11 @@ impl Node {
     /// The node has stopped.
     pub async fn use_relay(&self, relay: RelayAddress) -> Result<(), Stopped> {
         self.send(Command::UseRelay(relay)).await
+    }
+
+    /// Whether a session depends on the relays; see [`Command::Hurry`].
+    pub async fn hurry(&self, hurry: bool) {
+        let _ = self.send(Command::Hurry(hurry)).await;
     }
 
     /// Asks the directory; see [`Command::LookUp`].

@@ -168,6 +168,7 @@ impl Task {
     fn on_command(&mut self, command: Command) {
         match command {
             Command::UseRelay(relay) => self.use_relay(relay),
+            Command::Hurry(hurry) => self.relays.hurry(hurry, Instant::now()),
             Command::LookUp(id, done) => self.look_up(id, done),
             Command::Dial { key, addresses, done } => self.dial_peer(key, addresses, done),
             Command::Open { path, purpose, done } => self.open(path, purpose, done),
@@ -272,7 +273,7 @@ impl Task {
         let Some(presence) = &mut self.presence else { return };
         match listener {
             Some(listener) => presence.asked(relay, listener),
-            None => presence.failed(relay, Instant::now()),
+            None => presence.failed(relay, self.relays.is_hurried(), Instant::now()),
         }
     }
 
@@ -303,7 +304,8 @@ impl Task {
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
                 tracing::debug!(?reason, "a listener closed");
                 addresses.into_iter().for_each(|address| self.on_not_listening(address));
-                let relay = self.presence.as_mut().and_then(|presence| presence.closed(listener_id, Instant::now()));
+                let hurry = self.relays.is_hurried();
+                let relay = self.presence.as_mut().and_then(|presence| presence.closed(listener_id, hurry, Instant::now()));
                 if let Some(address) = relay.and_then(|relay| self.reserved.remove(&relay)) {
                     self.tell(Event::ReservationLost(address));
                 }

@@ -108,9 +108,9 @@ impl Presence {
     }
 
     /// It could not even be asked for.
-    pub(super) fn failed(&mut self, relay: PeerId, now: Instant) {
+    pub(super) fn failed(&mut self, relay: PeerId, hurry: bool, now: Instant) {
         if let Some(reservation) = self.reservations.get_mut(&relay) {
-            reservation.state = State::Waiting(now + reservation.backoff.pause());
+            reservation.state = State::Waiting(now + reservation.backoff.pause(hurry));
         }
     }
 
@@ -137,10 +137,10 @@ impl Presence {
     }
 
     /// A listener closed. If it was a reservation's: whose.
-    pub(super) fn closed(&mut self, listener: ListenerId, now: Instant) -> Option<PeerId> {
+    pub(super) fn closed(&mut self, listener: ListenerId, hurry: bool, now: Instant) -> Option<PeerId> {
         let (relay, reservation) =
             self.reservations.iter_mut().find(|(_, reservation)| reservation.listener() == Some(listener))?;
-        reservation.state = State::Waiting(now + reservation.backoff.pause());
+        reservation.state = State::Waiting(now + reservation.backoff.pause(hurry));
         self.publish_at = self.publish_at.map(|at| at.min(now + RETRY));
         Some(*relay)
     }

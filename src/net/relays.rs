@@ -1,7 +1,7 @@
 //! The relays that we stay connected to: which leg is up, which is dialled when.
 //!
 //! A relay has several legs (a QUIC and a TCP address); each is kept connected on its own, for ever, with backoff and jitter. A hole
-//! punch needs the address observed on each. A WebSocket leg helps no hole punch: it is dialled only while no other leg is up, and
+//! punch needs the address observed on each. While a session depends on them pauses stay short ([`Relays::hurry`]). A WebSocket leg helps no hole punch: it is dialled only while no other leg is up, and
 //! not in the first [`HEAD_START`]. A relay is up while one leg is; it went down once all are, told once per outage. The key that
 //! answers first is its key from then on; whoever answers with another is not the relay.
 //!
@@ -33,6 +33,9 @@ const MAX_LEGS: usize = 4;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LAST_WAIT: Duration = Duration::from_secs(30);
 
+/// While a session depends on it.
+const HURRIED_WAIT: Duration = Duration::from_millis(600);
+
 /// How long QUIC and TCP may take before WebSocket is tried too.
 const HEAD_START: Duration = Duration::from_millis(1500);
 
@@ -41,9 +44,9 @@ const HEAD_START: Duration = Duration::from_millis(1500);
 pub(super) struct Backoff(u32);
 
 impl Backoff {
-    /// The next pause.
-    pub(super) fn pause(&mut self) -> Duration {
-        let pause = (FIRST_WAIT * 2_u32.pow(self.0.min(5))).min(LAST_WAIT);
+    /// The next pause; in a hurry it does not grow.
+    pub(super) fn pause(&mut self, hurry: bool) -> Duration {
+        let pause = if hurry { HURRIED_WAIT } else { (FIRST_WAIT * 2_u32.pow(self.0.min(5))).min(LAST_WAIT) };
         self.0 = self.0.saturating_add(1);
         pause.mul_f64(1.0 + rand::random::<f64>() / 2.0)
     }
@@ -77,6 +80,7 @@ pub(super) enum Connected {
 #[derive(Debug, Default)]
 pub(super) struct Relays {
     entries: Vec<Relay>,
+    hurry: bool,
 }
 
 /// One relay.
@@ -141,6 +145,23 @@ impl Relays {
         Some(self.entries.len() - 1)
     }
 
+    /// A session depends on the relays, or no longer: then waits are short, those under way too.
+    pub(super) fn hurry(&mut self, hurry: bool, now: Instant) {
+        self.hurry = hurry;
+        let waits = self.entries.iter_mut().flat_map(|relay| &mut relay.legs).filter_map(|leg| match &mut leg.state {
+            State::Waiting(at) => Some(at),
+            State::Dialling(_) | State::Up(_) => None,
+        });
+        if hurry {
+            waits.for_each(|at| *at = (*at).min(now + HURRIED_WAIT));
+        }
+    }
+
+    /// Whether a session depends on the relays.
+    pub(super) fn is_hurried(&self) -> bool {
+        self.hurry
+    }
+
     /// One relay.
     pub(super) fn get(&self, place: usize) -> &Relay {
         &self.entries[place]
@@ -198,7 +219,7 @@ impl Relays {
     pub(super) fn failed(&mut self, connection: ConnectionId, reason: String, now: Instant) -> Option<Change> {
         let (place, leg) = self.find(connection)?;
         let relay = &mut self.entries[place];
-        relay.legs[leg].wait(now);
+        relay.legs[leg].wait(self.hurry, now);
         let over = !relay.is_up() && relay.legs.iter().all(|leg| leg.tried);
         (over && matches!(relay.told, Told::Nothing | Told::Up)).then(|| {
             relay.told = Told::Down;
@@ -210,7 +231,7 @@ impl Relays {
     pub(super) fn wrong_key(&mut self, connection: ConnectionId, now: Instant) -> Option<Change> {
         let (place, leg) = self.find(connection)?;
         let relay = &mut self.entries[place];
-        relay.legs[leg].wait(now);
+        relay.legs[leg].wait(self.hurry, now);
         (!relay.is_up() && relay.told != Told::Changed).then(|| {
             relay.told = Told::Changed;
             Change::Changed(place)
@@ -221,7 +242,7 @@ impl Relays {
     pub(super) fn closed(&mut self, connection: ConnectionId, now: Instant) -> Option<Change> {
         let (place, leg) = self.find(connection)?;
         let relay = &mut self.entries[place];
-        relay.legs[leg].wait(now);
+        relay.legs[leg].wait(self.hurry, now);
         (!relay.is_up() && relay.told == Told::Up).then(|| {
             relay.told = Told::Down;
             Change::Down(place, "the connection broke".to_owned())
@@ -312,9 +333,9 @@ impl Leg {
         matches!(self.state, State::Dialling(mine) | State::Up(mine) if mine == connection)
     }
 
-    fn wait(&mut self, now: Instant) {
+    fn wait(&mut self, hurry: bool, now: Instant) {
         self.tried = true;
-        self.state = State::Waiting(now + self.backoff.pause());
+        self.state = State::Waiting(now + self.backoff.pause(hurry));
     }
 }
 
@@ -419,9 +440,38 @@ mod tests {
     }
 
     #[test]
+    fn a_session_in_need_is_not_kept_waiting() {
+        let (mut relays, now) = (Relays::default(), Instant::now());
+        relays.add(given(), false, now);
+        for _ in 0..10 {
+            for leg in dialled(&mut relays, now + LAST_WAIT * 100) {
+                relays.failed(leg, "refused".into(), now + LAST_WAIT * 100);
+            }
+        }
+        let mut now = now + LAST_WAIT * 100;
+        relays.hurry(true, now);
+        for _ in 0..10 {
+            let due = relays.next_due().unwrap();
+            assert!(due <= now + HURRIED_WAIT * 2);
+            now = due;
+            for leg in dialled(&mut relays, now) {
+                relays.failed(leg, "refused".into(), now);
+            }
+        }
+        relays.hurry(false, now);
+        for _ in 0..2 {
+            now = relays.next_due().unwrap();
+            for leg in dialled(&mut relays, now) {
+                relays.failed(leg, "refused".into(), now);
+            }
+        }
+        assert!(relays.next_due().unwrap() >= now + LAST_WAIT, "nobody waits for it: patience again");
+    }
+
+    #[test]
     fn pauses_grow_and_stay_bounded() {
         let mut backoff = Backoff::default();
-        let pauses: Vec<_> = (0..40).map(|_| backoff.pause()).collect();
+        let pauses: Vec<_> = (0..40).map(|_| backoff.pause(false)).collect();
         assert!(pauses[0] < FIRST_WAIT * 2 && pauses.iter().all(|pause| *pause <= LAST_WAIT.mul_f64(1.5)));
         assert!(pauses[39] >= LAST_WAIT);
     }

@@ -1,6 +1,11 @@
 //! The bare ID through a relay, and links.
 
-use crate::support::machine::{Home, Host, Relay, Viewer, on_loopback, session};
+use std::time::Instant;
+
+use crate::support::{
+    machine::{Home, Host, Relay, Viewer, on_loopback, session},
+    rs::Start,
+};
 
 fn by_id_through(transport: &str) {
     let relay = Relay::start();
@@ -73,7 +78,7 @@ fn a_host_finds_its_relay_again_after_the_relay_was_restarted() {
     host.is_reachable_by_id();
     rs.process().kill();
     let listen = address.split("/p2p/").next().expect("an address");
-    let again = crate::support::rs::Start::new(home.path(), "relay --json --listen").arg(listen).go();
+    let again = Start::new(home.path(), "relay --json --listen").arg(listen).go();
     let ready = again.expect("ready");
     assert!(
         ready["addresses"].as_array().into_iter().flatten().any(|each| *each == address.as_str()),
@@ -82,4 +87,40 @@ fn a_host_finds_its_relay_again_after_the_relay_was_restarted() {
     host.is_reachable_by_id();
     let id = host.id.clone();
     session(&mut host, &id, &option);
+}
+
+#[test]
+fn a_session_outlives_the_restart_of_its_relay_that_only_speaks_websocket() {
+    let meeting = Home::new();
+    let mut relay = Start::new(meeting.path(), "relay --json --listen /ip4/127.0.0.1/tcp/0/ws").go();
+    let ready = relay.expect("ready");
+    let address = ready["addresses"][0].as_str().expect("an address").to_owned();
+    // Over UDP nobody tells them an address for a hole punch here, and over TCP nobody listens: the session stays relayed.
+    let udp = "--relay RELAY --listen /ip4/127.0.0.1/udp/0/quic-v1".replace("RELAY", &address);
+    let home = Home::new();
+    let line = format!("host --json --no-lan --capture pattern --panel none --listen /ip4/127.0.0.2/udp/0/quic-v1 {udp}");
+    let start = Start::new(home.path(), &line);
+    let mut host = Host::started(home, start);
+    host.is_reachable_by_id();
+    let home = Home::new();
+    let start = Start::new(home.path(), &format!("connect --json --password-stdin --no-lan --view none {udp}")).arg(&host.id);
+    let mut viewer = Viewer::started(home, start, &host.password);
+    host.accept();
+    viewer.is_in_session();
+    let connected = viewer.rs.seen("connected");
+    let path = &connected.last().expect("it is connected")["path"];
+    assert_eq!((&path["kind"], &path["transport"]), (&"relayed".into(), &"websocket".into()), "{path}");
+
+    relay.process().kill();
+    viewer.rs.expect("stalled");
+    viewer.rs.send("chat said too early is not sent");
+    let listen = address.split("/p2p/").next().expect("an address");
+    let again = Start::new(meeting.path(), "relay --json --listen").arg(listen).go();
+    again.expect("ready");
+    let back = Instant::now();
+    viewer.rs.expect("resumed");
+    eprintln!("resumed {} ms after the relay was back", back.elapsed().as_millis());
+    viewer.rs.send("chat still here");
+    assert_eq!(host.rs.expect_where("chat", |chat| chat["text"] == "still here")["from"], "viewer");
+    viewer.screenshot();
 }

@@ -219,7 +219,7 @@ impl Host {
                 () = self.outlet.flush(), if self.outlet.is_waiting() => {}
                 Some(event) = door.recv() => match event {
                     DoorEvent::Knock(knock) => self.knock(knock),
-                    DoorEvent::Admitted(admitted) => self.admit(*admitted),
+                    DoorEvent::Admitted(admitted) => self.admit(*admitted).await,
                 },
                 () = withdrawn(self.knocks.front_mut()) => self.withdraw(),
                 () = &mut settle, if settling => {
@@ -315,7 +315,7 @@ impl Host {
     }
 
     /// Somebody is in: their lanes come next. Unless the password was changed since: then they never were.
-    fn admit(&mut self, admitted: Admitted) {
+    async fn admit(&mut self, admitted: Admitted) {
         let Admitted { session: name, auth, viewer, epoch } = admitted;
         if epoch != self.secret.epoch() {
             return self.warn(format!("{} came with the old password and was not let in", viewer.name));
@@ -337,6 +337,7 @@ impl Host {
         }));
         let live = Live { name, viewer: viewer.name, auth, task, begun: Instant::now(), epoch, commands };
         self.sessions.insert(id, live);
+        self.node.hurry(true).await;
     }
 
     /// A session is over: its secret goes, and with it a one-time password that was used.
@@ -344,6 +345,7 @@ impl Host {
         let task = ended.as_ref().map_or_else(JoinError::id, |(task, ())| *task);
         let Some(id) = self.sessions.iter().find(|(_, live)| live.task.id() == task).map(|(id, _)| *id) else { return };
         let Some(live) = self.sessions.remove(&id) else { return };
+        self.node.hurry(!self.sessions.is_empty()).await;
         if let Err(error) = ended {
             tracing::error!(%error, "a session broke");
             self.warn(format!("the session with {} broke and is over; start rs with RS_LOG=debug to see why", live.viewer));

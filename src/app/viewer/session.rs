@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use libp2p::Multiaddr;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
@@ -19,8 +20,10 @@ use crate::{
         exit_code, path_info,
     },
     cli::ExitCode,
+    net::{Node, address},
     protocol::{
         auth::Authenticated,
+        id::PeerKey,
         message::{EndReason, Message},
         permission::{Permission, Permissions},
         session::{Event, MAX_PATHS, Role, path::PathId},
@@ -37,7 +40,7 @@ use crate::{
 type Opened = (PathId, Result<(OpenLane, OpenLane), String>);
 
 /// Between two attempts to reach the host again.
-const REDIAL: Duration = Duration::from_secs(1);
+const REDIAL: Duration = Duration::from_millis(500);
 /// How long a path that came up may take to be used, before the host is dialled once more.
 const LANES: Duration = Duration::from_secs(5);
 
@@ -121,6 +124,7 @@ impl Session {
 
     /// Until it ends: why.
     pub(super) async fn live(mut self) -> Result<EndReason, Failure> {
+        self.network.node.hurry(true).await;
         let interrupted = crate::app::interrupted();
         tokio::pin!(interrupted);
         let mut leaving = false;
@@ -315,18 +319,16 @@ impl Session {
         }
     }
 
-    /// Dials every known way again and again until the session resumes or ends.
+    /// Dials every known way again and again until the session resumes or ends. Circuits apart from addresses: a circuit is refused
+    /// at once until the host is back at its relay, an address that nobody answers any longer takes its time.
     fn redial(&mut self) {
         if self.redial.is_some() {
             return;
         }
-        let (node, key, ways) = (self.network.node.clone(), self.auth.peer, self.network.ways.clone());
+        let (node, key) = (self.network.node.clone(), self.auth.peer);
+        let (circuits, addresses) = self.network.ways.iter().cloned().partition(address::is_circuit);
         let task = tokio::spawn(async move {
-            loop {
-                // A success is told as a path that came up; its lanes take a moment.
-                let dialled = node.dial(Some(key), ways.clone()).await;
-                tokio::time::sleep(if dialled.is_ok() { LANES } else { REDIAL }).await;
-            }
+            tokio::join!(again_and_again(&node, key, circuits), again_and_again(&node, key, addresses));
         });
         self.redial = Some(task.abort_handle());
     }
@@ -354,6 +356,14 @@ impl Session {
 
     fn warn(&mut self, text: String) {
         self.faces.tell(&ViewerEvent::Warning { text });
+    }
+}
+
+async fn again_and_again(node: &Node, key: PeerKey, ways: Vec<Multiaddr>) {
+    while !ways.is_empty() {
+        // A success is told as a path that came up; its lanes take a moment.
+        let dialled = node.dial(Some(key), ways.clone()).await;
+        tokio::time::sleep(if dialled.is_ok() { LANES } else { REDIAL }).await;
     }
 }
 
