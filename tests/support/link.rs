@@ -36,6 +36,7 @@ use anyhow::{Context, bail};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
     thread::{LinkNameSpaceType, move_into_link_name_space},
 };
 use tun_rs::{DeviceBuilder, SyncDevice};
@@ -123,7 +124,7 @@ impl Link {
     }
 
     fn end_one(&mut self) -> anyhow::Result<Counters> {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Release);
         let counters = self.directions.remove(0).join();
         counters.map_err(|_| anyhow::anyhow!("the link broke down"))?.context("the link failed")
     }
@@ -131,7 +132,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Release);
         for direction in self.directions.drain(..) {
             // Whoever wants its result calls `finish`.
             let _ = direction.join();
@@ -202,7 +203,9 @@ fn ip(arguments: &[&str]) -> anyhow::Result<()> {
 fn carry(from: &SyncDevice, to: &SyncDevice, shape: Shape, seed: u64, stop: &AtomicBool) -> io::Result<Counters> {
     let (mut line, mut chance, start) = (Line::new(shape), StdRng::seed_from_u64(seed), Instant::now());
     let mut buffer = [0; MTU];
-    while !stop.load(Ordering::Relaxed) {
+    loop {
+        // What was sent before the end is still read and counted.
+        let last = stop.load(Ordering::Acquire);
         let mut empty = false;
         for _ in 0..BATCH {
             match from.recv(&mut buffer) {
@@ -219,23 +222,25 @@ fn carry(from: &SyncDevice, to: &SyncDevice, shape: Shape, seed: u64, stop: &Ato
             match to.send(&packet) {
                 Ok(_) => {}
                 // The other device is not up yet, or its backlog is full.
-                Err(error) if matches!(error.raw_os_error(), Some(5 | 11 | 105)) => {}
+                Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::IO | Errno::AGAIN | Errno::NOBUFS)) => {}
                 Err(error) => return Err(error),
             }
+        }
+        if last {
+            return Ok(line.counters);
         }
         if empty {
             let patience = line.next().map_or(NOTICE, |due| due.saturating_sub(start.elapsed()).min(NOTICE));
             wait(from, patience)?;
         }
     }
-    Ok(line.counters)
 }
 
 /// Until there is something to read, at most `patience`.
 fn wait(device: &SyncDevice, patience: Duration) -> io::Result<()> {
     let timeout = Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: patience.subsec_nanos().into() };
     match poll(&mut [PollFd::new(device, PollFlags::IN)], Some(&timeout)) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
