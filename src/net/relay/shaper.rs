@@ -201,10 +201,13 @@ mod tests {
 
     use super::*;
 
+    /// What was read when.
+    type Reads = Vec<(Duration, u64)>;
+
     /// Streams that always want as much as `pace` bytes a millisecond, and what each has read when.
     struct Scene {
         shaper: Shaper,
-        streams: Vec<(StreamId, u64, Vec<(Duration, u64)>)>,
+        streams: Vec<(StreamId, u64, Reads)>,
         /// What each wants and has not read yet.
         wants: Vec<u64>,
     }
