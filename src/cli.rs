@@ -5,8 +5,9 @@
 //! - Values whose meaning needs more than parsing (a password source, a relay without its key) are resolved in [`crate::app`].
 
 pub mod address;
+pub mod limits;
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use libp2p::Multiaddr;
@@ -14,6 +15,7 @@ use libp2p::Multiaddr;
 use crate::{desktop::Backend, protocol::permission::Permissions};
 
 pub use address::{Relay, Target};
+pub use limits::LimitArgs;
 
 /// How the process ends. Part of the contract with scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,9 +190,15 @@ pub struct RelayArgs {
     /// Share the directory with this relay: a multiaddr that ends in /p2p/… (may be repeated)
     #[arg(long, value_name = "ADDR", value_parser = address::with_key)]
     pub join: Vec<Multiaddr>,
+    /// Show metrics for Prometheus at http://ADDR/metrics, such as 127.0.0.1:9464; loopback only
+    #[arg(long, value_name = "ADDR", value_parser = limits::private)]
+    pub metrics: Option<SocketAddr>,
     /// Tell what happens as JSON, one object a line
     #[arg(long)]
     pub json: bool,
+    /// How much it may do.
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 /// Which password opens a host.

@@ -120,6 +120,10 @@ impl Running {
     }
 }
 
+fn relay_at(seed: u8, listen: Vec<Multiaddr>, join: Vec<Multiaddr>) -> relay::Config {
+    relay::Config { identity: identity(seed), listen, join, limits: relay::limits::Limits::default(), metrics: None }
+}
+
 /// A relay on loopback, and where it is.
 struct Meeting {
     relay: relay::Relay,
@@ -129,8 +133,7 @@ struct Meeting {
 
 impl Meeting {
     async fn start(seed: u8, listen: Vec<Multiaddr>, join: Vec<Multiaddr>) -> Self {
-        let config = relay::Config { identity: identity(seed), listen, join };
-        let (relay, mut more) = relay::start(config).await.unwrap();
+        let (relay, mut more) = relay::start(relay_at(seed, listen, join)).await.unwrap();
         let mut addresses = Vec::new();
         while addresses.len() < 2 {
             addresses.push(timeout(DEADLINE, more.recv()).await.unwrap().unwrap());
@@ -269,8 +272,7 @@ async fn the_reservation_comes_back_with_the_relay() {
 async fn restart(seed: u8, listen: Vec<Multiaddr>) -> Meeting {
     let free = async {
         loop {
-            let config = relay::Config { identity: identity(seed), listen: listen.clone(), join: Vec::new() };
-            match relay::start(config).await {
+            match relay::start(relay_at(seed, listen.clone(), Vec::new())).await {
                 Ok((relay, more)) => return Meeting { relay, addresses: listen.clone(), _more: more },
                 Err(_) => tokio::task::yield_now().await,
             }

@@ -4,6 +4,7 @@
 //! - WebSocket is `/tcp/…/ws`; `/tcp/…/tls/ws` (or `/wss`) to a relay behind a reverse proxy that speaks TLS. Its names are looked up
 //!   by itself, or by an HTTP proxy if the environment names one ([`proxy`]): other transports would lose the name that TLS checks.
 //! - Names (`/dns…`) are looked up for the others here.
+//! - A connection that is not made within [`HANDSHAKE`] is given up.
 
 mod proxy;
 
@@ -15,6 +16,9 @@ use libp2p::{
     core::{muxing::StreamMuxerBox, transport::Boxed, upgrade::Version},
     dns, identity, noise, quic, relay, tcp, websocket, yamux,
 };
+
+/// Until a connection is encrypted and its peer's key is proven.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// When a silent QUIC connection is given up, and how often a quiet one speaks.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +34,7 @@ pub(super) fn stack(keypair: &identity::Keypair, patience: Patience) -> anyhow::
     let named = resolved(quic.or_transport(encrypted(tcp(), keypair)?).map(|either, _| either.into_inner()))?;
     let web = proxy::Proxied::from_environment().or_transport(resolved(tcp())?);
     let web = encrypted(websocket::Config::new(web), keypair)?;
-    Ok(web.or_transport(named).map(|either, _| either.into_inner()).boxed())
+    Ok(TransportTimeout::new(web.or_transport(named).map(|either, _| either.into_inner()), HANDSHAKE).boxed())
 }
 
 /// Circuits through relays before everything else, and the behaviour that makes them.
@@ -39,8 +43,8 @@ pub(super) fn with_circuits(
     stack: Boxed<(PeerId, StreamMuxerBox)>,
 ) -> anyhow::Result<(Boxed<(PeerId, StreamMuxerBox)>, relay::client::Behaviour)> {
     let (circuits, behaviour) = relay::client::new(keypair.public().to_peer_id());
-    let transport = encrypted(circuits, keypair)?.or_transport(stack).map(|either, _| either.into_inner()).boxed();
-    Ok((transport, behaviour))
+    let circuits = TransportTimeout::new(encrypted(circuits, keypair)?, HANDSHAKE);
+    Ok((circuits.or_transport(stack).map(|either, _| either.into_inner()).boxed(), behaviour))
 }
 
 fn tcp() -> tcp::tokio::Transport {

@@ -1,0 +1,112 @@
+//! Every number that bounds a relay, with its unit and its reason.
+//!
+//! What an operator may set is in [`Limits`]; the flags of `rs relay` have the defaults of [`Limits::default`]. The rest follows from
+//! it or is a matter of the protocol.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use libp2p::{connection_limits::ConnectionLimits, relay};
+
+/// Connections of one host that may hold a reservation: QUIC, TCP, one more while roaming.
+const RESERVATIONS_PER_PEER: usize = 3;
+/// A reservation is renewed while the host runs; a dead host's connection closes long before.
+const RESERVATION_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// Reservations and circuits asked for: so many at once, then one per interval. A whole office may sit behind one IP address.
+const PER_PEER: (NonZeroU32, Duration) = (NonZeroU32::new(60).expect("60 is not zero"), Duration::from_secs(10));
+const PER_IP: (NonZeroU32, Duration) = (NonZeroU32::new(600).expect("600 is not zero"), Duration::from_secs(1));
+
+/// Connections whose handshake is under way: each costs some 10 KB, and has ten seconds.
+const MAX_PENDING: u32 = 512;
+/// Connections of one peer: QUIC and TCP, by IPv4 and IPv6, old and new while roaming.
+const MAX_PER_PEER: u32 = 16;
+
+/// Records kept at least: relays that joined bring theirs.
+const RECORDS: usize = 20_000;
+/// How often expired records are swept out.
+pub(super) const SWEEP: Duration = Duration::from_secs(60);
+/// Slow checks of a new host's record (20 ms of CPU each) under way.
+pub(super) const CHECKS: usize = 64;
+/// Other relays that a record is passed on to.
+pub(super) const FELLOWS: usize = 64;
+
+/// A connection over which no handshake was made by then is given up.
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Clients keep their connections alive; the relay only notices when one is dead.
+pub(super) const QUIC_IDLE: Duration = Duration::from_secs(10);
+pub(super) const QUIC_KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// Pings are most of what an idle relay does.
+pub(super) const PING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long connections may take to close when the relay stops, and the last packets to leave.
+pub(super) const CLOSING: Duration = Duration::from_millis(1500);
+pub(super) const LINGER: Duration = Duration::from_millis(100);
+
+/// What an operator may set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Reservations at a time; a host holds one per connection, so two with QUIC and TCP.
+    pub reservations: usize,
+    /// Circuits at a time: sessions that found no direct way, and the first second of those that did.
+    pub circuits: usize,
+    /// Circuits at a time from one peer. A viewer needs one for each way it tries.
+    pub circuits_per_peer: usize,
+    /// Bytes that a circuit may carry, both ways together; 0: any number, for a session is screens.
+    pub circuit_bytes: u64,
+    /// How long a circuit may live. Not zero. A day: no session is cut in the middle of the work.
+    pub circuit_duration: Duration,
+    /// Bytes per second of one circuit, each way; 0: unlimited.
+    pub circuit_bandwidth: u64,
+    /// Bytes per second of all circuits together, shared fairly; 0: unlimited.
+    pub bandwidth: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            reservations: 10_000,
+            circuits: 2_000,
+            circuits_per_peer: 16,
+            circuit_bytes: 0,
+            circuit_duration: Duration::from_secs(24 * 3600),
+            circuit_bandwidth: 0,
+            bandwidth: 0,
+        }
+    }
+}
+
+impl Limits {
+    /// For the circuits' protocol.
+    pub(super) fn relay(&self) -> relay::Config {
+        let config = relay::Config {
+            max_reservations: self.reservations,
+            max_reservations_per_peer: RESERVATIONS_PER_PEER,
+            reservation_duration: RESERVATION_LIFETIME,
+            reservation_rate_limiters: Vec::new(),
+            max_circuits: self.circuits,
+            max_circuits_per_peer: self.circuits_per_peer,
+            max_circuit_duration: self.circuit_duration,
+            max_circuit_bytes: self.circuit_bytes,
+            circuit_src_rate_limiters: Vec::new(),
+        };
+        config
+            .reservation_rate_per_peer(PER_PEER.0, PER_PEER.1)
+            .reservation_rate_per_ip(PER_IP.0, PER_IP.1)
+            .circuit_src_per_peer(PER_PEER.0, PER_PEER.1)
+            .circuit_src_per_ip(PER_IP.0, PER_IP.1)
+    }
+
+    /// For connections: two for each reservation leaves room for viewers.
+    pub(super) fn connections(&self) -> ConnectionLimits {
+        let established = u32::try_from(self.reservations.saturating_mul(2)).unwrap_or(u32::MAX);
+        ConnectionLimits::default()
+            .with_max_pending_incoming(Some(MAX_PENDING))
+            .with_max_established(Some(established.max(MAX_PENDING)))
+            .with_max_established_per_peer(Some(MAX_PER_PEER))
+    }
+
+    /// Records kept: each is 2 KiB at most.
+    pub(super) fn records(&self) -> usize {
+        self.reservations.saturating_mul(2).max(RECORDS)
+    }
+}
