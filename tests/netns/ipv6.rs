@@ -46,7 +46,7 @@ fn ipv6_on_both_sides_is_direct() {
     let relay = session::relay(&relay, &[&format!("/ip6/{RELAY_V6}")]);
     let mut host = session::host(&left.end, &relay.addresses, &listen());
     let mut viewer = session::viewer(&right.end, &relay.addresses, &host, &listen());
-    assert_eq!(way_of(&mut host, &mut viewer, Way::Quic), Way::Quic);
+    assert_eq!(way_of(&mut host, &mut viewer, Way::Direct), Way::Direct);
 }
 
 #[test]

@@ -73,8 +73,9 @@ impl Machine {
         self.feed(&["nft", "-f", "-"], ruleset);
     }
 
-    /// Makes it pass on what is not for itself.
+    /// Makes it pass on what is not for itself, and never advise a shorter way (that would lead around its NAT).
     pub(crate) fn forward(&self) {
+        self.run("for card in all default; do echo 0 > /proc/sys/net/ipv4/conf/$card/send_redirects; done");
         self.run("echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
     }
 
@@ -131,9 +132,7 @@ pub(crate) struct Side {
     /// More machines on its network.
     pub(crate) others: Vec<Machine>,
     /// From the outermost to the innermost.
-    pub(crate) routers: Vec<Machine>,
-    /// 1 for the host's side, 2 for the viewer's.
-    pub(crate) number: u8,
+    _routers: Vec<Machine>,
 }
 
 /// The outside of a side: its own public address, and the internet router's address on that cable.
@@ -173,7 +172,7 @@ impl Side {
                 routers.push(home);
             }
         }
-        Self { neighbour: None, end, others, routers, number }
+        Self { neighbour: None, end, others, _routers: routers }
     }
 }
 

@@ -14,6 +14,5 @@ fn three_percent_loss_does_not_keep_two_cones_apart() {
     let mut lab = Lab::new(Kind::Cone, Kind::Cone);
     let drops = "type filter hook forward priority filter; numgen random mod 100 < 3 drop;";
     lab.internet.filter(&format!("table inet loss {{ chain through {{ {drops} }}; }}"));
-    // Either transport may win when packets are lost.
-    assert_ne!(way_through(&mut lab, Way::Quic), Way::Relayed);
+    assert_eq!(way_through(&mut lab, Way::Direct), Way::Direct);
 }

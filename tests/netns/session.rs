@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{
     lab::{Lab, Machine, PORT, RELAY},
     support::{
@@ -21,10 +23,10 @@ const QUIET: Duration = Duration::from_secs(4);
 pub(crate) enum Way {
     /// Through the relay.
     Relayed,
-    /// From one to the other, over QUIC.
-    Quic,
-    /// The same over TCP.
-    Tcp,
+    /// From one to the other. Over QUIC or TCP: both are punched, and the first one there is kept.
+    Direct,
+    /// The same, and no UDP came through.
+    DirectTcp,
     /// Over the local network.
     Lan,
 }
@@ -34,17 +36,18 @@ impl Way {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Relayed => "r",
-            Self::Quic => "D",
-            Self::Tcp => "D(tcp)",
+            Self::Direct => "D",
+            Self::DirectTcp => "D(tcp)",
             Self::Lan => "L",
         }
     }
 
-    fn of(path: &serde_json::Value) -> Self {
+    /// The way of a told path. Which transport wins is chance where both come through, so TCP counts where it was expected.
+    fn of(path: &Value, expected: Self) -> Self {
         match (path["kind"].as_str(), path["transport"].as_str()) {
             (Some("lan"), _) => Self::Lan,
-            (Some("direct"), Some("quic")) => Self::Quic,
-            (Some("direct"), _) => Self::Tcp,
+            (Some("direct"), Some("tcp")) if expected == Self::DirectTcp => Self::DirectTcp,
+            (Some("direct"), _) => Self::Direct,
             _ => Self::Relayed,
         }
     }
@@ -92,7 +95,7 @@ pub(crate) fn way_through(lab: &mut Lab, expected: Way) -> Way {
     let relay = relay(&lab.relay, &[&format!("/ip4/{RELAY}")]);
     for side in [&mut lab.host, &mut lab.viewer] {
         if let Some(machine) = side.others.first() {
-            let first = host(machine, &relay.addresses, &format!("{} --password none", fixed()));
+            let first = host(machine, &relay.addresses, &fixed());
             side.neighbour = Some((first.rs, first.home));
         }
     }
@@ -104,11 +107,12 @@ pub(crate) fn way_through(lab: &mut Lab, expected: Way) -> Way {
 /// The way on which a session ends up. It must answer then.
 #[track_caller]
 pub(crate) fn way_of(host: &mut Host, viewer: &mut Viewer, expected: Way) -> Way {
-    let first = Way::of(&viewer.rs.expect("connected")["path"]);
+    let first = Way::of(&viewer.rs.expect("connected")["path"], expected);
     viewer.is_in_session();
     let patience = if expected == Way::Relayed { QUIET } else { UPGRADE };
+    let better = |path: &Value| Way::of(path, expected) != Way::Relayed;
     let way = match first {
-        Way::Relayed => viewer.rs.wait_for("path", patience, |path| Way::of(path) != Way::Relayed).map_or(first, |path| Way::of(&path)),
+        Way::Relayed => viewer.rs.wait_for("path", patience, better).map_or(first, |path| Way::of(&path, expected)),
         better => better,
     };
     viewer.rs.send("chat are you there");
