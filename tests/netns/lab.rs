@@ -180,6 +180,8 @@ impl Side {
 pub(crate) fn router(outer: &Machine, card: &str, (outside, gateway): (&str, &str), inside: &str) -> Machine {
     let router = Machine::new();
     router.forward();
+    // A switch, and no more: where the kernel shows bridged packets to the NAT, it turns them round before they are routed.
+    router.run("off=/proc/sys/net/bridge/bridge-nf-call-iptables; if [ -e $off ]; then echo 0 > $off; fi");
     router.run("ip link add lan type bridge; ip link set lan up");
     router.address("lan", &format!("{inside}/24"), None);
     outer.cable(card, &router, "wan");
