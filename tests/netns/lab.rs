@@ -67,6 +67,12 @@ impl Machine {
         self.feed(&["sh", "-ec", script], "");
     }
 
+    /// What a program prints here.
+    #[track_caller]
+    pub(crate) fn output(&self, program: &[&str]) -> String {
+        self.feed(program, "")
+    }
+
     /// Loads an nft ruleset.
     #[track_caller]
     pub(crate) fn filter(&self, ruleset: &str) {
@@ -113,13 +119,14 @@ impl Machine {
     }
 
     #[track_caller]
-    fn feed(&self, program: &[&str], input: &str) {
+    fn feed(&self, program: &[&str], input: &str) -> String {
         let mut command = Command::new("nsenter");
-        command.args(self.enter()).args(program).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.args(self.enter()).args(program).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("nsenter starts (package util-linux)");
         child.stdin.take().expect("it was piped").write_all(input.as_bytes()).expect("it reads its input");
         let output = child.wait_with_output().expect("a child can be waited for");
         assert!(output.status.success(), "{program:?}: {}{input}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
 

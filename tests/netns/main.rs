@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`lab`] | machines, cables and routers, gone when dropped |
 //! | [`nat`] | the kinds of NAT as nft rulesets |
+//! | [`rig`] | each kind of NAT does what its name says |
 //! | [`session`] | relay, host and viewer in a lab, and the path they end up on |
 //! | [`matrix`] | every kind of NAT against every other, with the table of what is true today |
 //! | [`lan`] | two machines behind one NAT, and a network without internet |
@@ -22,4 +23,5 @@ mod lan;
 mod loss;
 mod matrix;
 mod nat;
+mod rig;
 mod session;

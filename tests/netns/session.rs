@@ -12,8 +12,8 @@ use super::{
     },
 };
 
-/// How long a direct path may take to appear where one is expected. The product decides within some 5 s.
-const UPGRADE: Duration = Duration::from_secs(25);
+/// How long a direct path may take to appear where one is expected: the first punch and, 10 s later, the second.
+const UPGRADE: Duration = Duration::from_secs(15);
 
 /// How long a relayed session is watched where no direct path is expected.
 const QUIET: Duration = Duration::from_secs(4);
