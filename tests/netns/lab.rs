@@ -37,7 +37,7 @@ pub(crate) const PORT: u16 = 4001;
 #[track_caller]
 pub(crate) fn wanted() -> bool {
     if std::env::var_os("NETNS_TESTS").is_some_and(|value| value == "skip") {
-        eprintln!("skipped: NETNS_TESTS=skip is in the environment");
+        let _ = std::io::stderr().write_all(b"skipped: NETNS_TESTS=skip is in the environment\n");
         return false;
     }
     let may = Command::new("unshare").args(["--net", "true"]).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
