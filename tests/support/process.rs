@@ -23,7 +23,7 @@ pub(crate) struct Process {
 }
 
 /// Debian packages of the programs that tests and demo start.
-const PACKAGES: [(&str, &str); 8] = [
+const PACKAGES: [(&str, &str); 9] = [
     ("Xvfb", "xvfb"),
     ("openbox", "openbox"),
     ("xterm", "xterm"),
@@ -31,6 +31,7 @@ const PACKAGES: [(&str, &str); 8] = [
     ("xclock", "x11-apps"),
     ("featherpad", "featherpad"),
     ("ip", "iproute2"),
+    ("nft", "nftables"),
     ("nsenter", "util-linux"),
 ];
 

@@ -1,0 +1,125 @@
+//! Relay, host and viewer in a lab, and the path they end up on.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{
+    lab::{Lab, Machine, PORT, RELAY},
+    support::{
+        machine::{Home, Host, Relay, Viewer, strings},
+        rs::Start,
+    },
+};
+
+/// How long a direct path may take to appear where one is expected: the first punch and, 10 s later, the second.
+const UPGRADE: Duration = Duration::from_secs(15);
+
+/// How long a relayed session is watched where no direct path is expected.
+const QUIET: Duration = Duration::from_secs(4);
+
+/// On which way a session runs in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Through the relay.
+    Relayed,
+    /// From one to the other. Over QUIC or TCP: both are punched, and the first one there is kept.
+    Direct,
+    /// The same, and no UDP came through.
+    DirectTcp,
+    /// Over the local network.
+    Lan,
+}
+
+impl Way {
+    /// Its name in the table.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Relayed => "r",
+            Self::Direct => "D",
+            Self::DirectTcp => "D(tcp)",
+            Self::Lan => "L",
+        }
+    }
+
+    /// The way of a told path. Which transport wins is chance where both come through, so TCP counts where it was expected.
+    fn of(path: &Value, expected: Self) -> Self {
+        match (path["kind"].as_str(), path["transport"].as_str()) {
+            (Some("lan"), _) => Self::Lan,
+            (Some("direct"), Some("tcp")) if expected == Self::DirectTcp => Self::DirectTcp,
+            (Some("direct"), _) => Self::Direct,
+            _ => Self::Relayed,
+        }
+    }
+}
+
+/// Starts the relay on a machine, at these IP addresses (such as `/ip4/192.0.2.2`), and for firewalls on TCP 443 too.
+#[track_caller]
+pub(crate) fn relay(machine: &Machine, at: &[&str]) -> Relay {
+    let home = Home::new();
+    let listen: Vec<String> = at
+        .iter()
+        .flat_map(|ip| [format!("{ip}/udp/{PORT}/quic-v1"), format!("{ip}/tcp/{PORT}"), format!("{ip}/tcp/443")])
+        .collect();
+    let rs = with(machine.rs(&home, "relay --json"), "--listen", &listen).go();
+    let ready = rs.expect_where("ready", |ready| strings(&ready["addresses"]).len() >= listen.len());
+    Relay { rs, home, addresses: strings(&ready["addresses"]) }
+}
+
+/// Starts a host on a machine and waits until it is reachable through the relay.
+#[track_caller]
+pub(crate) fn host(machine: &Machine, relays: &[String], line: &str) -> Host {
+    let home = Home::new();
+    let start = machine.rs(&home, &format!("host --json --yes --no-lan --capture pattern --panel none {line}"));
+    let host = Host::started(home, with(start, "--relay", relays));
+    host.is_reachable_by_id();
+    host
+}
+
+/// Starts a viewer of a host on a machine.
+#[track_caller]
+pub(crate) fn viewer(machine: &Machine, relays: &[String], host: &Host, line: &str) -> Viewer {
+    let home = Home::new();
+    let start = machine.rs(&home, &format!("connect --json --password-stdin --no-lan --view none {line} {}", host.id));
+    Viewer::started(home, with(start, "--relay", relays), &host.password)
+}
+
+/// The arguments for a fixed port on every IPv4 interface.
+pub(crate) fn fixed() -> String {
+    format!("--listen /ip4/0.0.0.0/udp/{PORT}/quic-v1 --listen /ip4/0.0.0.0/tcp/{PORT}")
+}
+
+/// Runs a session in a lab and tells the way it ends up on, after the first that is no relay or a quiet time.
+#[track_caller]
+pub(crate) fn way_through(lab: &mut Lab, expected: Way) -> Way {
+    let relay = relay(&lab.relay, &[&format!("/ip4/{RELAY}")]);
+    for side in [&mut lab.host, &mut lab.viewer] {
+        if let Some(machine) = side.others.first() {
+            let first = host(machine, &relay.addresses, &fixed());
+            side.neighbour = Some((first.rs, first.home));
+        }
+    }
+    let mut host = host(&lab.host.end, &relay.addresses, &fixed());
+    let mut viewer = viewer(&lab.viewer.end, &relay.addresses, &host, &fixed());
+    way_of(&mut host, &mut viewer, expected)
+}
+
+/// The way on which a session ends up. It must answer then.
+#[track_caller]
+pub(crate) fn way_of(host: &mut Host, viewer: &mut Viewer, expected: Way) -> Way {
+    let first = Way::of(&viewer.rs.expect("connected")["path"], expected);
+    viewer.is_in_session();
+    let patience = if expected == Way::Relayed { QUIET } else { UPGRADE };
+    let better = |path: &Value| Way::of(path, expected) != Way::Relayed;
+    let way = match first {
+        Way::Relayed => viewer.rs.wait_for("path", patience, better).map_or(first, |path| Way::of(&path, expected)),
+        better => better,
+    };
+    viewer.rs.send("chat are you there");
+    assert_eq!(host.rs.expect("chat")["text"], "are you there");
+    way
+}
+
+fn with(start: Start, option: &str, values: &[String]) -> Start {
+    values.iter().fold(start, |start, value| start.arg(option).arg(value))
+}
