@@ -17,6 +17,7 @@ mod relays;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::pin::Pin;
 
