@@ -32,7 +32,9 @@ mod tests {
 
     #[test]
     fn quic_addresses_are_read_and_written() {
-        for (text, socket) in [("/ip4/192.0.2.1/udp/4001/quic-v1", "192.0.2.1:4001"), ("/ip6/2001:db8::1/udp/1/quic-v1", "[2001:db8::1]:1")] {
+        for (text, socket) in
+            [("/ip4/192.0.2.1/udp/4001/quic-v1", "192.0.2.1:4001"), ("/ip6/2001:db8::1/udp/1/quic-v1", "[2001:db8::1]:1")]
+        {
             let socket: SocketAddr = socket.parse().unwrap();
             assert_eq!(socket_of(&text.parse().unwrap()), Some(socket));
             assert_eq!(socket_of(&format!("{text}{PEER}").parse().unwrap()), Some(socket));

@@ -18,9 +18,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{
     Config, Congestion, Error,
-    settings::{
-        CONNECTION_WINDOW, EARLY_BYTES, EARLY_BYTES_TOTAL, QUEUED_HANDSHAKES, SEND_WINDOW, STREAM_WINDOW, STREAMS,
-    },
+    settings::{CONNECTION_WINDOW, EARLY_BYTES, EARLY_BYTES_TOTAL, QUEUED_HANDSHAKES, SEND_WINDOW, STREAM_WINDOW, STREAMS},
 };
 
 /// Makes endpoints that are all alike.

@@ -123,7 +123,8 @@ impl Listener {
     fn incoming(&self, incoming: quinn::Incoming) -> Option<Event> {
         let remote = incoming.remote_address();
         let (incoming, permit) = self.admit(incoming)?;
-        let connecting = incoming.accept().inspect_err(|error| tracing::debug!(%remote, %error, "a handshake ended at once")).ok()?;
+        let connecting =
+            incoming.accept().inspect_err(|error| tracing::debug!(%remote, %error, "a handshake ended at once")).ok()?;
         Some(TransportEvent::Incoming {
             listener_id: self.id,
             upgrade: connection::accept(connecting, Instant::now() + HANDSHAKE, permit),

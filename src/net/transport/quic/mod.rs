@@ -148,7 +148,8 @@ impl transport::Transport for Transport {
             return Err(TransportError::MultiaddrNotSupported(address));
         };
         let endpoint = self.endpoints.listening(local).map_err(TransportError::Other)?;
-        let listener = Listener::new(id, endpoint, Arc::clone(&self.handshakes), self.max_handshakes).map_err(TransportError::Other)?;
+        let listener =
+            Listener::new(id, endpoint, Arc::clone(&self.handshakes), self.max_handshakes).map_err(TransportError::Other)?;
         self.listeners.push(listener);
         // From now on dials leave from the listener where they can. Connections that use the old socket keep it alive.
         self.shared[usize::from(local.is_ipv6())] = None;

@@ -15,7 +15,7 @@ use futures::{
 use libp2p::{
     Multiaddr, PeerId, Swarm,
     core::{
-        Endpoint,
+        Endpoint, StreamMuxer,
         muxing::{StreamMuxerBox, StreamMuxerEvent, SubstreamBox},
         transport::{Boxed, DialOpts, ListenerId, PortUse, Transport as _, TransportEvent},
     },
@@ -99,7 +99,6 @@ async fn open(muxer: &mut StreamMuxerBox) -> SubstreamBox {
 
 /// Sends back what comes, on every stream.
 async fn echo(mut muxer: StreamMuxerBox) {
-    use libp2p::core::StreamMuxer;
     while let Ok(stream) = poll_fn(|context| Pin::new(&mut muxer).poll_inbound(context)).await {
         tokio::spawn(async move {
             let (reader, mut writer) = stream.split();
@@ -126,8 +125,7 @@ async fn round_trip(stream: SubstreamBox, bytes: &[u8]) -> Vec<u8> {
 async fn converse((dialler_id, mut dialler): (PeerId, Node), (listener_id, mut listener): (PeerId, Node), address: &str) {
     let (_, address) = listen(&mut listener, address).await;
     for _ in 0..2 {
-        let ((there, mut out), (here, mut back), _) =
-            connect(&mut dialler, &mut listener, &address, options(PortUse::Reuse)).await;
+        let ((there, mut out), (here, mut back), _) = connect(&mut dialler, &mut listener, &address, options(PortUse::Reuse)).await;
         assert_eq!((there, here), (listener_id, dialler_id));
 
         let mut stream = open(&mut out).await;
@@ -148,7 +146,6 @@ async fn converse((dialler_id, mut dialler): (PeerId, Node), (listener_id, mut l
 }
 
 async fn accept(muxer: &mut StreamMuxerBox) -> SubstreamBox {
-    use libp2p::core::StreamMuxer;
     poll_fn(|context| Pin::new(&mut *muxer).poll_inbound(context)).await.unwrap()
 }
 
@@ -248,7 +245,7 @@ async fn a_wildcard_listener_has_addresses_and_dials_from_its_port() {
     assert_eq!(address::socket_of(&seen).unwrap().port(), own.port());
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_dead_address_ends_in_an_error() {
     let (_, mut dialler) = ours();
     // Bound, so that nobody else gets it, and silent.
@@ -361,7 +358,6 @@ async fn handshakes_under_way_are_bounded() {
 
 #[tokio::test]
 async fn a_connection_survives_the_clients_new_address() {
-    use libp2p::core::StreamMuxer;
     let keypair = Keypair::generate_ed25519();
     let mut transport = Transport::new(config(&keypair)).unwrap();
     let (_, mut listener) = ours();
