@@ -169,7 +169,6 @@ async fn we_dial_ourselves_over_ipv6() {
 }
 
 #[tokio::test]
-#[ignore = "not finished within a minute on a busy machine; to be looked into"]
 async fn many_mebibytes_on_many_streams() {
     for congestion in [Congestion::Bbr, Congestion::Cubic] {
         let keypair = Keypair::generate_ed25519();
