@@ -3,10 +3,14 @@
 use std::{io, num::NonZeroU8, time::Duration};
 
 use ed25519_dalek::SigningKey;
+use futures::StreamExt;
 use libp2p::{
-    Multiaddr, StreamProtocol, Swarm, connection_limits, dcutr, identify, identity, kad, mdns, ping, relay,
-    swarm::{self, NetworkBehaviour, behaviour::toggle::Toggle},
+    Multiaddr, StreamProtocol, Swarm, connection_limits,
+    core::transport::ListenerId,
+    dcutr, identify, identity, kad, mdns, ping, relay,
+    swarm::{self, NetworkBehaviour, SwarmEvent, behaviour::toggle::Toggle},
 };
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     address::WEB_PORT,
@@ -31,6 +35,10 @@ const QUIC_KEEP_ALIVE: Duration = Duration::from_millis(1500);
 /// TCP tells nothing by itself. A connection whose ping fails is closed.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long listeners may take to tell their first address, and how long a silence means that they told all.
+const SETTLE: Duration = Duration::from_millis(500);
+const QUIET: Duration = Duration::from_millis(20);
 
 /// A directory query is over after this long.
 pub(super) const QUERY: Duration = Duration::from_secs(8);
@@ -69,15 +77,13 @@ pub(super) fn swarm_config() -> swarm::Config {
 }
 
 /// Listens on every address; one that fails is an error in one line.
-pub(super) fn listen<B: NetworkBehaviour>(swarm: &mut Swarm<B>, addresses: &[Multiaddr]) -> anyhow::Result<()> {
-    for address in addresses {
-        swarm.listen_on(address.clone()).map_err(|error| cannot_listen(address, &error.to_string()))?;
-    }
-    Ok(())
+pub(super) fn listen<B: NetworkBehaviour>(swarm: &mut Swarm<B>, addresses: &[Multiaddr]) -> anyhow::Result<Vec<ListenerId>> {
+    let listen = |address: &Multiaddr| swarm.listen_on(address.clone()).map_err(|error| cannot_listen(address, &error.to_string()));
+    addresses.iter().map(listen).collect()
 }
 
 /// Listens on every interface, QUIC and TCP. A family that this machine lacks is skipped; none at all is an error.
-pub(super) fn listen_everywhere<B: NetworkBehaviour>(swarm: &mut Swarm<B>, port: u16) -> anyhow::Result<()> {
+pub(super) fn listen_everywhere<B: NetworkBehaviour>(swarm: &mut Swarm<B>, port: u16) -> anyhow::Result<Vec<ListenerId>> {
     let addresses = [
         format!("/ip4/0.0.0.0/udp/{port}/quic-v1"),
         format!("/ip4/0.0.0.0/tcp/{port}"),
@@ -85,18 +91,18 @@ pub(super) fn listen_everywhere<B: NetworkBehaviour>(swarm: &mut Swarm<B>, port:
         format!("/ip6/::/tcp/{port}"),
     ];
     let mut failed = None;
-    let mut listening = 0;
+    let mut listeners = Vec::new();
     for text in addresses {
         let address: Multiaddr = text.parse()?;
         match swarm.listen_on(address.clone()) {
-            Ok(_) => listening += 1,
+            Ok(listener) => listeners.push(listener),
             Err(error) if address.to_string().starts_with("/ip4") => failed = Some(cannot_listen(&address, &error.to_string())),
             Err(error) => tracing::debug!(%error, "no IPv6 here"),
         }
     }
     match failed {
-        Some(error) if port != 0 || listening == 0 => Err(error),
-        _ => Ok(()),
+        Some(error) if port != 0 || listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
     }
 }
 
@@ -111,6 +117,24 @@ pub(super) fn listen_for_the_web<B: NetworkBehaviour>(swarm: &mut Swarm<B>) -> a
         }
     }
     Ok(())
+}
+
+/// Waits until every listener told its addresses, at most [`SETTLE`]: a dial that comes before them leaves from a port that nobody
+/// listens on, and a hole punch aimed there fails. Returns what happened meanwhile.
+pub(super) async fn settle<B: NetworkBehaviour>(
+    swarm: &mut Swarm<B>,
+    mut silent: Vec<ListenerId>,
+) -> Vec<SwarmEvent<<B as NetworkBehaviour>::ToSwarm>> {
+    let end = Instant::now() + SETTLE;
+    let mut events = Vec::new();
+    loop {
+        let patience = if silent.is_empty() { QUIET } else { SETTLE };
+        let Ok(event) = timeout_at(end.min(Instant::now() + patience), swarm.select_next_some()).await else { return events };
+        if let SwarmEvent::NewListenAddr { listener_id, .. } | SwarmEvent::ListenerClosed { listener_id, .. } = &event {
+            silent.retain(|listener| listener != listener_id);
+        }
+        events.push(event);
+    }
 }
 
 pub(super) fn cannot_listen(address: &Multiaddr, why: &str) -> anyhow::Error {

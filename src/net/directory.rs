@@ -8,7 +8,10 @@
 //! [`Body`]. Stored under `SHA-256("rs-directory-v1" ‖ the 16 digits)`. Expiry and sequence are the host's; a clock that is wrong by
 //! up to [`SKEW`] is forgiven.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use libp2p::Multiaddr;
@@ -150,6 +153,11 @@ impl Places {
             oldest.and_then(|oldest| self.known.remove(&oldest));
         }
     }
+}
+
+/// Now, for sequences and expiries.
+pub(super) fn unix_millis() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

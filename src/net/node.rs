@@ -4,10 +4,7 @@
 //! while [`QUEUE`] of them wait it stops taking news from the network, so a flood is held back at the sockets. What is decided is
 //! decided in the parts beside this file (relays, dials, presence, lookups, paths); here they are only connected to libp2p.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::collections::{HashMap, VecDeque};
 
 use ed25519_dalek::SigningKey;
 use futures::StreamExt;
@@ -65,18 +62,20 @@ pub struct Config {
 /// In one line: an address that cannot be listened on, and what to do.
 pub async fn start(config: Config) -> anyhow::Result<(Node, mpsc::Receiver<Event>)> {
     let mut swarm = behaviour::swarm(&config.identity, config.lan)?;
-    if config.listen.is_empty() {
-        behaviour::listen_everywhere(&mut swarm, 0)?;
-    } else {
-        behaviour::listen(&mut swarm, &config.listen)?;
-    }
+    let listeners = match config.listen.is_empty() {
+        true => behaviour::listen_everywhere(&mut swarm, 0)?,
+        false => behaviour::listen(&mut swarm, &config.listen)?,
+    };
+    let settled = behaviour::settle(&mut swarm, listeners).await;
     let presence = match config.part {
         Part::Host => Some(presence(config.identity).await?),
         Part::Viewer => None,
     };
     let (commands, from_above) = mpsc::channel(QUEUE);
     let (to_above, events) = mpsc::channel(QUEUE);
-    tokio::spawn(Task::new(swarm, presence, from_above, to_above).run());
+    let mut task = Task::new(swarm, presence, from_above, to_above);
+    settled.into_iter().for_each(|event| task.on_swarm_event(event));
+    tokio::spawn(task.run());
     Ok((Node::new(commands), events))
 }
 
@@ -153,7 +152,8 @@ impl Task {
         }
         self.dials.expire(now);
         self.lookups.expire(now);
-        let todo = self.presence.as_mut().map(|presence| presence.due(&self.relays, now, unix_millis())).unwrap_or_default();
+        let todo =
+            self.presence.as_mut().map(|presence| presence.due(&self.relays, now, directory::unix_millis())).unwrap_or_default();
         for todo in todo {
             self.on_todo(todo);
         }
@@ -472,7 +472,7 @@ impl Task {
     }
 
     fn on_record(&mut self, query: kad::QueryId, found: &kad::PeerRecord) {
-        let Ok(record) = directory::open(&found.record.value, unix_millis() / 1000) else { return };
+        let Ok(record) = directory::open(&found.record.value, directory::unix_millis() / 1000) else { return };
         self.lookups.found(query, record, Instant::now());
         let (Some(presence), Some(relay)) = (&mut self.presence, found.peer) else { return };
         if presence.stored(relay, &found.record.value)
@@ -493,8 +493,4 @@ impl Task {
             self.tell(Event::Discovered { key, address });
         }
     }
-}
-
-fn unix_millis() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

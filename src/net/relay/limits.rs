@@ -30,8 +30,6 @@ pub(super) const CHECKS: usize = 64;
 /// Other relays that a record is passed on to.
 pub(super) const FELLOWS: usize = 64;
 
-/// A connection over which no handshake was made by then is given up.
-pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Clients keep their connections alive; the relay only notices when one is dead.
 pub(super) const QUIC_IDLE: Duration = Duration::from_secs(10);
 pub(super) const QUIC_KEEP_ALIVE: Duration = Duration::from_secs(5);

@@ -1,20 +1,25 @@
 //! What carries connections: QUIC, TCP, and WebSocket for networks that let only the web through.
 //!
-//! - QUIC is `/udp/…/quic-v1`. TCP and WebSocket carry noise and yamux.
+//! - QUIC is `/udp/…/quic-v1`, by a transport of our own ([`quic`]). TCP and WebSocket carry noise and yamux.
 //! - WebSocket is `/tcp/…/ws`; `/tcp/…/tls/ws` (or `/wss`) to a relay behind a reverse proxy that speaks TLS. Its names are looked up
 //!   by itself, or by an HTTP proxy if the environment names one ([`proxy`]): other transports would lose the name that TLS checks.
 //! - Names (`/dns…`) are looked up for the others here.
 //! - A connection that is not made within [`HANDSHAKE`] is given up.
 
 mod proxy;
+mod quic;
 
 use std::{io, time::Duration};
 
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::{
     PeerId, Transport as _,
-    core::{muxing::StreamMuxerBox, transport::Boxed, upgrade::Version},
-    dns, identity, noise, quic, relay, tcp, websocket, yamux,
+    core::{
+        muxing::StreamMuxerBox,
+        transport::{Boxed, timeout::TransportTimeout},
+        upgrade::Version,
+    },
+    dns, identity, noise, relay, tcp, websocket, yamux,
 };
 
 /// Until a connection is encrypted and its peer's key is proven.
@@ -29,7 +34,7 @@ pub(super) struct Patience {
 
 /// Every transport, without circuits.
 pub(super) fn stack(keypair: &identity::Keypair, patience: Patience) -> anyhow::Result<Boxed<(PeerId, StreamMuxerBox)>> {
-    let quic = quic::tokio::Transport::new(quic_config(keypair, patience));
+    let quic = quic::Transport::new(quic::Config::new(keypair, patience.idle, patience.keep_alive))?;
     let quic = quic.map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
     let named = resolved(quic.or_transport(encrypted(tcp(), keypair)?).map(|either, _| either.into_inner()))?;
     let web = proxy::Proxied::from_environment().or_transport(resolved(tcp())?);
@@ -49,13 +54,6 @@ pub(super) fn with_circuits(
 
 fn tcp() -> tcp::tokio::Transport {
     tcp::tokio::Transport::new(tcp::Config::new().nodelay(true))
-}
-
-fn quic_config(keypair: &identity::Keypair, patience: Patience) -> quic::Config {
-    let mut config = quic::Config::new(keypair);
-    config.max_idle_timeout = u32::try_from(patience.idle.as_millis()).unwrap_or(u32::MAX);
-    config.keep_alive_interval = patience.keep_alive;
-    config
 }
 
 fn resolved<T>(transport: T) -> io::Result<dns::tokio::Transport<T>> {
