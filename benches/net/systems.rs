@@ -3,7 +3,7 @@
 //! A new one is a variant here, with its name, how it is dialled and how it is answered. For a transport of libp2p's kind that is one
 //! more arm in [`System::transport`] and in [`System::address`].
 
-use std::{fs, future::poll_fn, net::Ipv4Addr};
+use std::{fs, future::poll_fn, net::Ipv4Addr, time::Duration};
 
 use anyhow::{Context, anyhow};
 use futures::{AsyncRead, AsyncWrite, StreamExt};
@@ -17,6 +17,7 @@ use libp2p::{
     },
     identity, noise, quic, tcp, yamux,
 };
+use rs::net::transport::{self, Patience};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
@@ -28,6 +29,8 @@ pub(crate) type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 pub(crate) enum System {
     /// QUIC of libp2p as it comes
     Quic,
+    /// QUIC of rs
+    Ours,
     /// TCP, Noise and yamux of libp2p
     Tcp,
     /// TCP of the kernel without encryption, with the machine's congestion control: the ceiling
@@ -37,12 +40,13 @@ pub(crate) enum System {
 }
 
 impl System {
-    pub(crate) const ALL: [Self; 4] = [Self::Quic, Self::Tcp, Self::Kernel, Self::Cubic];
+    pub(crate) const ALL: [Self; 5] = [Self::Quic, Self::Ours, Self::Tcp, Self::Kernel, Self::Cubic];
 
     /// For the command line.
     pub(crate) fn argument(self) -> &'static str {
         match self {
             Self::Quic => "quic",
+            Self::Ours => "ours",
             Self::Tcp => "tcp",
             Self::Kernel => "kernel",
             Self::Cubic => "cubic",
@@ -53,6 +57,7 @@ impl System {
     pub(crate) fn name(self) -> String {
         match self {
             Self::Quic => "libp2p QUIC (stock)".into(),
+            Self::Ours => "rs QUIC".into(),
             Self::Tcp => format!("libp2p TCP + Noise + yamux ({})", congestion_control()),
             Self::Kernel => format!("kernel TCP, bare ({})", congestion_control()),
             Self::Cubic => "kernel TCP, bare (cubic)".into(),
@@ -67,7 +72,7 @@ impl System {
 
     /// Whether it has a congestion control of its own, whose fairness is a question.
     pub(crate) fn is_quic(self) -> bool {
-        self == Self::Quic
+        matches!(self, Self::Quic | Self::Ours)
     }
 
     /// A stream to write to.
@@ -133,6 +138,10 @@ impl System {
             Self::Quic => {
                 let transport = quic::tokio::Transport::new(quic::Config::new(&keys));
                 Some(transport.map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection))).boxed())
+            }
+            Self::Ours => {
+                let patience = Patience { idle: Duration::from_secs(10), keep_alive: Duration::from_secs(1) };
+                Some(transport::stack(&keys, patience)?)
             }
             Self::Tcp => {
                 let transport = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true)).upgrade(Version::V1Lazy);

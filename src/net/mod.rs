@@ -17,7 +17,7 @@ mod relays;
 mod streams;
 #[cfg(test)]
 mod tests;
-mod transport;
+pub mod transport;
 
 use std::pin::Pin;
 

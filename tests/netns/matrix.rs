@@ -34,8 +34,7 @@ const EXPECTED: [&str; 9] = [
 /// Cells at a time.
 const LANES: usize = 3;
 
-/// Sessions that a cell may take until one is direct. A leg to the relay that is dialled before our own listener knows its address
-/// leaves from another port than ours, and then the punch aims at the wrong one: see docs/NETWORK.md.
+/// Sessions that a cell may take until one is direct: with one, now and then a cell of 81 stays relayed, see docs/NETWORK.md.
 const SESSIONS: usize = 3;
 
 fn expected(host: Kind, viewer: Kind) -> Way {

@@ -27,13 +27,18 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// When a silent QUIC connection is given up, and how often a quiet one speaks.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    pub(super) idle: Duration,
-    pub(super) keep_alive: Duration,
+pub struct Patience {
+    /// Silence after which it is given up.
+    pub idle: Duration,
+    /// Silence after which it speaks.
+    pub keep_alive: Duration,
 }
 
 /// Every transport, without circuits.
-pub(super) fn stack(keypair: &identity::Keypair, patience: Patience) -> anyhow::Result<Boxed<(PeerId, StreamMuxerBox)>> {
+///
+/// # Errors
+/// The machine's resolver settings cannot be read, or the key cannot sign a certificate.
+pub fn stack(keypair: &identity::Keypair, patience: Patience) -> anyhow::Result<Boxed<(PeerId, StreamMuxerBox)>> {
     let quic = quic::Transport::new(quic::Config::new(keypair, patience.idle, patience.keep_alive))?;
     let quic = quic.map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
     let named = resolved(quic.or_transport(encrypted(tcp(), keypair)?).map(|either, _| either.into_inner()))?;
