@@ -79,7 +79,7 @@ bench-clip FILE SIZE:
 bench-latency *SYSTEMS: setup
     cargo bench --bench latency -- run {{ SYSTEMS }}
 
-# Throughput over a slow, lossy link, and fairness at a bottleneck, of the SYSTEMS (quic, tcp, kernel, cubic; all when none is named); needs root
+# Throughput over a slow, lossy link, and fairness at a bottleneck, of the SYSTEMS (quic, ours, tcp, kernel, cubic; all when none is named); needs root
 [group('measure')]
 bench-net *SYSTEMS: setup
     cargo bench --bench net -- run {{ SYSTEMS }}
