@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use libp2p::{Multiaddr, multiaddr::Protocol};
+use libp2p::Multiaddr;
 
 use crate::{
     net::{
@@ -89,7 +89,7 @@ impl FromStr for Relay {
         // Host names are the same in any case; the keys in multiaddrs are not.
         let text = if text.starts_with('/') { text.to_owned() } else { text.to_ascii_lowercase() };
         let address = address::relay(&text)?;
-        let plain = address.addresses.iter().find_map(host_and_port).filter(|_| !text.starts_with('/'));
+        let plain = address.addresses.iter().find_map(address::tcp_text).filter(|_| !text.starts_with('/'));
         Ok(Self { text: plain.unwrap_or(text), address })
     }
 }
@@ -102,21 +102,6 @@ pub fn with_key(text: &str) -> Result<Multiaddr, String> {
     match address::relay(text).map_err(|error| error.to_string())? {
         RelayAddress { addresses, key: Some(key) } if addresses.len() == 1 => Ok(address::with_key(&addresses[0], key)),
         _ => Err("this is not a multiaddr that ends in /p2p/…; copy it from the output of the other relay".to_owned()),
-    }
-}
-
-/// `host:port` of a plain TCP address.
-fn host_and_port(address: &Multiaddr) -> Option<String> {
-    let mut parts = address.iter();
-    let host = match parts.next()? {
-        Protocol::Ip4(ip) => ip.to_string(),
-        Protocol::Ip6(ip) => format!("[{ip}]"),
-        Protocol::Dns(name) => name.into_owned(),
-        _ => return None,
-    };
-    match parts.next()? {
-        Protocol::Tcp(port) => Some(format!("{host}:{port}")),
-        _ => None,
     }
 }
 

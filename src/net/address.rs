@@ -128,6 +128,22 @@ pub fn circuit(relay: &Multiaddr, host: PeerKey) -> Multiaddr {
     }
 }
 
+/// `host:port` of an address that starts with a host and a TCP port.
+#[must_use]
+pub fn tcp_text(address: &Multiaddr) -> Option<String> {
+    let mut parts = address.iter();
+    let host = match parts.next()? {
+        Protocol::Ip4(ip) => ip.to_string(),
+        Protocol::Ip6(ip) => format!("[{ip}]"),
+        Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name) => name.into_owned(),
+        _ => return None,
+    };
+    match parts.next()? {
+        Protocol::Tcp(port) => Some(format!("{host}:{port}")),
+        _ => None,
+    }
+}
+
 /// Who is at the address's end.
 pub(super) fn end_of(address: &Multiaddr) -> Option<PeerId> {
     match address.iter().last() {

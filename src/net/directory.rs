@@ -155,7 +155,12 @@ impl Places {
     }
 }
 
-/// Now, for sequences and expiries.
+/// Now, for expiries.
+pub(super) fn unix_seconds() -> u64 {
+    unix_millis() / 1000
+}
+
+/// Now, for sequences.
 pub(super) fn unix_millis() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

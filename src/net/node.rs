@@ -472,7 +472,7 @@ impl Task {
     }
 
     fn on_record(&mut self, query: kad::QueryId, found: &kad::PeerRecord) {
-        let Ok(record) = directory::open(&found.record.value, directory::unix_millis() / 1000) else { return };
+        let Ok(record) = directory::open(&found.record.value, directory::unix_seconds()) else { return };
         self.lookups.found(query, record, Instant::now());
         let (Some(presence), Some(relay)) = (&mut self.presence, found.peer) else { return };
         if presence.stored(relay, &found.record.value)

@@ -441,31 +441,31 @@ mod tests {
 
     #[test]
     fn a_session_in_need_is_not_kept_waiting() {
-        let (mut relays, now) = (Relays::default(), Instant::now());
+        let (mut relays, mut now) = (Relays::default(), Instant::now());
         relays.add(given(), false, now);
-        for _ in 0..10 {
-            for leg in dialled(&mut relays, now + LAST_WAIT * 100) {
-                relays.failed(leg, "refused".into(), now + LAST_WAIT * 100);
+        let fail = |relays: &mut Relays, now| {
+            for leg in dialled(relays, now) {
+                relays.failed(leg, "refused".into(), now);
             }
+        };
+        for _ in 0..30 {
+            now = relays.next_due().unwrap();
+            fail(&mut relays, now);
         }
-        let mut now = now + LAST_WAIT * 100;
         relays.hurry(true, now);
-        for _ in 0..10 {
+        for _ in 0..30 {
             let due = relays.next_due().unwrap();
             assert!(due <= now + HURRIED_WAIT * 2);
             now = due;
-            for leg in dialled(&mut relays, now) {
-                relays.failed(leg, "refused".into(), now);
-            }
+            fail(&mut relays, now);
         }
         relays.hurry(false, now);
+        let since = relays.next_due().unwrap();
         for _ in 0..2 {
             now = relays.next_due().unwrap();
-            for leg in dialled(&mut relays, now) {
-                relays.failed(leg, "refused".into(), now);
-            }
+            fail(&mut relays, now);
         }
-        assert!(relays.next_due().unwrap() >= now + LAST_WAIT, "nobody waits for it: patience again");
+        assert!(relays.next_due().unwrap() >= since + LAST_WAIT, "nobody waits for it: patience again");
     }
 
     #[test]

@@ -30,17 +30,17 @@ use crate::protocol::{
     session::path::{PathId, PathKind},
 };
 
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
-fn identity(seed: u8) -> SigningKey {
+pub(super) fn identity(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
 
-fn key(seed: u8) -> PeerKey {
+pub(super) fn key(seed: u8) -> PeerKey {
     PeerKey(identity(seed).verifying_key().to_bytes())
 }
 
-fn loopback() -> Vec<Multiaddr> {
+pub(super) fn loopback() -> Vec<Multiaddr> {
     ["/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"].map(|text| text.parse().unwrap()).to_vec()
 }
 

@@ -4,11 +4,7 @@
 //! and those that joined us) bring any; a new record is passed on to all of them, and the rule that only a newer one counts ends the
 //! round.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use libp2p::{
     PeerId, identify,
@@ -67,7 +63,7 @@ impl Records {
 
     /// A peer brings a record: the quick checks; then the slow one, unless this key was seen before.
     pub(super) fn on_brought(&mut self, source: PeerId, record: kad::Record, kad: &mut Directory) {
-        let Ok(opened) = directory::open(&record.value, unix_seconds()) else {
+        let Ok(opened) = directory::open(&record.value, directory::unix_seconds()) else {
             return self.refuse(Refusal::Invalid);
         };
         let own = address::key_of(&source) == Some(opened.key);
@@ -97,7 +93,7 @@ impl Records {
     /// Stores a record that stands, and passes it on.
     pub(super) fn on_checked(&mut self, Checked { source, record, key, place }: Checked, kad: &mut Directory) {
         self.places.insert(key, place);
-        let now = unix_seconds();
+        let now = directory::unix_seconds();
         let Ok(opened) = directory::open(&record.value, now) else { return self.refuse(Refusal::Invalid) };
         if record.key.as_ref() != place {
             return self.refuse(Refusal::Invalid);
@@ -146,8 +142,4 @@ fn is_news(kad: &mut Directory, key: &kad::RecordKey, sequence: u64, now: u64) -
 /// Whether this is a relay of our kind.
 fn is_fellow(info: &identify::Info) -> bool {
     info.protocols.contains(&KAD) && info.protocols.contains(&relay::HOP_PROTOCOL_NAME)
-}
-
-fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -1,7 +1,5 @@
 //! A relay on loopback with real nodes: its end, its metrics, and limited circuits.
 
-use std::time::Duration;
-
 use futures::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -14,23 +12,10 @@ use crate::{
     net::{
         Event, Node, Purpose, Stream,
         node::{self, Part},
+        tests::{DEADLINE, identity, key, loopback},
     },
-    protocol::{id::PeerKey, session::path::PathKind},
+    protocol::session::path::PathKind,
 };
-
-const DEADLINE: Duration = Duration::from_secs(20);
-
-fn identity(seed: u8) -> SigningKey {
-    SigningKey::from_bytes(&[seed; 32])
-}
-
-fn key(seed: u8) -> PeerKey {
-    PeerKey(identity(seed).verifying_key().to_bytes())
-}
-
-fn loopback() -> Vec<Multiaddr> {
-    ["/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"].map(|text| text.parse().unwrap()).to_vec()
-}
 
 /// A relay, and the addresses at which it listens.
 async fn relay(limits: Limits) -> (Relay, Vec<Multiaddr>) {

@@ -22,11 +22,12 @@ use hyper_util::client::{
 use libp2p::{
     Multiaddr,
     core::transport::{DialOpts, ListenerId, TransportError, TransportEvent},
-    multiaddr::Protocol,
 };
 use tokio::{net::TcpStream, time::timeout};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 use tower_service::Service;
+
+use crate::net::address::tcp_text;
 
 /// How long a proxy may take to connect.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -50,7 +51,7 @@ impl Proxied {
 
     /// The proxy for this address, and the address in its words.
     fn way(&self, address: &Multiaddr) -> Option<(Proxy, Uri)> {
-        let destination: Uri = format!("https://{}", host_and_port(address)?).parse().ok()?;
+        let destination: Uri = format!("https://{}", tcp_text(address)?).parse().ok()?;
         let proxy = self.rules.intercept(&destination)?;
         Some((Proxy { address: proxy.uri().clone(), password: proxy.basic_auth().cloned() }, destination))
     }
@@ -91,21 +92,6 @@ async fn connect(proxy: Proxy, destination: Uri) -> io::Result<Compat<TcpStream>
     let connected = connected.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the HTTP proxy does not answer"))?;
     let stream = connected.map_err(|error| io::Error::other(format!("the HTTP proxy does not connect us: {error}")))?;
     Ok(stream.into_inner().compat())
-}
-
-/// `host:port` of a TCP address.
-fn host_and_port(address: &Multiaddr) -> Option<String> {
-    let mut parts = address.iter();
-    let host = match parts.next()? {
-        Protocol::Ip4(ip) => ip.to_string(),
-        Protocol::Ip6(ip) => format!("[{ip}]"),
-        Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name) => name.into_owned(),
-        _ => return None,
-    };
-    match parts.next()? {
-        Protocol::Tcp(port) => Some(format!("{host}:{port}")),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
