@@ -1,8 +1,8 @@
 //! The relays that we stay connected to: which leg is up, which is dialled when.
 //!
 //! A relay has several legs (a QUIC and a TCP address); each is kept connected on its own, for ever, with backoff and jitter. A hole
-//! punch needs the address observed on each. While a session depends on them pauses stay short ([`Relays::hurry`]). A WebSocket leg helps no hole punch: it is dialled only while no other leg is up, and
-//! not in the first [`HEAD_START`]. A relay is up while one leg is; it went down once all are, told once per outage. The key that
+//! punch needs the address observed on each. While a session depends on them pauses stay short ([`Relays::hurry`]). A WebSocket leg helps
+//! no hole punch: it is dialled only while no other leg is up, and not in the first [`HEAD_START`]. A relay is up while one leg is; it went down once all are, told once per outage. The key that
 //! answers first is its key from then on; whoever answers with another is not the relay.
 //!
 //! Sans-IO: the caller brings the time, dials what [`Relays::due`] returns, and reports what became of it.
