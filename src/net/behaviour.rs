@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     address::WEB_PORT,
-    candidates, streams,
+    candidates, punches, streams,
     transport::{self, Patience},
 };
 
@@ -47,6 +47,7 @@ pub(super) const QUERY: Duration = Duration::from_secs(8);
 pub(super) struct Behaviour {
     limits: connection_limits::Behaviour,
     pub(super) candidates: candidates::Behaviour,
+    punches: punches::Behaviour,
     pub(super) streams: streams::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -161,6 +162,7 @@ fn behaviour(keypair: &identity::Keypair, relay: relay::client::Behaviour, lan: 
     Behaviour {
         limits: connection_limits::Behaviour::new(limits),
         candidates: candidates::Behaviour::default(),
+        punches: punches::Behaviour::default(),
         streams: streams::Behaviour::default(),
         // Listen addresses are nobody's business: a hole punch exchanges its own.
         identify: identify::Behaviour::new(

@@ -12,6 +12,7 @@ mod lookups;
 pub mod node;
 mod paths;
 mod presence;
+mod punches;
 pub mod relay;
 mod relays;
 mod streams;
@@ -28,7 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::protocol::{
     id::{HostId, PeerKey},
-    session::path::{PathId, PathKind},
+    session::path::{Carrier, PathId, PathKind},
 };
 
 /// Events and commands that may wait in a channel.
@@ -63,6 +64,15 @@ impl Transport {
             Self::Quic => "quic",
             Self::Tcp => "tcp",
             Self::Websocket => "websocket",
+        }
+    }
+
+    /// What it means for a session.
+    #[must_use]
+    pub fn carrier(self) -> Carrier {
+        match self {
+            Self::Quic => Carrier::Quic,
+            Self::Tcp | Self::Websocket => Carrier::Tcp,
         }
     }
 }

@@ -178,7 +178,7 @@ impl Session {
     async fn opened(&mut self, opened: Option<Opened>) {
         let Some((path, lanes)) = opened else { return };
         match (lanes, self.network.paths.get(&path)) {
-            (Ok((control, video)), Some(known)) => self.driver.attach(path, known.kind, control, video),
+            (Ok((control, video)), Some(known)) => self.driver.attach(path, known.kind, known.transport.carrier(), control, video),
             (Ok(_), None) => {}
             (Err(reason), _) => {
                 tracing::info!(?path, reason, "a path could not be used");

@@ -18,7 +18,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{
     Config, Congestion, Error,
-    settings::{CONNECTION_WINDOW, EARLY_BYTES, EARLY_BYTES_TOTAL, QUEUED_HANDSHAKES, SEND_WINDOW, STREAM_WINDOW, STREAMS},
+    settings::{
+        CONNECTION_WINDOW, EARLY_BYTES, EARLY_BYTES_TOTAL, FIRST_RTT, QUEUED_HANDSHAKES, SEND_WINDOW, STREAM_WINDOW, STREAMS,
+    },
 };
 
 /// Makes endpoints that are all alike.
@@ -93,6 +95,7 @@ fn transport(config: &Config) -> quinn::TransportConfig {
         .receive_window(CONNECTION_WINDOW.into())
         .send_window(SEND_WINDOW)
         .max_idle_timeout(Some(milliseconds(config.idle).into()))
+        .initial_rtt(FIRST_RTT)
         .keep_alive_interval(Some(config.keep_alive))
         .mtu_discovery_config(Some(MtuDiscoveryConfig::default()))
         // The spin bit shows the round trip time to everyone on the way.
