@@ -113,6 +113,14 @@ impl Machine {
         Start::program(home.path(), "nsenter", &arguments)
     }
 
+    /// Starts a program here that runs until it is dropped.
+    #[track_caller]
+    pub(crate) fn start(&self, program: &[&str]) -> Process {
+        let mut command = Command::new("nsenter");
+        command.args(self.enter()).args(program).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Process::start(&mut command)
+    }
+
     /// The arguments with which `nsenter` becomes something here.
     fn enter(&self) -> [String; 2] {
         [format!("--net=/proc/{}/ns/net", self.0.id()), "--".to_owned()]

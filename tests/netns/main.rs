@@ -25,3 +25,4 @@ mod matrix;
 mod nat;
 mod rig;
 mod session;
+mod tls;
