@@ -56,8 +56,13 @@ impl Behaviour {
         }
     }
 
-    /// We listen there no longer.
-    pub(super) fn not_listening(&mut self, address: &Multiaddr) {
+    /// The router opened this port for us.
+    pub(super) fn mapped(&mut self, address: &Multiaddr) {
+        self.report(address);
+    }
+
+    /// Nobody reaches us there any longer.
+    pub(super) fn gone(&mut self, address: &Multiaddr) {
         self.known.retain(|known| known != address);
     }
 

@@ -11,6 +11,7 @@ mod directory;
 mod lookups;
 pub mod node;
 mod paths;
+mod portmap;
 mod presence;
 pub mod relay;
 mod relays;
@@ -123,6 +124,8 @@ pub enum Command {
     Keep(PathId, bool),
     /// Close this path's connection.
     Close(PathId),
+    /// The end is near: give the router its ports back. Answers when that is done, within a second.
+    Stop(oneshot::Sender<()>),
 }
 
 /// What the node tells.
@@ -255,6 +258,14 @@ impl Node {
     /// Closes a path's connection.
     pub async fn close(&self, path: PathId) {
         let _ = self.send(Command::Close(path)).await;
+    }
+
+    /// Gives back what was borrowed from the router; to be called before the process ends. Takes a second at most.
+    pub async fn stop(&self) {
+        let (done, answer) = oneshot::channel();
+        if self.send(Command::Stop(done)).await.is_ok() {
+            let _ = answer.await;
+        }
     }
 
     async fn send(&self, command: Command) -> Result<(), Stopped> {

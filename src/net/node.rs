@@ -23,6 +23,7 @@ use super::{
     directory,
     lookups::Lookups,
     paths::Paths,
+    portmap::PortMap,
     presence::{Presence, Todo},
     relays::Relays,
 };
@@ -50,6 +51,8 @@ pub struct Config {
     pub listen: Vec<Multiaddr>,
     /// Whether to use mDNS.
     pub lan: bool,
+    /// Whether to ask the router for ports.
+    pub port_mapping: bool,
 }
 
 /// Starts the task on the current tokio runtime.
@@ -69,7 +72,7 @@ pub async fn start(config: Config) -> anyhow::Result<(Node, mpsc::Receiver<Event
     };
     let (commands, from_above) = mpsc::channel(QUEUE);
     let (to_above, events) = mpsc::channel(QUEUE);
-    let mut task = Task::new(swarm, presence, from_above, to_above);
+    let mut task = Task::new(swarm, presence, PortMap::new(config.port_mapping), from_above, to_above);
     settled.into_iter().for_each(|event| task.on_swarm_event(event));
     tokio::spawn(task.run());
     Ok((Node::new(commands), events))
@@ -90,6 +93,7 @@ struct Task {
     dials: Dials,
     lookups: Lookups,
     paths: Paths,
+    port_map: PortMap,
     presence: Option<Presence>,
     /// Where we are reachable, as it was told.
     reserved: HashMap<PeerId, Multiaddr>,
@@ -99,6 +103,7 @@ impl Task {
     fn new(
         swarm: Swarm<Behaviour>,
         presence: Option<Presence>,
+        port_map: PortMap,
         commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<Event>,
     ) -> Self {
@@ -111,6 +116,7 @@ impl Task {
             dials: Dials::default(),
             lookups: Lookups::default(),
             paths: Paths::default(),
+            port_map,
             presence,
             reserved: HashMap::new(),
         }
@@ -131,6 +137,7 @@ impl Task {
                     None => return,
                 },
                 event = self.swarm.select_next_some(), if self.backlog.len() < QUEUE => self.on_swarm_event(event),
+                Some(change) = self.port_map.next() => self.on_port_change(change),
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
         }
@@ -177,6 +184,13 @@ impl Task {
                 if let Some((_, connection)) = self.paths.connection(path) {
                     self.swarm.close_connection(connection);
                 }
+            }
+            Command::Stop(done) => {
+                let closing = std::mem::replace(&mut self.port_map, PortMap::new(false)).close();
+                tokio::spawn(async move {
+                    closing.await;
+                    let _ = done.send(());
+                });
             }
         }
     }

@@ -113,6 +113,14 @@ impl Machine {
         Start::program(home.path(), "nsenter", &arguments)
     }
 
+    /// Starts a program here that runs until it is dropped.
+    #[track_caller]
+    pub(crate) fn start(&self, program: &[&str]) -> Process {
+        let mut command = Command::new("nsenter");
+        command.args(self.enter()).args(program).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Process::start(&mut command)
+    }
+
     /// The arguments with which `nsenter` becomes something here.
     fn enter(&self) -> [String; 2] {
         [format!("--net=/proc/{}/ns/net", self.0.id()), "--".to_owned()]
@@ -139,7 +147,7 @@ pub(crate) struct Side {
     /// More machines on its network.
     pub(crate) others: Vec<Machine>,
     /// From the outermost to the innermost.
-    _routers: Vec<Machine>,
+    pub(crate) routers: Vec<Machine>,
 }
 
 /// The outside of a side: its own public address, and the internet router's address on that cable.
@@ -179,7 +187,7 @@ impl Side {
                 routers.push(home);
             }
         }
-        Self { neighbour: None, end, others, _routers: routers }
+        Self { neighbour: None, end, others, routers }
     }
 }
 

@@ -4,7 +4,10 @@ use libp2p::{
     Multiaddr, PeerId,
     core::ConnectedPoint,
     identify, kad, mdns, ping, relay,
-    swarm::{ConnectionId, SwarmEvent},
+    swarm::{
+        ConnectionId, SwarmEvent,
+        dial_opts::{DialOpts, PeerCondition},
+    },
 };
 use tokio::time::Instant;
 
@@ -14,7 +17,7 @@ use super::{
         address::{end_of, is_circuit, key_of},
         behaviour::BehaviourEvent,
         dials::Failure,
-        directory,
+        directory, portmap,
         relays::{Change, Connected, Relay, other_leg},
     },
     Task,
@@ -34,6 +37,7 @@ impl Task {
             }
             SwarmEvent::NewListenAddr { address, .. } if !is_circuit(&address) => {
                 self.swarm.behaviour_mut().candidates.listening(&address);
+                self.port_map.listening(&address);
                 let address = self.with_us(address);
                 self.tell(Event::Listening(address));
             }
@@ -76,7 +80,7 @@ impl Task {
             return;
         };
         let shape = self.paths.shape(endpoint);
-        let path = self.paths.add(connection, peer);
+        let path = self.paths.add(connection, peer, endpoint);
         self.tell(Event::PathUp { path, key, kind: shape.kind, transport: shape.transport, address: shape.address });
     }
 
@@ -100,9 +104,23 @@ impl Task {
 
     fn on_not_listening(&mut self, address: Multiaddr) {
         if !is_circuit(&address) {
-            self.swarm.behaviour_mut().candidates.not_listening(&address);
+            self.swarm.behaviour_mut().candidates.gone(&address);
+            self.port_map.not_listening(&address);
             let address = self.with_us(address);
             self.tell(Event::NotListening(address));
+        }
+    }
+
+    pub(super) fn on_port_change(&mut self, change: portmap::Change) {
+        let candidates = &mut self.swarm.behaviour_mut().candidates;
+        if let Some(address) = change.lost {
+            candidates.gone(&address);
+        }
+        let Some(address) = change.opened else { return };
+        candidates.mapped(&address);
+        // A circuit's hole punches aim at the addresses that were known when it was made: who came too early gets another one.
+        for (peer, circuit) in self.paths.lone_circuits() {
+            self.dial(DialOpts::peer_id(peer).addresses(vec![circuit]).condition(PeerCondition::Always).build());
         }
     }
 
