@@ -10,6 +10,7 @@
 //! | [`lan`] | two machines behind one NAT, and a network without internet |
 //! | [`ipv6`] | IPv6 on both sides and on one |
 //! | [`gateway`] | routers that open ports for those who ask (UPnP, NAT-PMP, PCP) |
+//! | [`web`] | a peer that listens on TCP 443, for one whose network lets nothing else out |
 //! | [`loss`] | a lossy internet |
 //!
 //! A few cells run with all tests; `just netns` runs the whole matrix and prints the table (see `docs/NETWORK.md`).
@@ -27,3 +28,4 @@ mod matrix;
 mod nat;
 mod rig;
 mod session;
+mod web;
