@@ -217,6 +217,31 @@ mod tests {
     }
 
     #[test]
+    fn who_listens_on_443_offers_it_where_relays_see_us() {
+        let seen = "/ip4/203.0.113.2/tcp/30001".parse().unwrap();
+        let mut candidates = Behaviour::default();
+        candidates.observed(&seen);
+        assert_eq!(candidates.known.len(), 1);
+        candidates.listening(&"/ip4/10.0.0.2/tcp/443".parse().unwrap());
+        candidates.observed(&seen);
+        assert!(candidates.known.contains(&"/ip4/203.0.113.2/tcp/443".parse().unwrap()));
+    }
+
+    #[test]
+    fn beside_a_punch_in_the_listeners_role_there_is_a_plain_dial_over_tcp() {
+        let (mut candidates, peer, connection) = (Behaviour::default(), PeerId::random(), ConnectionId::new_unchecked(1));
+        let punched = ["/ip4/203.0.113.2/tcp/443", "/ip4/203.0.113.2/udp/4001/quic-v1"].map(|text| text.parse().unwrap());
+        assert!(candidates.handle_pending_outbound_connection(connection, Some(peer), &punched, Endpoint::Listener).is_err());
+        assert!(candidates.plain.is_empty(), "a stranger's wish");
+        candidates.connected.insert(peer, 1);
+        candidates.handle_pending_outbound_connection(connection, Some(peer), &punched, Endpoint::Dialer).unwrap();
+        assert!(candidates.plain.is_empty());
+        candidates.handle_pending_outbound_connection(connection, Some(peer), &punched, Endpoint::Listener).unwrap();
+        assert_eq!(candidates.plain.len(), 1);
+        assert!(plain_dial(peer, &punched[1..]).is_none(), "there is nothing to dial plainly");
+    }
+
+    #[test]
     fn only_our_own_dials_pass_to_strangers() {
         let mut door = Behaviour::default();
         let (ours, theirs) = (ConnectionId::new_unchecked(1), ConnectionId::new_unchecked(2));

@@ -10,7 +10,11 @@ use std::collections::{HashMap, VecDeque};
 
 use ed25519_dalek::SigningKey;
 use futures::StreamExt;
-use libp2p::{Multiaddr, PeerId, Swarm, kad, multiaddr::Protocol, swarm::dial_opts::DialOpts};
+use libp2p::{
+    Multiaddr, PeerId, Swarm, kad,
+    multiaddr::Protocol,
+    swarm::dial_opts::{DialOpts, PeerCondition},
+};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
@@ -22,6 +26,7 @@ use super::{
     dials::{Dials, Failure},
     directory,
     lookups::Lookups,
+    nat::Nat,
     paths::Paths,
     portmap::PortMap,
     presence::{Presence, Todo},
@@ -94,6 +99,7 @@ struct Task {
     lookups: Lookups,
     paths: Paths,
     port_map: PortMap,
+    nat: Nat,
     presence: Option<Presence>,
     /// Where we are reachable, as it was told.
     reserved: HashMap<PeerId, Multiaddr>,
@@ -117,6 +123,7 @@ impl Task {
             lookups: Lookups::default(),
             paths: Paths::default(),
             port_map,
+            nat: Nat::default(),
             presence,
             reserved: HashMap::new(),
         }
@@ -145,13 +152,21 @@ impl Task {
 
     fn next_due(&self) -> Option<Instant> {
         let presence = self.presence.as_ref().and_then(Presence::next_due);
-        [self.relays.next_due(), self.dials.next_due(), self.lookups.next_due(), presence].into_iter().flatten().min()
+        [self.relays.next_due(), self.dials.next_due(), self.lookups.next_due(), self.nat.next_due(), presence]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn do_what_is_due(&mut self) {
         let now = Instant::now();
         for leg in self.relays.due(now) {
             self.dial(leg);
+        }
+        while let Some((relay, address)) = self.nat.due(now) {
+            let probe = DialOpts::peer_id(relay).addresses(vec![address.clone()]).condition(PeerCondition::Always).build();
+            self.nat.probing(probe.connection_id(), address);
+            self.dial(probe);
         }
         self.dials.expire(now);
         self.lookups.expire(now);
@@ -185,6 +200,7 @@ impl Task {
                     self.swarm.close_connection(connection);
                 }
             }
+            Command::Mapping(done) => self.nat.ask(done, Instant::now()),
             Command::Stop(done) => {
                 let closing = std::mem::replace(&mut self.port_map, PortMap::new(false)).close();
                 tokio::spawn(async move {

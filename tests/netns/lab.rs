@@ -13,8 +13,13 @@
 
 use std::{
     io::Write,
+    os::fd::AsFd,
+    panic::resume_unwind,
     process::{Command, Stdio},
+    thread,
 };
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{
     nat::Kind,
@@ -119,6 +124,17 @@ impl Machine {
         let mut command = Command::new("nsenter");
         command.args(self.enter()).args(program).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Process::start(&mut command)
+    }
+
+    /// Runs code of this process here, on a thread of its own.
+    #[track_caller]
+    pub(crate) fn inside<T: Send>(&self, run: impl FnOnce() -> T + Send) -> T {
+        let here = std::fs::File::open(format!("/proc/{}/ns/net", self.0.id())).expect("the machine is there");
+        let enter = || {
+            move_into_link_name_space(here.as_fd(), Some(LinkNameSpaceType::Network)).expect("root may");
+            run()
+        };
+        thread::scope(|scope| scope.spawn(enter).join().unwrap_or_else(|panic| resume_unwind(panic)))
     }
 
     /// The arguments with which `nsenter` becomes something here.

@@ -9,6 +9,7 @@
 //! | [`matrix`] | every kind of NAT against every other, with the table of what is true today |
 //! | [`lan`] | two machines behind one NAT, and a network without internet |
 //! | [`ipv6`] | IPv6 on both sides and on one |
+//! | [`mapping`] | what a node finds out about its NAT |
 //! | [`gateway`] | routers that open ports for those who ask (UPnP, NAT-PMP, PCP) |
 //! | [`web`] | a peer that listens on TCP 443, for one whose network lets nothing else out |
 //! | [`loss`] | a lossy internet |
@@ -24,6 +25,7 @@ mod ipv6;
 mod lab;
 mod lan;
 mod loss;
+mod mapping;
 mod matrix;
 mod nat;
 mod rig;

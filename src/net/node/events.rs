@@ -38,6 +38,7 @@ impl Task {
             SwarmEvent::NewListenAddr { address, .. } if !is_circuit(&address) => {
                 self.swarm.behaviour_mut().candidates.listening(&address);
                 self.port_map.listening(&address);
+                self.nat.listening(&address);
                 let address = self.with_us(address);
                 self.tell(Event::Listening(address));
             }
@@ -58,7 +59,7 @@ impl Task {
     fn on_connected(&mut self, connection: ConnectionId, peer: PeerId, endpoint: &ConnectedPoint) {
         match self.relays.connected(connection, peer, Instant::now()) {
             Connected::Leg(change) => {
-                self.paths.add_leg(connection, peer, endpoint.get_remote_address());
+                self.on_leg(connection, peer, endpoint);
                 self.swarm.behaviour_mut().streams.keep(peer, connection, true);
                 self.on_change(change);
             }
@@ -66,12 +67,17 @@ impl Task {
                 self.swarm.close_connection(connection);
                 self.on_change(change);
             }
-            Connected::Other if self.relays.by_peer(peer).is_some() => {
-                self.paths.add_leg(connection, peer, endpoint.get_remote_address());
-            }
+            Connected::Other if self.relays.by_peer(peer).is_some() => self.on_leg(connection, peer, endpoint),
             Connected::Other => self.on_path(connection, peer, endpoint),
         }
         self.dials.connected(connection);
+    }
+
+    fn on_leg(&mut self, connection: ConnectionId, relay: PeerId, endpoint: &ConnectedPoint) {
+        self.paths.add_leg(connection, relay, endpoint.get_remote_address());
+        if endpoint.is_dialer() {
+            self.nat.connected(connection, relay, endpoint.get_remote_address());
+        }
     }
 
     fn on_path(&mut self, connection: ConnectionId, peer: PeerId, endpoint: &ConnectedPoint) {
@@ -85,6 +91,7 @@ impl Task {
     }
 
     fn on_closed(&mut self, connection: ConnectionId, peer: PeerId) {
+        self.nat.closed(connection);
         let change = self.relays.closed(connection, Instant::now());
         self.on_change(change);
         if let Some(path) = self.paths.remove(connection, peer) {
@@ -93,6 +100,7 @@ impl Task {
     }
 
     pub(super) fn on_dial_failed(&mut self, connection: ConnectionId, failure: Failure) {
+        self.nat.closed(connection);
         self.dials.failed(connection, failure);
         let now = Instant::now();
         let change = match failure {
@@ -106,6 +114,7 @@ impl Task {
         if !is_circuit(&address) {
             self.swarm.behaviour_mut().candidates.gone(&address);
             self.port_map.not_listening(&address);
+            self.nat.not_listening(&address);
             let address = self.with_us(address);
             self.tell(Event::NotListening(address));
         }
@@ -176,7 +185,9 @@ impl Task {
                     self.tell(Event::Inbound { path, key, purpose: inbound.purpose, stream: inbound.stream });
                 }
             }
-            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => self.on_identified(peer_id, &info),
+            BehaviourEvent::Identify(identify::Event::Received { connection_id, peer_id, info }) => {
+                self.on_identified(connection_id, peer_id, &info);
+            }
             BehaviourEvent::Ping(ping::Event { connection, result: Err(failure), .. })
                 if !matches!(failure, ping::Failure::Unsupported) =>
             {
@@ -212,8 +223,12 @@ impl Task {
     }
 
     /// Only a relay of ours is believed about our address.
-    fn on_identified(&mut self, peer: PeerId, info: &identify::Info) {
+    fn on_identified(&mut self, connection: ConnectionId, peer: PeerId, info: &identify::Info) {
         let Some(relay) = self.relays.by_peer(peer) else { return };
+        if self.nat.observed(connection, &info.observed_addr, &info.listen_addrs) {
+            self.swarm.close_connection(connection);
+            return;
+        }
         let now = Instant::now();
         let other = other_leg(&relay.addresses(), &info.listen_addrs, |transport| relay.has(transport));
         self.swarm.behaviour_mut().candidates.observed(&info.observed_addr);
