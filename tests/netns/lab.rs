@@ -13,8 +13,13 @@
 
 use std::{
     io::Write,
+    os::fd::AsFd,
+    panic::resume_unwind,
     process::{Command, Stdio},
+    thread,
 };
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{
     nat::Kind,
@@ -121,6 +126,17 @@ impl Machine {
         Process::start(&mut command)
     }
 
+    /// Runs code of this process here, on a thread of its own.
+    #[track_caller]
+    pub(crate) fn inside<T: Send>(&self, run: impl FnOnce() -> T + Send) -> T {
+        let here = std::fs::File::open(format!("/proc/{}/ns/net", self.0.id())).expect("the machine is there");
+        let enter = || {
+            move_into_link_name_space(here.as_fd(), Some(LinkNameSpaceType::Network)).expect("root may");
+            run()
+        };
+        thread::scope(|scope| scope.spawn(enter).join().unwrap_or_else(|panic| resume_unwind(panic)))
+    }
+
     /// The arguments with which `nsenter` becomes something here.
     fn enter(&self) -> [String; 2] {
         [format!("--net=/proc/{}/ns/net", self.0.id()), "--".to_owned()]
@@ -147,7 +163,7 @@ pub(crate) struct Side {
     /// More machines on its network.
     pub(crate) others: Vec<Machine>,
     /// From the outermost to the innermost.
-    _routers: Vec<Machine>,
+    pub(crate) routers: Vec<Machine>,
 }
 
 /// The outside of a side: its own public address, and the internet router's address on that cable.
@@ -187,7 +203,7 @@ impl Side {
                 routers.push(home);
             }
         }
-        Self { neighbour: None, end, others, _routers: routers }
+        Self { neighbour: None, end, others, routers }
     }
 }
 
