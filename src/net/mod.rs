@@ -14,6 +14,7 @@ mod paths;
 mod presence;
 pub mod relay;
 mod relays;
+mod roaming;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -151,6 +152,8 @@ pub enum Event {
     Reserved(Multiaddr),
     /// Host: that reservation is lost; the node tries to get it back.
     ReservationLost(Multiaddr),
+    /// Our own addresses changed: what is not connected is being dialled again.
+    Moved,
     /// A peer announced itself on the LAN.
     Discovered {
         /// Its key.

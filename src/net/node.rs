@@ -2,7 +2,7 @@
 //!
 //! The task waits for a command, a swarm event or the next deadline, whichever comes first, and never for the reader of its events:
 //! while [`QUEUE`] of them wait it stops taking news from the network, so a flood is held back at the sockets. What is decided is
-//! decided in the parts beside this file (relays, dials, presence, lookups, paths); here they are only connected to libp2p.
+//! decided in the parts beside this file (relays, dials, presence, lookups, paths, roaming); here they are only connected to libp2p.
 
 mod events;
 
@@ -25,6 +25,7 @@ use super::{
     paths::Paths,
     presence::{Presence, Todo},
     relays::Relays,
+    roaming::{self, Roaming},
 };
 use crate::protocol::{
     id::{HostId, PeerKey},
@@ -71,6 +72,7 @@ pub async fn start(config: Config) -> anyhow::Result<(Node, mpsc::Receiver<Event
     let (to_above, events) = mpsc::channel(QUEUE);
     let mut task = Task::new(swarm, presence, from_above, to_above);
     settled.into_iter().for_each(|event| task.on_swarm_event(event));
+    task.roaming.settled();
     tokio::spawn(task.run());
     Ok((Node::new(commands), events))
 }
@@ -90,6 +92,7 @@ struct Task {
     dials: Dials,
     lookups: Lookups,
     paths: Paths,
+    roaming: Roaming,
     presence: Option<Presence>,
     /// Where we are reachable, as it was told.
     reserved: HashMap<PeerId, Multiaddr>,
@@ -111,6 +114,7 @@ impl Task {
             dials: Dials::default(),
             lookups: Lookups::default(),
             paths: Paths::default(),
+            roaming: Roaming::default(),
             presence,
             reserved: HashMap::new(),
         }
@@ -138,11 +142,16 @@ impl Task {
 
     fn next_due(&self) -> Option<Instant> {
         let presence = self.presence.as_ref().and_then(Presence::next_due);
-        [self.relays.next_due(), self.dials.next_due(), self.lookups.next_due(), presence].into_iter().flatten().min()
+        let moving = self.roaming.next_due();
+        [self.relays.next_due(), self.dials.next_due(), self.lookups.next_due(), presence, moving].into_iter().flatten().min()
     }
 
     fn do_what_is_due(&mut self) {
         let now = Instant::now();
+        if let Some(change) = self.roaming.due(now) {
+            self.relays.moved(change == roaming::Change::Went, now);
+            self.tell(Event::Moved);
+        }
         for leg in self.relays.due(now) {
             self.dial(leg);
         }
