@@ -10,6 +10,7 @@
 //! | [`lan`] | two machines behind one NAT, and a network without internet |
 //! | [`ipv6`] | IPv6 on both sides and on one |
 //! | [`loss`] | a lossy internet |
+//! | [`roaming`] | machines that move while a session runs |
 //!
 //! A few cells run with all tests; `just netns` runs the whole matrix and prints the table (see `docs/NETWORK.md`).
 //! It takes root: without it the tests fail and say so, unless `NETNS_TESTS=skip` is in the environment.
@@ -24,4 +25,5 @@ mod loss;
 mod matrix;
 mod nat;
 mod rig;
+mod roaming;
 mod session;
