@@ -17,6 +17,7 @@ mod presence;
 mod punches;
 pub mod relay;
 mod relays;
+mod roaming;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -167,6 +168,8 @@ pub enum Event {
     Reserved(Multiaddr),
     /// Host: that reservation is lost; the node tries to get it back.
     ReservationLost(Multiaddr),
+    /// Our own addresses changed: what is not connected is being dialled again.
+    Moved,
     /// A peer announced itself on the LAN.
     Discovered {
         /// Its key.

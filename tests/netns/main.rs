@@ -13,6 +13,7 @@
 //! | [`gateway`] | routers that open ports for those who ask (UPnP, NAT-PMP, PCP) |
 //! | [`web`] | a peer that listens on TCP 443, for one whose network lets nothing else out |
 //! | [`loss`] | a lossy internet |
+//! | [`roaming`] | machines that move while a session runs |
 //!
 //! A few cells run with all tests; `just netns` runs the whole matrix and prints the table (see `docs/NETWORK.md`).
 //! It takes root: without it the tests fail and say so, unless `NETNS_TESTS=skip` is in the environment.
@@ -29,6 +30,7 @@ mod mapping;
 mod matrix;
 mod nat;
 mod rig;
+mod roaming;
 mod session;
 mod tls;
 mod web;

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Signal;
+
 use super::poll;
 
 static APART: AtomicBool = AtomicBool::new(false);
@@ -77,8 +79,22 @@ impl Process {
 
     /// Asks it to end, as Ctrl-C does.
     pub(crate) fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    /// Stops it between two instructions, as the lid of a laptop does. (Not its clock: that stands still too in a real sleep.)
+    pub(crate) fn suspend(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn wake(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         let Some(id) = i32::try_from(self.id()).ok().and_then(rustix::process::Pid::from_raw) else { return };
-        let _ = rustix::process::kill_process(id, rustix::process::Signal::INT);
+        let _ = rustix::process::kill_process(id, signal);
     }
 
     /// Resident memory in bytes, from `/proc`.
