@@ -10,6 +10,7 @@
 //! | [`lan`] | two machines behind one NAT, and a network without internet |
 //! | [`ipv6`] | IPv6 on both sides and on one |
 //! | [`loss`] | a lossy internet |
+//! | [`switch`] | nothing is lost when a session moves to another path |
 //!
 //! A few cells run with all tests; `just netns` runs the whole matrix and prints the table (see `docs/NETWORK.md`).
 //! It takes root: without it the tests fail and say so, unless `NETNS_TESTS=skip` is in the environment.
@@ -25,3 +26,4 @@ mod matrix;
 mod nat;
 mod rig;
 mod session;
+mod switch;
