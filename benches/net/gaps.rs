@@ -32,6 +32,7 @@ pub(crate) fn run(rounds: u32) -> anyhow::Result<()> {
     for _ in 0..rounds {
         scene.cut()?;
         let mut viewer = scene.by_id(Home::new());
+        viewer.is_in_session();
         first_picture(&mut viewer)?;
         let undisturbed = watch(&mut viewer, |_| true)?;
         scene.mend()?;
@@ -45,7 +46,7 @@ pub(crate) fn run(rounds: u32) -> anyhow::Result<()> {
         scene.host.is_reachable_by_id();
         scene.mend()?;
         let round = [undisturbed, promotion, cut, restart];
-        eprintln!("{round:.0?}");
+        eprintln!("{}", round.map(|gap| format!("{} ms", gap.as_millis())).join(", "));
         gaps.iter_mut().zip(round).for_each(|(gaps, gap)| gaps.push(gap.as_secs_f64() * 1e3));
     }
     println!("\nLongest time without a new picture, round trip {} ms:\n", ROUND_TRIP.as_millis());
