@@ -16,7 +16,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: u32,
     /// Seconds of each flow, with the warm-up
-    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(2..))]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(2..))]
     pub(crate) seconds: u64,
     /// Seconds at the beginning that do not count
     #[arg(long, default_value_t = 2)]
