@@ -65,7 +65,7 @@ bench: setup bench-setup
     cargo bench --bench codec
     cargo bench --bench latency -- run
 
-# Install what the benchmarks compare with: TigerVNC
+# Install what the benchmarks compare with: TigerVNC and coturn
 [group('measure')]
 bench-setup: (apt packages_bench)
 
@@ -79,9 +79,9 @@ bench-clip FILE SIZE:
 bench-latency *SYSTEMS: setup
     cargo bench --bench latency -- run {{ SYSTEMS }}
 
-# Throughput over a slow, lossy link, and fairness at a bottleneck, of the SYSTEMS (quic, ours, tcp, kernel, cubic; all when none is named); needs root
+# What the network does and costs, a quarter of an hour; or the flows of SYSTEMS (quic, ours, tcp, kernel, cubic), or one `--part` (see docs/NETWORK.md); as root
 [group('measure')]
-bench-net *SYSTEMS: setup
+bench-net *SYSTEMS: setup bench-setup
     cargo bench --bench net -- run {{ SYSTEMS }}
 
 # Install the test runner, where it is missing

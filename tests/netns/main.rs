@@ -12,8 +12,10 @@
 //! | [`mapping`] | what a node finds out about its NAT |
 //! | [`gateway`] | routers that open ports for those who ask (UPnP, NAT-PMP, PCP) |
 //! | [`web`] | a peer that listens on TCP 443, for one whose network lets nothing else out |
+//! | [`tls`] | a relay behind a web server that speaks TLS |
 //! | [`loss`] | a lossy internet |
 //! | [`roaming`] | machines that move while a session runs |
+//! | [`switch`] | nothing is lost when a session moves to another path |
 //!
 //! A few cells run with all tests; `just netns` runs the whole matrix and prints the table (see `docs/NETWORK.md`).
 //! It takes root: without it the tests fail and say so, unless `NETNS_TESTS=skip` is in the environment.
@@ -32,5 +34,6 @@ mod nat;
 mod rig;
 mod roaming;
 mod session;
+mod switch;
 mod tls;
 mod web;

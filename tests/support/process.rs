@@ -25,7 +25,7 @@ pub(crate) struct Process {
 }
 
 /// Debian packages of the programs that tests and demo start.
-const PACKAGES: [(&str, &str); 10] = [
+const PACKAGES: [(&str, &str); 15] = [
     ("Xvfb", "xvfb"),
     ("openbox", "openbox"),
     ("xterm", "xterm"),
@@ -36,6 +36,11 @@ const PACKAGES: [(&str, &str); 10] = [
     ("nft", "nftables"),
     ("miniupnpd", "miniupnpd"),
     ("nsenter", "util-linux"),
+    ("nginx", "nginx-light"),
+    ("openssl", "openssl"),
+    ("turnserver", "coturn"),
+    ("turnutils_peer", "coturn"),
+    ("turnutils_uclient", "coturn"),
 ];
 
 impl Process {
@@ -105,6 +110,16 @@ impl Process {
         kib * 1024
     }
 
+    /// Processor time it took so far, of all its threads.
+    pub(crate) fn processor_time(&self) -> Duration {
+        processor_time(self.id())
+    }
+
+    /// Files and sockets that it holds open.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("the process runs").count()
+    }
+
     /// How it ended, waiting at most `patience`.
     pub(crate) fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
         poll(patience, || self.ended())
@@ -115,6 +130,17 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Processor time that a running process took so far, of all its threads.
+pub(crate) fn processor_time(process: u32) -> Duration {
+    /// The unit of times in /proc: USER_HZ is 100 wherever Linux runs a desktop.
+    const TICK: Duration = Duration::from_millis(10);
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("the process runs");
+    // The name in parentheses may hold spaces; utime and stime are fields 14 and 15 of proc(5).
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    let ticks: u32 = fields.map(|ticks| ticks.parse::<u32>().expect("a number of ticks")).sum();
+    TICK * ticks
 }
 
 /// Whether a program can be started.
