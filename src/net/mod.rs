@@ -123,7 +123,7 @@ pub enum Command {
         /// Ok as soon as one is connected; Err when all failed.
         done: oneshot::Sender<Result<(), String>>,
     },
-    /// Open a stream on exactly this path.
+    /// Open a stream on exactly this path. The peer hears of it with the first bytes that are written.
     Open {
         /// Which path.
         path: PathId,
