@@ -4,6 +4,9 @@
 //! port replaced by our listen port. Behind a NAT that does not preserve ports that is the wrong one. So this behaviour reports the
 //! observed address as it is, and our LAN addresses beside it: two peers behind one NAT meet there. Only a relay of ours is believed.
 //!
+//! A punch has one side dial in the listener's role. Over TCP that works only if both dials meet: a peer that simply listens (public, or
+//! on a forwarded port) takes our dial, and then both are listeners. So beside each such punch there is a plain dial over TCP.
+//!
 //! It is also the door for outbound connections. Kademlia dials whomever a relay names; here only our own dials pass, and dials to
 //! a peer that is connected already (a hole punch).
 
@@ -19,11 +22,16 @@ use libp2p::{
     core::{Endpoint, transport::PortUse},
     multiaddr::Protocol,
     swarm::{
-        ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm, dummy,
+        ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+        dial_opts::{DialOpts, PeerCondition},
+        dummy,
     },
 };
 
-use super::address::{ip_of, is_circuit};
+use super::{
+    Transport,
+    address::{WEB_PORT, ip_of, is_circuit, transport_of},
+};
 
 /// Addresses remembered; DCUtR itself keeps the newest twenty.
 const MAX_CANDIDATES: usize = 16;
@@ -38,26 +46,38 @@ struct Uninvited;
 pub(super) struct Behaviour {
     known: VecDeque<Multiaddr>,
     news: VecDeque<Multiaddr>,
+    /// Whether we listen on the web's port.
+    web: bool,
+    plain: VecDeque<DialOpts>,
     ours: HashSet<ConnectionId>,
     connected: HashMap<PeerId, usize>,
     waker: Option<Waker>,
 }
 
 impl Behaviour {
-    /// A relay of ours saw us at this address.
+    /// A relay of ours saw us at this address. Who listens on the web's port has it forwarded, or has no router.
     pub(super) fn observed(&mut self, address: &Multiaddr) {
         self.report(address);
+        if let (true, Some(ip)) = (self.web, ip_of(address)) {
+            self.report(&Multiaddr::from(ip).with(Protocol::Tcp(WEB_PORT)));
+        }
     }
 
     /// We listen here: worth a try for a peer on the same LAN. Loopback reaches nobody else.
     pub(super) fn listening(&mut self, address: &Multiaddr) {
         if ip_of(address).is_some_and(|ip| !ip.is_loopback()) {
+            self.web |= address.iter().last() == Some(Protocol::Tcp(WEB_PORT));
             self.report(address);
         }
     }
 
-    /// We listen there no longer.
-    pub(super) fn not_listening(&mut self, address: &Multiaddr) {
+    /// The router opened this port for us.
+    pub(super) fn mapped(&mut self, address: &Multiaddr) {
+        self.report(address);
+    }
+
+    /// Nobody reaches us there any longer.
+    pub(super) fn gone(&mut self, address: &Multiaddr) {
         self.known.retain(|known| known != address);
     }
 
@@ -81,6 +101,13 @@ impl Behaviour {
             waker.wake();
         }
     }
+}
+
+/// The addresses of a punch over TCP, dialled as anybody would: from a port of its own, since the punch has the other.
+fn plain_dial(peer: PeerId, addresses: &[Multiaddr]) -> Option<DialOpts> {
+    let tcp: Vec<_> = addresses.iter().filter(|address| transport_of(address) == Transport::Tcp).cloned().collect();
+    let dial = || DialOpts::peer_id(peer).addresses(tcp.clone()).condition(PeerCondition::Always).allocate_new_port().build();
+    (!tcp.is_empty()).then(dial)
 }
 
 /// An IP address and port that a stranger could send to. No WebSocket: nobody listens for it where we only dial.
@@ -113,10 +140,13 @@ impl NetworkBehaviour for Behaviour {
         &mut self,
         connection: ConnectionId,
         peer: Option<PeerId>,
-        _: &[Multiaddr],
-        _: Endpoint,
+        addresses: &[Multiaddr],
+        role: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
         let known = peer.is_some_and(|peer| self.connected.contains_key(&peer));
+        if let (Endpoint::Listener, true, Some(peer)) = (role, known, peer) {
+            self.plain.extend(plain_dial(peer, addresses));
+        }
         if self.ours.remove(&connection) || known { Ok(Vec::new()) } else { Err(ConnectionDenied::new(Uninvited)) }
     }
 
@@ -148,6 +178,9 @@ impl NetworkBehaviour for Behaviour {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         if let Some(address) = self.news.pop_front() {
             return Poll::Ready(ToSwarm::NewExternalAddrCandidate(address));
+        }
+        if let Some(opts) = self.plain.pop_front() {
+            return Poll::Ready(ToSwarm::Dial { opts });
         }
         self.waker = Some(context.waker().clone());
         Poll::Pending
@@ -181,6 +214,31 @@ mod tests {
         }
         assert_eq!(candidates.known.len(), MAX_CANDIDATES);
         assert_eq!(candidates.known.back().unwrap().to_string(), "/ip4/203.0.113.2/udp/99/quic-v1");
+    }
+
+    #[test]
+    fn who_listens_on_443_offers_it_where_relays_see_us() {
+        let seen = "/ip4/203.0.113.2/tcp/30001".parse().unwrap();
+        let mut candidates = Behaviour::default();
+        candidates.observed(&seen);
+        assert_eq!(candidates.known.len(), 1);
+        candidates.listening(&"/ip4/10.0.0.2/tcp/443".parse().unwrap());
+        candidates.observed(&seen);
+        assert!(candidates.known.contains(&"/ip4/203.0.113.2/tcp/443".parse().unwrap()));
+    }
+
+    #[test]
+    fn beside_a_punch_in_the_listeners_role_there_is_a_plain_dial_over_tcp() {
+        let (mut candidates, peer, connection) = (Behaviour::default(), PeerId::random(), ConnectionId::new_unchecked(1));
+        let punched = ["/ip4/203.0.113.2/tcp/443", "/ip4/203.0.113.2/udp/4001/quic-v1"].map(|text| text.parse().unwrap());
+        assert!(candidates.handle_pending_outbound_connection(connection, Some(peer), &punched, Endpoint::Listener).is_err());
+        assert!(candidates.plain.is_empty(), "a stranger's wish");
+        candidates.connected.insert(peer, 1);
+        candidates.handle_pending_outbound_connection(connection, Some(peer), &punched, Endpoint::Dialer).unwrap();
+        assert!(candidates.plain.is_empty());
+        candidates.handle_pending_outbound_connection(connection, Some(peer), &punched, Endpoint::Listener).unwrap();
+        assert_eq!(candidates.plain.len(), 1);
+        assert!(plain_dial(peer, &punched[1..]).is_none(), "there is nothing to dial plainly");
     }
 
     #[test]

@@ -9,8 +9,10 @@ mod candidates;
 mod dials;
 mod directory;
 mod lookups;
+pub mod nat;
 pub mod node;
 mod paths;
+mod portmap;
 mod presence;
 mod punches;
 pub mod relay;
@@ -133,6 +135,10 @@ pub enum Command {
     Keep(PathId, bool),
     /// Close this path's connection.
     Close(PathId),
+    /// Tell what our NAT does to UDP ports. Answers within three seconds with what is known then; asks a relay at a second port if needed.
+    Mapping(oneshot::Sender<nat::Mapping>),
+    /// The end is near: give the router its ports back. Answers when that is done, within a second.
+    Stop(oneshot::Sender<()>),
 }
 
 /// What the node tells.
@@ -265,6 +271,24 @@ impl Node {
     /// Closes a path's connection.
     pub async fn close(&self, path: PathId) {
         let _ = self.send(Command::Close(path)).await;
+    }
+
+    /// What our NAT does to UDP ports; see [`Command::Mapping`]. A relay must be in use.
+    ///
+    /// # Errors
+    /// The node has stopped, or too many ask at once.
+    pub async fn mapping(&self) -> Result<nat::Mapping, Stopped> {
+        let (done, answer) = oneshot::channel();
+        self.send(Command::Mapping(done)).await?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Gives back what was borrowed from the router; to be called before the process ends. Takes a second at most.
+    pub async fn stop(&self) {
+        let (done, answer) = oneshot::channel();
+        if self.send(Command::Stop(done)).await.is_ok() {
+            let _ = answer.await;
+        }
     }
 
     async fn send(&self, command: Command) -> Result<(), Stopped> {

@@ -10,7 +10,11 @@ use std::collections::{HashMap, VecDeque};
 
 use ed25519_dalek::SigningKey;
 use futures::StreamExt;
-use libp2p::{Multiaddr, PeerId, Swarm, kad, multiaddr::Protocol, swarm::dial_opts::DialOpts};
+use libp2p::{
+    Multiaddr, PeerId, Swarm, kad,
+    multiaddr::Protocol,
+    swarm::dial_opts::{DialOpts, PeerCondition},
+};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
@@ -22,7 +26,9 @@ use super::{
     dials::{Dials, Failure},
     directory,
     lookups::Lookups,
+    nat::Nat,
     paths::Paths,
+    portmap::PortMap,
     presence::{Presence, Todo},
     relays::Relays,
 };
@@ -50,6 +56,8 @@ pub struct Config {
     pub listen: Vec<Multiaddr>,
     /// Whether to use mDNS.
     pub lan: bool,
+    /// Whether to ask the router for ports.
+    pub port_mapping: bool,
 }
 
 /// Starts the task on the current tokio runtime.
@@ -69,7 +77,7 @@ pub async fn start(config: Config) -> anyhow::Result<(Node, mpsc::Receiver<Event
     };
     let (commands, from_above) = mpsc::channel(QUEUE);
     let (to_above, events) = mpsc::channel(QUEUE);
-    let mut task = Task::new(swarm, presence, from_above, to_above);
+    let mut task = Task::new(swarm, presence, PortMap::new(config.port_mapping), from_above, to_above);
     settled.into_iter().for_each(|event| task.on_swarm_event(event));
     tokio::spawn(task.run());
     Ok((Node::new(commands), events))
@@ -90,6 +98,8 @@ struct Task {
     dials: Dials,
     lookups: Lookups,
     paths: Paths,
+    port_map: PortMap,
+    nat: Nat,
     presence: Option<Presence>,
     /// Where we are reachable, as it was told.
     reserved: HashMap<PeerId, Multiaddr>,
@@ -99,6 +109,7 @@ impl Task {
     fn new(
         swarm: Swarm<Behaviour>,
         presence: Option<Presence>,
+        port_map: PortMap,
         commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<Event>,
     ) -> Self {
@@ -111,6 +122,8 @@ impl Task {
             dials: Dials::default(),
             lookups: Lookups::default(),
             paths: Paths::default(),
+            port_map,
+            nat: Nat::default(),
             presence,
             reserved: HashMap::new(),
         }
@@ -131,6 +144,7 @@ impl Task {
                     None => return,
                 },
                 event = self.swarm.select_next_some(), if self.backlog.len() < QUEUE => self.on_swarm_event(event),
+                Some(change) = self.port_map.next() => self.on_port_change(change),
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
         }
@@ -138,13 +152,21 @@ impl Task {
 
     fn next_due(&self) -> Option<Instant> {
         let presence = self.presence.as_ref().and_then(Presence::next_due);
-        [self.relays.next_due(), self.dials.next_due(), self.lookups.next_due(), presence].into_iter().flatten().min()
+        [self.relays.next_due(), self.dials.next_due(), self.lookups.next_due(), self.nat.next_due(), presence]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn do_what_is_due(&mut self) {
         let now = Instant::now();
         for leg in self.relays.due(now) {
             self.dial(leg);
+        }
+        while let Some((relay, address)) = self.nat.due(now) {
+            let probe = DialOpts::peer_id(relay).addresses(vec![address.clone()]).condition(PeerCondition::Always).build();
+            self.nat.probing(probe.connection_id(), address);
+            self.dial(probe);
         }
         self.dials.expire(now);
         self.lookups.expire(now);
@@ -177,6 +199,14 @@ impl Task {
                 if let Some((_, connection)) = self.paths.connection(path) {
                     self.swarm.close_connection(connection);
                 }
+            }
+            Command::Mapping(done) => self.nat.ask(done, Instant::now()),
+            Command::Stop(done) => {
+                let closing = std::mem::replace(&mut self.port_map, PortMap::new(false)).close();
+                tokio::spawn(async move {
+                    closing.await;
+                    let _ = done.send(());
+                });
             }
         }
     }

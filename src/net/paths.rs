@@ -14,6 +14,8 @@ use crate::protocol::session::path::{PathId, PathKind};
 #[derive(Debug, Default)]
 pub(super) struct Paths {
     by_connection: HashMap<ConnectionId, (PathId, PeerId)>,
+    /// The paths that are circuits which we dialled, and where.
+    circuits: HashMap<ConnectionId, Multiaddr>,
     by_path: HashMap<PathId, ConnectionId>,
     legs: HashMap<PeerId, Vec<(ConnectionId, Transport)>>,
     next: u64,
@@ -29,7 +31,10 @@ pub(super) struct Shape {
 
 impl Paths {
     /// A path is there: its name.
-    pub(super) fn add(&mut self, connection: ConnectionId, peer: PeerId) -> PathId {
+    pub(super) fn add(&mut self, connection: ConnectionId, peer: PeerId, endpoint: &ConnectedPoint) -> PathId {
+        if let (true, ConnectedPoint::Dialer { address, .. }) = (endpoint.is_relayed(), endpoint) {
+            self.circuits.insert(connection, address.clone());
+        }
         let path = PathId(self.next);
         self.next += 1;
         self.by_connection.insert(connection, (path, peer));
@@ -50,6 +55,7 @@ impl Paths {
                 self.legs.remove(&peer);
             }
         }
+        self.circuits.remove(&connection);
         let (path, _) = self.by_connection.remove(&connection)?;
         self.by_path.remove(&path);
         Some(path)
@@ -65,6 +71,17 @@ impl Paths {
     /// The path that a connection is.
     pub(super) fn path(&self, connection: ConnectionId) -> Option<(PathId, PeerId)> {
         self.by_connection.get(&connection).copied()
+    }
+
+    /// One circuit that we dialled, for each peer whom no other kind of path reaches.
+    pub(super) fn lone_circuits(&self) -> HashMap<PeerId, Multiaddr> {
+        let peers = |circuit: bool| {
+            let of_kind = move |(connection, _): &(&ConnectionId, _)| self.circuits.contains_key(connection) == circuit;
+            self.by_connection.iter().filter(of_kind).map(|(connection, (_, peer))| (*peer, connection))
+        };
+        let mut lone: HashMap<_, _> = peers(true).map(|(peer, connection)| (peer, self.circuits[connection].clone())).collect();
+        peers(false).for_each(|(peer, _)| drop(lone.remove(&peer)));
+        lone
     }
 
     /// How many connections to a relay are there.

@@ -13,8 +13,13 @@
 
 use std::{
     io::Write,
+    os::fd::AsFd,
+    panic::resume_unwind,
     process::{Command, Stdio},
+    thread,
 };
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{
     nat::Kind,
@@ -113,6 +118,25 @@ impl Machine {
         Start::program(home.path(), "nsenter", &arguments)
     }
 
+    /// Starts a program here that runs until it is dropped.
+    #[track_caller]
+    pub(crate) fn start(&self, program: &[&str]) -> Process {
+        let mut command = Command::new("nsenter");
+        command.args(self.enter()).args(program).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Process::start(&mut command)
+    }
+
+    /// Runs code of this process here, on a thread of its own.
+    #[track_caller]
+    pub(crate) fn inside<T: Send>(&self, run: impl FnOnce() -> T + Send) -> T {
+        let here = std::fs::File::open(format!("/proc/{}/ns/net", self.0.id())).expect("the machine is there");
+        let enter = || {
+            move_into_link_name_space(here.as_fd(), Some(LinkNameSpaceType::Network)).expect("root may");
+            run()
+        };
+        thread::scope(|scope| scope.spawn(enter).join().unwrap_or_else(|panic| resume_unwind(panic)))
+    }
+
     /// The arguments with which `nsenter` becomes something here.
     fn enter(&self) -> [String; 2] {
         [format!("--net=/proc/{}/ns/net", self.0.id()), "--".to_owned()]
@@ -139,7 +163,7 @@ pub(crate) struct Side {
     /// More machines on its network.
     pub(crate) others: Vec<Machine>,
     /// From the outermost to the innermost.
-    _routers: Vec<Machine>,
+    pub(crate) routers: Vec<Machine>,
 }
 
 /// The outside of a side: its own public address, and the internet router's address on that cable.
@@ -179,7 +203,7 @@ impl Side {
                 routers.push(home);
             }
         }
-        Self { neighbour: None, end, others, _routers: routers }
+        Self { neighbour: None, end, others, routers }
     }
 }
 

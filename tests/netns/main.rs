@@ -9,6 +9,9 @@
 //! | [`matrix`] | every kind of NAT against every other, with the table of what is true today |
 //! | [`lan`] | two machines behind one NAT, and a network without internet |
 //! | [`ipv6`] | IPv6 on both sides and on one |
+//! | [`mapping`] | what a node finds out about its NAT |
+//! | [`gateway`] | routers that open ports for those who ask (UPnP, NAT-PMP, PCP) |
+//! | [`web`] | a peer that listens on TCP 443, for one whose network lets nothing else out |
 //! | [`loss`] | a lossy internet |
 //!
 //! A few cells run with all tests; `just netns` runs the whole matrix and prints the table (see `docs/NETWORK.md`).
@@ -17,11 +20,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod gateway;
 mod ipv6;
 mod lab;
 mod lan;
 mod loss;
+mod mapping;
 mod matrix;
 mod nat;
 mod rig;
 mod session;
+mod web;

@@ -23,7 +23,7 @@ pub(crate) struct Process {
 }
 
 /// Debian packages of the programs that tests and demo start.
-const PACKAGES: [(&str, &str); 9] = [
+const PACKAGES: [(&str, &str); 10] = [
     ("Xvfb", "xvfb"),
     ("openbox", "openbox"),
     ("xterm", "xterm"),
@@ -32,6 +32,7 @@ const PACKAGES: [(&str, &str); 9] = [
     ("featherpad", "featherpad"),
     ("ip", "iproute2"),
     ("nft", "nftables"),
+    ("miniupnpd", "miniupnpd"),
     ("nsenter", "util-linux"),
 ];
 

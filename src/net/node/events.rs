@@ -4,7 +4,10 @@ use libp2p::{
     Multiaddr, PeerId,
     core::ConnectedPoint,
     identify, kad, mdns, ping, relay,
-    swarm::{ConnectionId, SwarmEvent},
+    swarm::{
+        ConnectionId, SwarmEvent,
+        dial_opts::{DialOpts, PeerCondition},
+    },
 };
 use tokio::time::Instant;
 
@@ -14,7 +17,7 @@ use super::{
         address::{end_of, is_circuit, key_of},
         behaviour::BehaviourEvent,
         dials::Failure,
-        directory,
+        directory, portmap,
         relays::{Change, Connected, Relay, other_leg},
     },
     Task,
@@ -34,6 +37,8 @@ impl Task {
             }
             SwarmEvent::NewListenAddr { address, .. } if !is_circuit(&address) => {
                 self.swarm.behaviour_mut().candidates.listening(&address);
+                self.port_map.listening(&address);
+                self.nat.listening(&address);
                 let address = self.with_us(address);
                 self.tell(Event::Listening(address));
             }
@@ -54,7 +59,7 @@ impl Task {
     fn on_connected(&mut self, connection: ConnectionId, peer: PeerId, endpoint: &ConnectedPoint) {
         match self.relays.connected(connection, peer, Instant::now()) {
             Connected::Leg(change) => {
-                self.paths.add_leg(connection, peer, endpoint.get_remote_address());
+                self.on_leg(connection, peer, endpoint);
                 self.swarm.behaviour_mut().streams.keep(peer, connection, true);
                 self.on_change(change);
             }
@@ -62,12 +67,17 @@ impl Task {
                 self.swarm.close_connection(connection);
                 self.on_change(change);
             }
-            Connected::Other if self.relays.by_peer(peer).is_some() => {
-                self.paths.add_leg(connection, peer, endpoint.get_remote_address());
-            }
+            Connected::Other if self.relays.by_peer(peer).is_some() => self.on_leg(connection, peer, endpoint),
             Connected::Other => self.on_path(connection, peer, endpoint),
         }
         self.dials.connected(connection);
+    }
+
+    fn on_leg(&mut self, connection: ConnectionId, relay: PeerId, endpoint: &ConnectedPoint) {
+        self.paths.add_leg(connection, relay, endpoint.get_remote_address());
+        if endpoint.is_dialer() {
+            self.nat.connected(connection, relay, endpoint.get_remote_address());
+        }
     }
 
     fn on_path(&mut self, connection: ConnectionId, peer: PeerId, endpoint: &ConnectedPoint) {
@@ -76,11 +86,12 @@ impl Task {
             return;
         };
         let shape = self.paths.shape(endpoint);
-        let path = self.paths.add(connection, peer);
+        let path = self.paths.add(connection, peer, endpoint);
         self.tell(Event::PathUp { path, key, kind: shape.kind, transport: shape.transport, address: shape.address });
     }
 
     fn on_closed(&mut self, connection: ConnectionId, peer: PeerId) {
+        self.nat.closed(connection);
         let change = self.relays.closed(connection, Instant::now());
         self.on_change(change);
         if let Some(path) = self.paths.remove(connection, peer) {
@@ -89,6 +100,7 @@ impl Task {
     }
 
     pub(super) fn on_dial_failed(&mut self, connection: ConnectionId, failure: Failure) {
+        self.nat.closed(connection);
         self.dials.failed(connection, failure);
         let now = Instant::now();
         let change = match failure {
@@ -100,9 +112,24 @@ impl Task {
 
     fn on_not_listening(&mut self, address: Multiaddr) {
         if !is_circuit(&address) {
-            self.swarm.behaviour_mut().candidates.not_listening(&address);
+            self.swarm.behaviour_mut().candidates.gone(&address);
+            self.port_map.not_listening(&address);
+            self.nat.not_listening(&address);
             let address = self.with_us(address);
             self.tell(Event::NotListening(address));
+        }
+    }
+
+    pub(super) fn on_port_change(&mut self, change: portmap::Change) {
+        let candidates = &mut self.swarm.behaviour_mut().candidates;
+        if let Some(address) = change.lost {
+            candidates.gone(&address);
+        }
+        let Some(address) = change.opened else { return };
+        candidates.mapped(&address);
+        // A circuit's hole punches aim at the addresses that were known when it was made: who came too early gets another one.
+        for (peer, circuit) in self.paths.lone_circuits() {
+            self.dial(DialOpts::peer_id(peer).addresses(vec![circuit]).condition(PeerCondition::Always).build());
         }
     }
 
@@ -158,7 +185,9 @@ impl Task {
                     self.tell(Event::Inbound { path, key, purpose: inbound.purpose, stream: inbound.stream });
                 }
             }
-            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => self.on_identified(peer_id, &info),
+            BehaviourEvent::Identify(identify::Event::Received { connection_id, peer_id, info }) => {
+                self.on_identified(connection_id, peer_id, &info);
+            }
             BehaviourEvent::Ping(ping::Event { connection, result: Err(failure), .. })
                 if !matches!(failure, ping::Failure::Unsupported) =>
             {
@@ -194,8 +223,12 @@ impl Task {
     }
 
     /// Only a relay of ours is believed about our address.
-    fn on_identified(&mut self, peer: PeerId, info: &identify::Info) {
+    fn on_identified(&mut self, connection: ConnectionId, peer: PeerId, info: &identify::Info) {
         let Some(relay) = self.relays.by_peer(peer) else { return };
+        if self.nat.observed(connection, &info.observed_addr, &info.listen_addrs) {
+            self.swarm.close_connection(connection);
+            return;
+        }
         let now = Instant::now();
         let other = other_leg(&relay.addresses(), &info.listen_addrs, |transport| relay.has(transport));
         self.swarm.behaviour_mut().candidates.observed(&info.observed_addr);
