@@ -15,7 +15,7 @@
 //!
 //! IPv4 counts where there is any, else IPv6. Observations go with the connection they were made on, so none outlives a change of network.
 //!
-//! Sans-IO: the caller reports connections to relays, dials what [`Nat::due`] says, and brings the time.
+//! Sans-IO: the caller reports connections to relays, dials what `Nat::due` says, and brings the time.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},

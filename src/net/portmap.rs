@@ -8,7 +8,8 @@
 //!   is kept.
 //! - No router answered: again after [`FIRST_PAUSE`], which doubles up to [`LAST_PAUSE`], and at once when our addresses change. One round
 //!   is three small packets and at most [`ATTEMPT`] for each protocol. It is no news for anybody, so the log has it at `debug`.
-//! - [`PortMap::close`] gives the ports back, within [`RELEASE`]. A router that does not hear it forgets them by itself within two hours.
+//! - [`PortMap::close`] gives the ports back, within [`RELEASE`]. A router that does not hear it forgets them by itself within two hours;
+//!   so it does with a port that it opened in the very moment of the end.
 
 use std::{collections::BTreeSet, net::SocketAddrV4, num::NonZeroU16, time::Duration};
 
@@ -160,7 +161,9 @@ impl Keeper {
     async fn tell(&mut self, address: Option<SocketAddrV4>) {
         let opened = address.map(|address| multiaddr_of(address, self.transport));
         if opened != self.told {
-            tracing::debug!(transport = self.transport.name(), ?opened, "the router's port");
+            let news = if opened.is_some() { "the router opened a port" } else { "the router's port is closed" };
+            tracing::info!(transport = self.transport.name(), "{news}");
+            tracing::debug!(?opened);
             let lost = std::mem::replace(&mut self.told, opened.clone());
             // The last news of a node that ends is for nobody.
             let _ = self.tell.send(Change { lost, opened }).await;
