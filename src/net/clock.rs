@@ -9,7 +9,13 @@ use std::time::Duration;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
-use super::{Stream, directory::unix_millis};
+use super::{
+    Stream,
+    directory::{self, unix_millis},
+};
+
+/// A clock that differs more than this from others' makes listings that do not count.
+pub const TOLERANCE: Duration = Duration::from_secs(directory::SKEW);
 
 /// How long either end may take.
 const PATIENCE: Duration = Duration::from_secs(3);

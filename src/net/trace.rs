@@ -20,6 +20,7 @@ use libp2p::{
         THandlerOutEvent, ToSwarm, behaviour::ConnectionEstablished, dummy,
     },
 };
+use serde::Serialize;
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
@@ -61,7 +62,8 @@ pub struct Tried {
 }
 
 /// Who tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Way {
     /// This node dialled.
     Dialled,
@@ -341,7 +343,8 @@ mod tests {
         let [local, remote] = addresses(&[LAN, TCP]).try_into().unwrap();
         let endpoint = ConnectedPoint::Listener { local_addr: local.clone(), send_back_addr: remote.clone() };
         let news = ledger.connected(name(1), peer, &endpoint, &[], Instant::now());
-        let [Tried { peer: Some(from), address, local: Some(ours), way: Way::CameIn, outcome: Outcome::Connected(None), .. }] = &news[..]
+        let [Tried { peer: Some(from), address, local: Some(ours), way: Way::CameIn, outcome: Outcome::Connected(None), .. }] =
+            &news[..]
         else {
             panic!("{news:?}")
         };

@@ -20,6 +20,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod doctor;
 mod gateway;
 mod ipv6;
 mod lab;

@@ -229,7 +229,7 @@ impl Network {
     }
 
     /// The nearest path to this key that is up.
-    pub(super) fn best(&self, key: PeerKey) -> Option<PathId> {
+    pub(in crate::app) fn best(&self, key: PeerKey) -> Option<PathId> {
         let mut paths: Vec<_> = self.paths.iter().filter(|(_, known)| known.key == key).collect();
         paths.sort_by_key(|(path, known)| (known.kind, known.transport == Transport::Quic, **path));
         paths.last().map(|(path, _)| **path)
