@@ -209,7 +209,8 @@ pub fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
 }
 
 /// Loopback, private (RFC 1918), unique local (RFC 4193) or link-local.
-fn is_local(ip: IpAddr) -> bool {
+#[must_use]
+pub fn is_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_local_v4(ip),
         IpAddr::V6(ip) => is_local_v6(ip),

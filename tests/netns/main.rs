@@ -10,6 +10,7 @@
 //! | [`lan`] | two machines behind one NAT, and a network without internet |
 //! | [`ipv6`] | IPv6 on both sides and on one |
 //! | [`mapping`] | what a node finds out about its NAT |
+//! | [`doctor`] | what `rs doctor` finds, and what it tells of a hole punch |
 //! | [`gateway`] | routers that open ports for those who ask (UPnP, NAT-PMP, PCP) |
 //! | [`web`] | a peer that listens on TCP 443, for one whose network lets nothing else out |
 //! | [`loss`] | a lossy internet |

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     net::{
         Transport,
-        address::{ip_of, transport_of},
+        address::{ip_of, is_local, transport_of},
         nat::Mapping,
         trace::{Outcome, Tried, Way},
     },
@@ -204,6 +204,12 @@ impl Facts {
     pub(super) fn relay_by_ipv6(&self) -> Option<bool> {
         let mut legs = self.legs().filter(|leg| leg.is_ipv6()).peekable();
         legs.peek().is_some().then(|| legs.any(Leg::is_up))
+    }
+
+    /// Whether every relay that saw us is on our own network: then nothing is known of what lies beyond.
+    pub(super) fn seen_from_within(&self) -> bool {
+        let mut external = self.mapping.iter().flat_map(|mapping| &mapping.external).peekable();
+        external.peek().is_some() && external.all(|at| is_local(at.ip()))
     }
 
     /// The relay's clock that agrees best with ours: how far it is ahead.

@@ -90,6 +90,7 @@ impl Expect {
         match facts.udp() {
             _ if !facts.any_relay() => Self::LocalOnly,
             _ if matches!(facts.port, Port::Open { .. }) => Self::DirectWithMost,
+            Udp::Passes if facts.seen_from_within() => Self::DirectWithSome,
             Udp::Passes if matches!(kind, Kind::None | Kind::Preserving | Kind::Independent) => Self::DirectWithMost,
             _ if facts.only_the_web() => Self::RelayedOnly,
             Udp::Passes | Udp::Blocked | Udp::Unknown => Self::DirectWithSome,
@@ -179,7 +180,12 @@ fn router(facts: &Facts) -> Finding {
     let at = external.first().map_or_else(String::new, |at| format!("; others see {at}"));
     let helped = matches!(facts.port, Port::Open { .. });
     let (verdict, text, advice) = match kind {
-        Kind::None => (Verdict::Good, "this machine has a public address".to_owned(), None),
+        _ if facts.seen_from_within() => (
+            Verdict::Note,
+            format!("what it does is not known: the relay sees us from this network{at}"),
+            Some("a relay outside of this network could tell"),
+        ),
+        Kind::None => (Verdict::Good, format!("there is no NAT{at}, which is our own address"), None),
         Kind::Preserving => (Verdict::Good, format!("its NAT keeps our port for every destination{at}"), None),
         Kind::Independent => (Verdict::Good, format!("its NAT gives us one port for every destination{at}"), None),
         Kind::Symmetric => (
@@ -280,7 +286,7 @@ fn screen(desktop: &Desktop) -> Finding {
         ),
         Desktop::Missing { reason } => (
             Verdict::Note,
-            format!("none to share ({reason}): this machine can help others, but not be helped"),
+            format!("none to share: {reason}; this machine can help others, but not be helped"),
             Some("to be helped, start rs in a graphical X11 session"),
         ),
     };

@@ -305,7 +305,12 @@ impl Survey {
                 let advice = "check the ID, that rs host runs there, and that both use the same relay or joined ones";
                 finding(Topic::Directory, Verdict::Bad, "no relay knows this ID now", Some(advice), facts)
             }
-            _ => finding(Topic::Directory, Verdict::Good, format!("the host is listed at {}", relays.join(", ")), None, facts),
+            _ => {
+                let machines: BTreeSet<&str> = relays.iter().filter_map(|relay| relay.split('/').nth(2)).collect();
+                let machines: Vec<&str> = machines.into_iter().collect();
+                let text = format!("the host is listed, at the relay {}", machines.join(", and at "));
+                finding(Topic::Directory, Verdict::Good, text, None, facts)
+            }
         })
     }
 

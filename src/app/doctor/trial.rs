@@ -93,7 +93,9 @@ fn candidate(tried: &Tried, ours: &Ours) -> Candidate {
         Outcome::Overtaken => ("overtaken", None, None),
     };
     let own = || if is_circuit(&tried.address) { None } else { ours.end_for(&tried.address) };
-    let (local, remote) = (tried.local.clone().or_else(own), tried.address.clone());
+    // A socket for every address of this machine does not tell which one it was.
+    let told = tried.local.clone().filter(|local| ip_of(local).is_some_and(|ip| !ip.is_unspecified()));
+    let (local, remote) = (told.or_else(own), tried.address.clone());
     Candidate { local, transport: transport_of(&remote), remote, way: tried.way, result, ms, reason }
 }
 

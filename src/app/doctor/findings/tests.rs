@@ -137,6 +137,13 @@ fn a_symmetric_nat_is_bad_unless_the_router_opens_a_port() {
 }
 
 #[test]
+fn a_relay_on_our_own_network_proves_nothing_about_others() {
+    let mut facts = all_up(Kind::None);
+    facts.mapping = Some(Mapping { kind: Kind::None, external: vec!["192.168.1.2:4001".parse().unwrap()] });
+    assert_eq!((of(&facts, Topic::Nat).verdict, Expect::of(&facts)), (Verdict::Note, Expect::DirectWithSome));
+}
+
+#[test]
 fn a_clock_is_judged_by_what_the_directory_forgives() {
     let limit = i64::try_from(clock::TOLERANCE.as_millis()).unwrap();
     for (ahead, verdict, words) in [
