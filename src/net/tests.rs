@@ -61,7 +61,8 @@ struct Path {
 
 impl Running {
     async fn start(seed: u8, part: Part) -> Self {
-        let config = node::Config { identity: identity(seed), part, listen: loopback(), lan: false, port_mapping: false };
+        let config =
+            node::Config { identity: identity(seed), part, listen: loopback(), lan: false, port_mapping: false, trace: None };
         let (node, events) = node::start(config).await.unwrap();
         let mut running = Self { node, events, listening: Vec::new() };
         while running.listening.len() < 2 {
@@ -309,7 +310,7 @@ struct Rogue(Swarm<Behaviour>, PeerId);
 
 impl Rogue {
     async fn at(meeting: &Meeting) -> Self {
-        let mut swarm = behaviour::swarm(&identity(5), false).unwrap();
+        let mut swarm = behaviour::swarm(&identity(5), false, None).unwrap();
         let relay = address::peer_of(&key(9)).unwrap();
         let dial = DialOpts::peer_id(relay).addresses(meeting.bare()).build();
         swarm.behaviour_mut().candidates.invite(dial.connection_id());
@@ -446,8 +447,14 @@ async fn a_dial_that_fails_says_why() {
 async fn an_address_that_cannot_be_listened_on_is_an_error_that_names_it() {
     let taken = Running::start(1, Part::Host).await;
     let listen = taken.at(Transport::Quic).iter().map(|at| address::split(at).1).collect::<Vec<_>>();
-    let config =
-        node::Config { identity: identity(2), part: Part::Viewer, listen: listen.clone(), lan: false, port_mapping: false };
+    let config = node::Config {
+        identity: identity(2),
+        part: Part::Viewer,
+        listen: listen.clone(),
+        lan: false,
+        port_mapping: false,
+        trace: None,
+    };
     let Err(error) = node::start(config).await else { panic!("it listens twice") };
     let text = error.to_string();
     assert!(text.contains(&listen[0].to_string()) && text.contains("--listen") && !text.contains('\n'), "{text}");

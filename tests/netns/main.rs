@@ -10,6 +10,7 @@
 //! | [`lan`] | two machines behind one NAT, and a network without internet |
 //! | [`ipv6`] | IPv6 on both sides and on one |
 //! | [`mapping`] | what a node finds out about its NAT |
+//! | [`doctor`] | what `rs doctor` finds, and what it tells of a hole punch |
 //! | [`gateway`] | routers that open ports for those who ask (UPnP, NAT-PMP, PCP) |
 //! | [`web`] | a peer that listens on TCP 443, for one whose network lets nothing else out |
 //! | [`tls`] | a relay behind a web server that speaks TLS |
@@ -23,6 +24,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod doctor;
 mod gateway;
 mod ipv6;
 mod lab;

@@ -37,6 +37,7 @@ use super::{
 use crate::net::{
     Transport,
     address::{ip_of, transport_of},
+    clock,
     relays::Relays,
 };
 
@@ -135,6 +136,7 @@ impl Task {
             SwarmEvent::Behaviour(BehaviourEvent::Kad(kad::Event::InboundRequest {
                 request: kad::InboundRequest::PutRecord { source, record: Some(record), .. },
             })) => self.records.on_brought(source, record, &mut self.swarm.behaviour_mut().kad),
+            SwarmEvent::Behaviour(BehaviourEvent::Streams(asked)) => drop(tokio::spawn(clock::answer(asked.stream))),
             _ => {}
         }
     }
