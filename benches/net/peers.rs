@@ -206,7 +206,7 @@ async fn start(group: u8, number: u32, part: node::Part, relay: &Multiaddr) -> a
         listen: vec![listen],
         lan: false,
         port_mapping: false,
-        trace: false,
+        trace: None,
     })
     .await
 }
