@@ -6,7 +6,7 @@ use ed25519_dalek::SigningKey;
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, StreamProtocol, Swarm, connection_limits,
-    core::transport::ListenerId,
+    core::{transport::ListenerId, upgrade::Version},
     dcutr, identify, identity, kad, mdns, ping, relay,
     swarm::{self, NetworkBehaviour, SwarmEvent, behaviour::toggle::Toggle},
 };
@@ -80,6 +80,8 @@ pub(super) fn keypair(identity: &SigningKey) -> anyhow::Result<identity::Keypair
 pub(super) fn swarm_config() -> swarm::Config {
     swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(IDLE)
+        // Each stream has one protocol to offer: the first words go with the offer, and not a round trip later.
+        .with_substream_upgrade_protocol_override(Version::V1Lazy)
         .with_dial_concurrency_factor(NonZeroU8::new(16).expect("16 is not zero"))
         .with_max_negotiating_inbound_streams(32)
 }

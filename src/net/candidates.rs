@@ -4,10 +4,6 @@
 //! port replaced by our listen port. Behind a NAT that does not preserve ports that is the wrong one. So this behaviour reports the
 //! observed address as it is, and our LAN addresses beside it: two peers behind one NAT meet there. Only a relay of ours is believed.
 //!
-//! A punch has one side dial in the listener's role. Over TCP that works only if both dials meet: a peer that simply listens (public, or
-//! on a forwarded port) takes our dial, and then both are listeners. So beside each such punch there is a plain dial over TCP. Without it
-//! 7 of 12 sessions from a network with TCP 443 only to a viewer that listens there stayed relayed; with it none of 14.
-//!
 //! It is also the door for outbound connections. Kademlia dials whomever a relay names; here only our own dials pass, and dials to
 //! a peer that is connected already (a hole punch).
 
@@ -23,16 +19,11 @@ use libp2p::{
     core::{Endpoint, transport::PortUse},
     multiaddr::Protocol,
     swarm::{
-        ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
-        dial_opts::{DialOpts, PeerCondition},
-        dummy,
+        ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm, dummy,
     },
 };
 
-use super::{
-    Transport,
-    address::{WEB_PORT, ip_of, is_circuit, transport_of},
-};
+use super::address::{WEB_PORT, ip_of, is_circuit};
 
 /// Addresses remembered; DCUtR itself keeps the newest twenty.
 const MAX_CANDIDATES: usize = 16;
@@ -49,7 +40,6 @@ pub(super) struct Behaviour {
     news: VecDeque<Multiaddr>,
     /// Whether we listen on the web's port.
     web: bool,
-    plain: VecDeque<DialOpts>,
     ours: HashSet<ConnectionId>,
     connected: HashMap<PeerId, usize>,
     waker: Option<Waker>,
@@ -104,13 +94,6 @@ impl Behaviour {
     }
 }
 
-/// The addresses of a punch over TCP, dialled as anybody would: from a port of its own, since the punch has the other.
-fn plain_dial(peer: PeerId, addresses: &[Multiaddr]) -> Option<DialOpts> {
-    let tcp: Vec<_> = addresses.iter().filter(|address| transport_of(address) == Transport::Tcp).cloned().collect();
-    let dial = || DialOpts::peer_id(peer).addresses(tcp.clone()).condition(PeerCondition::Always).allocate_new_port().build();
-    (!tcp.is_empty()).then(dial)
-}
-
 /// An IP address and port that a stranger could send to. No WebSocket: nobody listens for it where we only dial.
 fn is_candidate(address: &Multiaddr) -> bool {
     let usable = match ip_of(address) {
@@ -141,13 +124,10 @@ impl NetworkBehaviour for Behaviour {
         &mut self,
         connection: ConnectionId,
         peer: Option<PeerId>,
-        addresses: &[Multiaddr],
-        role: Endpoint,
+        _: &[Multiaddr],
+        _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
         let known = peer.is_some_and(|peer| self.connected.contains_key(&peer));
-        if let (Endpoint::Listener, true, Some(peer)) = (role, known, peer) {
-            self.plain.extend(plain_dial(peer, addresses));
-        }
         if self.ours.remove(&connection) || known { Ok(Vec::new()) } else { Err(ConnectionDenied::new(Uninvited)) }
     }
 
@@ -179,9 +159,6 @@ impl NetworkBehaviour for Behaviour {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         if let Some(address) = self.news.pop_front() {
             return Poll::Ready(ToSwarm::NewExternalAddrCandidate(address));
-        }
-        if let Some(opts) = self.plain.pop_front() {
-            return Poll::Ready(ToSwarm::Dial { opts });
         }
         self.waker = Some(context.waker().clone());
         Poll::Pending
@@ -226,20 +203,6 @@ mod tests {
         candidates.listening(&"/ip4/10.0.0.2/tcp/443".parse().unwrap());
         candidates.observed(&seen);
         assert!(candidates.known.contains(&"/ip4/203.0.113.2/tcp/443".parse().unwrap()));
-    }
-
-    #[test]
-    fn beside_a_punch_in_the_listeners_role_there_is_a_plain_dial_over_tcp() {
-        let (mut candidates, peer, connection) = (Behaviour::default(), PeerId::random(), ConnectionId::new_unchecked(1));
-        let punched = ["/ip4/203.0.113.2/tcp/443", "/ip4/203.0.113.2/udp/4001/quic-v1"].map(|text| text.parse().unwrap());
-        assert!(candidates.handle_pending_outbound_connection(connection, Some(peer), &punched, Endpoint::Listener).is_err());
-        assert!(candidates.plain.is_empty(), "a stranger's wish");
-        candidates.connected.insert(peer, 1);
-        candidates.handle_pending_outbound_connection(connection, Some(peer), &punched, Endpoint::Dialer).unwrap();
-        assert!(candidates.plain.is_empty());
-        candidates.handle_pending_outbound_connection(connection, Some(peer), &punched, Endpoint::Listener).unwrap();
-        assert_eq!(candidates.plain.len(), 1);
-        assert!(plain_dial(peer, &punched[1..]).is_none(), "there is nothing to dial plainly");
     }
 
     #[test]

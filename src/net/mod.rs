@@ -18,6 +18,7 @@ mod presence;
 mod punches;
 pub mod relay;
 mod relays;
+mod roaming;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -126,7 +127,7 @@ pub enum Command {
         /// Ok as soon as one is connected; Err when all failed.
         done: oneshot::Sender<Result<(), String>>,
     },
-    /// Open a stream on exactly this path.
+    /// Open a stream on exactly this path. The peer hears of it with the first bytes that are written.
     Open {
         /// Which path.
         path: PathId,
@@ -173,6 +174,8 @@ pub enum Event {
     Reserved(Multiaddr),
     /// Host: that reservation is lost; the node tries to get it back.
     ReservationLost(Multiaddr),
+    /// Our own addresses changed: what is not connected is being dialled again.
+    Moved,
     /// A peer announced itself on the LAN.
     Discovered {
         /// Its key.

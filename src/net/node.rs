@@ -2,7 +2,7 @@
 //!
 //! The task waits for a command, a swarm event or the next deadline, whichever comes first, and never for the reader of its events:
 //! while [`QUEUE`] of them wait it stops taking news from the network, so a flood is held back at the sockets. What is decided is
-//! decided in the parts beside this file (relays, dials, presence, lookups, paths); here they are only connected to libp2p.
+//! decided in the parts beside this file (relays, dials, presence, lookups, paths, roaming); here they are only connected to libp2p.
 
 mod events;
 
@@ -31,6 +31,7 @@ use super::{
     portmap::PortMap,
     presence::{Presence, Todo},
     relays::Relays,
+    roaming::{self, Roaming},
     trace::Trace,
 };
 use crate::protocol::{
@@ -82,6 +83,7 @@ pub async fn start(config: Config) -> anyhow::Result<(Node, mpsc::Receiver<Event
     let (to_above, events) = mpsc::channel(QUEUE);
     let mut task = Task::new(swarm, presence, PortMap::new(config.port_mapping), from_above, to_above);
     settled.into_iter().for_each(|event| task.on_swarm_event(event));
+    task.roaming.settled();
     tokio::spawn(task.run());
     Ok((Node::new(commands), events))
 }
@@ -103,6 +105,7 @@ struct Task {
     paths: Paths,
     port_map: PortMap,
     nat: Nat,
+    roaming: Roaming,
     presence: Option<Presence>,
     /// Where we are reachable, as it was told.
     reserved: HashMap<PeerId, Multiaddr>,
@@ -127,6 +130,7 @@ impl Task {
             paths: Paths::default(),
             port_map,
             nat: Nat::default(),
+            roaming: Roaming::default(),
             presence,
             reserved: HashMap::new(),
         }
@@ -155,14 +159,17 @@ impl Task {
 
     fn next_due(&self) -> Option<Instant> {
         let presence = self.presence.as_ref().and_then(Presence::next_due);
-        [self.relays.next_due(), self.dials.next_due(), self.lookups.next_due(), self.nat.next_due(), presence]
-            .into_iter()
-            .flatten()
-            .min()
+        let timers =
+            [self.relays.next_due(), self.dials.next_due(), self.lookups.next_due(), self.nat.next_due(), self.roaming.next_due()];
+        timers.into_iter().flatten().chain(presence).min()
     }
 
     fn do_what_is_due(&mut self) {
         let now = Instant::now();
+        if let Some(change) = self.roaming.due(now) {
+            self.relays.moved(change == roaming::Change::Went, now);
+            self.tell(Event::Moved);
+        }
         for leg in self.relays.due(now) {
             self.dial(leg);
         }
@@ -270,7 +277,7 @@ impl Task {
     }
 
     fn ask_time(&mut self, relay: PeerKey, done: oneshot::Sender<Result<Stream, String>>) {
-        let leg = super::address::peer_of(&relay).and_then(|peer| Some((peer, self.paths.leg(peer)?)));
+        let leg = super::address::peer_of(&relay).and_then(|peer| Some((peer, self.paths.oldest_leg(peer)?)));
         match leg {
             Some((peer, leg)) => self.swarm.behaviour_mut().streams.open(peer, leg, Purpose::Clock, done),
             None => {

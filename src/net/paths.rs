@@ -48,13 +48,11 @@ impl Paths {
     }
 
     /// A connection is gone: the path that it was.
-    pub(super) fn remove(&mut self, connection: ConnectionId, peer: PeerId) -> Option<PathId> {
-        if let Some(legs) = self.legs.get_mut(&peer) {
+    pub(super) fn remove(&mut self, connection: ConnectionId) -> Option<PathId> {
+        self.legs.retain(|_, legs| {
             legs.retain(|(leg, _)| *leg != connection);
-            if legs.is_empty() {
-                self.legs.remove(&peer);
-            }
-        }
+            !legs.is_empty()
+        });
         self.circuits.remove(&connection);
         let (path, _) = self.by_connection.remove(&connection)?;
         self.by_path.remove(&path);
@@ -85,7 +83,7 @@ impl Paths {
     }
 
     /// The oldest connection to a relay.
-    pub(super) fn leg(&self, relay: PeerId) -> Option<ConnectionId> {
+    pub(super) fn oldest_leg(&self, relay: PeerId) -> Option<ConnectionId> {
         self.legs.get(&relay)?.first().map(|(connection, _)| *connection)
     }
 
@@ -94,17 +92,27 @@ impl Paths {
         self.legs.get(&relay).map_or(0, Vec::len)
     }
 
-    /// What a connection is like. A circuit rides on the oldest leg to its relay (libp2p picks that one), whatever its address says.
+    /// What a connection is like.
     pub(super) fn shape(&self, endpoint: &ConnectedPoint) -> Shape {
         let address = endpoint.get_remote_address().clone();
         if !endpoint.is_relayed() {
             return Shape { kind: kind_of(&address), transport: transport_of(&address), address };
         }
-        let route = match endpoint {
-            ConnectedPoint::Dialer { address, .. } => address,
-            ConnectedPoint::Listener { local_addr, .. } => local_addr,
-        };
-        let leg = relay_part(route).and_then(|(_, relay)| self.legs.get(&relay)?.first().map(|(_, transport)| *transport));
-        Shape { kind: PathKind::Relayed, transport: leg.unwrap_or_else(|| transport_of(route)), address }
+        let transport = self.leg(endpoint).map_or_else(|| transport_of(route(endpoint)), |(_, transport)| transport);
+        Shape { kind: PathKind::Relayed, transport, address }
+    }
+
+    /// The leg that a circuit rides on: the oldest one to its relay (libp2p picks that one), whatever its address says.
+    pub(super) fn leg(&self, endpoint: &ConnectedPoint) -> Option<(ConnectionId, Transport)> {
+        let (_, relay) = relay_part(route(endpoint))?;
+        self.legs.get(&relay)?.first().copied()
+    }
+}
+
+/// The address of a circuit that names its relay.
+fn route(endpoint: &ConnectedPoint) -> &Multiaddr {
+    match endpoint {
+        ConnectedPoint::Dialer { address, .. } => address,
+        ConnectedPoint::Listener { local_addr, .. } => local_addr,
     }
 }

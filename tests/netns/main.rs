@@ -13,7 +13,10 @@
 //! | [`doctor`] | what `rs doctor` finds, and what it tells of a hole punch |
 //! | [`gateway`] | routers that open ports for those who ask (UPnP, NAT-PMP, PCP) |
 //! | [`web`] | a peer that listens on TCP 443, for one whose network lets nothing else out |
+//! | [`tls`] | a relay behind a web server that speaks TLS |
 //! | [`loss`] | a lossy internet |
+//! | [`roaming`] | machines that move while a session runs |
+//! | [`switch`] | nothing is lost when a session moves to another path |
 //!
 //! A few cells run with all tests; `just netns` runs the whole matrix and prints the table (see `docs/NETWORK.md`).
 //! It takes root: without it the tests fail and say so, unless `NETNS_TESTS=skip` is in the environment.
@@ -31,5 +34,8 @@ mod mapping;
 mod matrix;
 mod nat;
 mod rig;
+mod roaming;
 mod session;
+mod switch;
+mod tls;
 mod web;

@@ -69,7 +69,12 @@ pub(crate) fn relay(machine: &Machine, at: &[&str]) -> Relay {
 /// Starts a host on a machine and waits until it is reachable through the relay.
 #[track_caller]
 pub(crate) fn host(machine: &Machine, relays: &[String], line: &str) -> Host {
-    let home = Home::new();
+    host_at(Home::new(), machine, relays, line)
+}
+
+/// The same with a state folder of its own.
+#[track_caller]
+pub(crate) fn host_at(home: Home, machine: &Machine, relays: &[String], line: &str) -> Host {
     let start = machine.rs(&home, &format!("host --json --yes --no-lan --capture pattern --panel none {line}"));
     let host = Host::started(home, with(start, "--relay", relays));
     host.is_reachable_by_id();
@@ -79,7 +84,12 @@ pub(crate) fn host(machine: &Machine, relays: &[String], line: &str) -> Host {
 /// Starts a viewer of a host on a machine.
 #[track_caller]
 pub(crate) fn viewer(machine: &Machine, relays: &[String], host: &Host, line: &str) -> Viewer {
-    let home = Home::new();
+    viewer_at(Home::new(), machine, relays, host, line)
+}
+
+/// The same with a state folder of its own.
+#[track_caller]
+pub(crate) fn viewer_at(home: Home, machine: &Machine, relays: &[String], host: &Host, line: &str) -> Viewer {
     let start = machine.rs(&home, &format!("connect --json --password-stdin --no-lan --view none {line} {}", host.id));
     Viewer::started(home, with(start, "--relay", relays), &host.password)
 }

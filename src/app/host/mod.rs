@@ -395,7 +395,7 @@ impl Host {
                 let text = relays::changed(&self.relays.name(&relay));
                 self.warn(text);
             }
-            Event::Discovered { .. } => {}
+            Event::Discovered { .. } | Event::Moved => {}
             Event::PathUp { path, kind, transport, .. } => {
                 self.paths.insert(path, (kind, transport));
             }

@@ -3,6 +3,7 @@
 pub(super) mod connect;
 mod decode;
 mod session;
+mod upgrade;
 
 use std::{
     io::{BufRead, IsTerminal},

@@ -1,5 +1,7 @@
 //! What the swarm tells, taken apart: connections, listeners, and what each behaviour has to say.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+
 use libp2p::{
     Multiaddr, PeerId,
     core::ConnectedPoint,
@@ -30,7 +32,7 @@ impl Task {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 self.on_connected(connection_id, peer_id, &endpoint);
             }
-            SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => self.on_closed(connection_id, peer_id),
+            SwarmEvent::ConnectionClosed { connection_id, .. } => self.on_closed(connection_id),
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
                 tracing::debug!(%error, "a dial failed");
                 self.on_dial_failed(connection_id, Failure::of(&error));
@@ -39,6 +41,7 @@ impl Task {
                 self.swarm.behaviour_mut().candidates.listening(&address);
                 self.port_map.listening(&address);
                 self.nat.listening(&address);
+                self.roaming.listening(&address, Instant::now());
                 let address = self.with_us(address);
                 self.tell(Event::Listening(address));
             }
@@ -78,6 +81,7 @@ impl Task {
         if endpoint.is_dialer() {
             self.nat.connected(connection, relay, endpoint.get_remote_address());
         }
+        self.roaming.leg(connection, endpoint, source_of);
     }
 
     fn on_path(&mut self, connection: ConnectionId, peer: PeerId, endpoint: &ConnectedPoint) {
@@ -85,16 +89,19 @@ impl Task {
             self.swarm.close_connection(connection);
             return;
         };
+        let under = self.paths.leg(endpoint).map(|(leg, _)| leg);
+        self.roaming.path(connection, endpoint, under, source_of);
         let shape = self.paths.shape(endpoint);
         let path = self.paths.add(connection, peer, endpoint);
         self.tell(Event::PathUp { path, key, kind: shape.kind, transport: shape.transport, address: shape.address });
     }
 
-    fn on_closed(&mut self, connection: ConnectionId, peer: PeerId) {
+    fn on_closed(&mut self, connection: ConnectionId) {
         self.nat.closed(connection);
+        self.roaming.closed(connection);
         let change = self.relays.closed(connection, Instant::now());
         self.on_change(change);
-        if let Some(path) = self.paths.remove(connection, peer) {
+        if let Some(path) = self.paths.remove(connection) {
             self.tell(Event::PathDown(path));
         }
     }
@@ -115,6 +122,11 @@ impl Task {
             self.swarm.behaviour_mut().candidates.gone(&address);
             self.port_map.not_listening(&address);
             self.nat.not_listening(&address);
+            for dead in self.roaming.not_listening(&address, Instant::now()) {
+                // Gone for us now: libp2p tells it only once it has closed what nobody is there to hear of.
+                self.on_closed(dead);
+                self.swarm.close_connection(dead);
+            }
             let address = self.with_us(address);
             self.tell(Event::NotListening(address));
         }
@@ -163,14 +175,14 @@ impl Task {
     }
 
     fn on_relay_up(&mut self, relay: PeerId) {
-        let now = Instant::now();
+        let (now, hurry) = (Instant::now(), self.relays.is_hurried());
         if let Some(address) = self.relay_address(relay) {
             self.swarm.behaviour_mut().kad.add_address(&relay, address);
         }
         if let Some(presence) = &mut self.presence
             && self.relays.by_peer(relay).is_some_and(|relay| !relay.quiet)
         {
-            presence.relay_up(relay, now);
+            presence.relay_up(relay, hurry, now);
         }
         self.dial_circuits(relay);
     }
@@ -265,4 +277,12 @@ impl Task {
             self.tell(Event::Discovered { key, address });
         }
     }
+}
+
+/// The address from which packets leave for another one: the kernel's choice, asked for without sending any.
+fn source_of(remote: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect((remote, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }

@@ -38,3 +38,9 @@ pub(super) const STREAMS: u32 = 256;
 
 /// Socket buffers: 80 ms of 400 Mbit/s. With the system's 208 KB a busy moment of ours loses packets (101 to 120 Mbit/s instead of 522).
 pub(super) const SOCKET_BUFFER: usize = 4 << 20;
+
+/// Bytes of a connection ID: nobody meets one by chance.
+pub(super) const CONNECTION_ID: usize = 8;
+
+/// From one stateless reset to the next. Each is shorter than what it answers; a relay that was restarted has thousands to send.
+pub(super) const RESETS: Duration = Duration::from_millis(1);
