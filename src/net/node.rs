@@ -277,7 +277,7 @@ impl Task {
     }
 
     fn ask_time(&mut self, relay: PeerKey, done: oneshot::Sender<Result<Stream, String>>) {
-        let leg = super::address::peer_of(&relay).and_then(|peer| Some((peer, self.paths.first_leg(peer)?)));
+        let leg = super::address::peer_of(&relay).and_then(|peer| Some((peer, self.paths.oldest_leg(peer)?)));
         match leg {
             Some((peer, leg)) => self.swarm.behaviour_mut().streams.open(peer, leg, Purpose::Clock, done),
             None => {

@@ -83,7 +83,7 @@ impl Paths {
     }
 
     /// The oldest connection to a relay.
-    pub(super) fn first_leg(&self, relay: PeerId) -> Option<ConnectionId> {
+    pub(super) fn oldest_leg(&self, relay: PeerId) -> Option<ConnectionId> {
         self.legs.get(&relay)?.first().map(|(connection, _)| *connection)
     }
 
