@@ -138,7 +138,7 @@ impl Task {
 
     fn next_due(&self) -> Option<Instant> {
         let presence = self.presence.as_ref().and_then(Presence::next_due);
-        [self.relays.next_due(), self.dials.next_due(), self.lookups.next_due(), presence].into_iter().flatten().min()
+        [self.relays.next_due(), self.dials.next_due(), self.lookups.next_due(Instant::now()), presence].into_iter().flatten().min()
     }
 
     fn do_what_is_due(&mut self) {
@@ -148,6 +148,7 @@ impl Task {
         }
         self.dials.expire(now);
         self.lookups.expire(now);
+        self.run_lookups();
         let todo =
             self.presence.as_mut().map(|presence| presence.due(&self.relays, now, directory::unix_millis())).unwrap_or_default();
         for todo in todo {
@@ -199,7 +200,7 @@ impl Task {
     fn run_lookups(&mut self) {
         if self.relays.up().next().is_some() {
             let kad = &mut self.swarm.behaviour_mut().kad;
-            self.lookups.run(|place| kad.get_record(kad::RecordKey::new(&place)));
+            self.lookups.run(Instant::now(), |place| kad.get_record(kad::RecordKey::new(&place)));
         } else if !self.relays.any_hope() {
             self.lookups.give_up();
         }

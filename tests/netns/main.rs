@@ -9,6 +9,7 @@
 //! | [`matrix`] | every kind of NAT against every other, with the table of what is true today |
 //! | [`lan`] | two machines behind one NAT, and a network without internet |
 //! | [`ipv6`] | IPv6 on both sides and on one |
+//! | [`directory`] | five relays that share the directory; one dies and comes back |
 //! | [`loss`] | a lossy internet |
 //!
 //! A few cells run with all tests; `just netns` runs the whole matrix and prints the table (see `docs/NETWORK.md`).
@@ -17,6 +18,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod directory;
 mod ipv6;
 mod lab;
 mod lan;

@@ -181,7 +181,7 @@ impl Task {
                 }
                 if step.last {
                     let hope = self.relays.any_hope();
-                    self.lookups.finished(id, hope);
+                    self.lookups.finished(id, hope, Instant::now());
                 }
             }
             BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {

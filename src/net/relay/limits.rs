@@ -3,7 +3,10 @@
 //! What an operator may set is in [`Limits`]; the flags of `rs relay` have the defaults of [`Limits::default`]. The rest follows from
 //! it or is a matter of the protocol.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use libp2p::{connection_limits::ConnectionLimits, relay};
 
@@ -21,14 +24,22 @@ const MAX_PENDING: u32 = 512;
 /// Connections of one peer: QUIC and TCP, by IPv4 and IPv6, old and new while roaming.
 const MAX_PER_PEER: u32 = 16;
 
-/// Records kept at least: relays that joined bring theirs.
-const RECORDS: usize = 20_000;
+/// Records kept at least: relays that joined bring theirs. An ordinary one takes 1 KB in all, the longest 3 KB.
+const RECORDS: usize = 100_000;
 /// How often expired records are swept out.
 pub(super) const SWEEP: Duration = Duration::from_secs(60);
-/// Slow checks of a new host's record (20 ms of CPU each) under way.
-pub(super) const CHECKS: usize = 64;
-/// Other relays that a record is passed on to.
-pub(super) const FELLOWS: usize = 64;
+/// Slow checks of a new host's record (20 ms of CPU each) that wait or are under way, and those under way: 19 MiB each.
+pub(super) const CHECKS: usize = 512;
+pub(super) const CHECKS_AT_A_TIME: usize = 2;
+/// Relays that get a copy of each record. More than a few may lie or be gone at a time.
+pub(super) const COPIES: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not zero");
+/// How long a record is kept that was fetched for somebody: its host does not renew it here.
+pub(super) const CACHED: Duration = Duration::from_secs(60);
+/// Other relays that are connected at a time and bring records, and those of one IP address.
+pub(super) const FELLOWS: usize = 1024;
+pub(super) const FELLOWS_PER_ADDRESS: usize = 16;
+/// How often relays look for each other anew.
+pub(super) const BOOTSTRAP: Duration = Duration::from_secs(60);
 
 /// Clients keep their connections alive; the relay only notices when one is dead.
 pub(super) const QUIC_IDLE: Duration = Duration::from_secs(10);
@@ -103,8 +114,8 @@ impl Limits {
             .with_max_established_per_peer(Some(MAX_PER_PEER))
     }
 
-    /// Records kept: each is 2 KiB at most.
+    /// Records kept: those of our hosts, which hold two reservations each, and copies of as many as eight relays have.
     pub(super) fn records(&self) -> usize {
-        self.reservations.saturating_mul(2).max(RECORDS)
+        self.reservations.saturating_mul(5).max(RECORDS)
     }
 }
