@@ -3,7 +3,7 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 packages_build := "build-essential pkg-config libxcb1-dev libxcb-shm0-dev libxcb-randr0-dev libxkbcommon-dev"
-packages_desktop := "xvfb openbox xterm xdotool x11-xserver-utils x11-utils x11-apps imagemagick libxkbcommon-x11-0 libx11-xcb1 libxcursor1 libxi6 libxtst6 fonts-dejavu-core featherpad iproute2 nftables miniupnpd procps python3"
+packages_desktop := "xvfb openbox xterm xdotool x11-xserver-utils x11-utils x11-apps imagemagick libxkbcommon-x11-0 libx11-xcb1 libxcursor1 libxi6 libxtst6 fonts-dejavu-core featherpad iproute2 nftables miniupnpd nginx-light openssl procps python3"
 packages_bench := "tigervnc-scraping-server tigervnc-viewer coturn"
 
 [private]
@@ -65,7 +65,7 @@ bench: setup bench-setup
     cargo bench --bench codec
     cargo bench --bench latency -- run
 
-# Install what the benchmarks compare with: TigerVNC
+# Install what the benchmarks compare with: TigerVNC and coturn
 [group('measure')]
 bench-setup: (apt packages_bench)
 
@@ -79,9 +79,9 @@ bench-clip FILE SIZE:
 bench-latency *SYSTEMS: setup
     cargo bench --bench latency -- run {{ SYSTEMS }}
 
-# Throughput over a slow, lossy link, and fairness at a bottleneck, of the SYSTEMS (quic, ours, tcp, kernel, cubic; all when none is named); needs root
+# What the network does and costs, a quarter of an hour; or the flows of SYSTEMS (quic, ours, tcp, kernel, cubic), or one `--part` (see docs/NETWORK.md); as root
 [group('measure')]
-bench-net *SYSTEMS: setup
+bench-net *SYSTEMS: setup bench-setup
     cargo bench --bench net -- run {{ SYSTEMS }}
 
 # Install the test runner, where it is missing

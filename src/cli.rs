@@ -96,6 +96,9 @@ pub struct NetArgs {
     /// Neither announce this machine on the local network nor look for others there
     #[arg(long)]
     pub no_lan: bool,
+    /// Do not ask the router for a port that leads here (UPnP, PCP, NAT-PMP)
+    #[arg(long)]
+    pub no_port_mapping: bool,
 }
 
 /// `rs host`.

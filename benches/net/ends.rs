@@ -2,10 +2,10 @@
 //! end's window is full as well.
 
 use std::{
-    fs,
     future::pending,
     io::Write,
     net::Ipv4Addr,
+    process::id,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,17 +13,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use serde::{Deserialize, Serialize};
 use tokio::{runtime::Runtime, sync::Notify};
 
-use crate::systems::System;
+use crate::{support::process::processor_time, systems::System};
 
 /// What one write gives at most, and one read takes.
 const PIECE: usize = 64 << 10;
-/// The unit of times in /proc: USER_HZ is 100 wherever Linux runs a desktop.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -103,23 +101,14 @@ async fn beside(
 /// Waits for the window, prints what happened in it, and never returns.
 async fn report(options: &Options, bytes: &AtomicU64) -> anyhow::Result<()> {
     tokio::time::sleep(Duration::from_secs(options.warm_up)).await;
-    let (start, bytes_before, processor_before) = (Instant::now(), bytes.load(Ordering::Relaxed), processor_time()?);
+    let (start, bytes_before, processor_before) = (Instant::now(), bytes.load(Ordering::Relaxed), processor_time(id()));
     tokio::time::sleep(Duration::from_secs(options.window)).await;
     let report = Report {
         bytes: bytes.load(Ordering::Relaxed) - bytes_before,
         seconds: start.elapsed().as_secs_f64(),
-        processor: processor_time()? - processor_before,
+        processor: (processor_time(id()) - processor_before).as_secs_f64(),
     };
     println!("{}", serde_json::to_string(&report)?);
     std::io::stdout().flush()?;
     pending().await
-}
-
-/// Seconds of processor time this process took so far, of all its threads.
-fn processor_time() -> anyhow::Result<f64> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    // The name in parentheses may hold spaces; utime and stime are fields 14 and 15 of proc(5).
-    let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11);
-    let mut ticks = || fields.next().and_then(|ticks| ticks.parse::<f64>().ok()).context("cannot read /proc/self/stat");
-    Ok((ticks()? + ticks()?) / TICKS_PER_SECOND)
 }

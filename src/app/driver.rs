@@ -23,7 +23,7 @@ use crate::{
         message::{EndReason, Message},
         session::{
             Event, Full, Input, Lane, Output, Role, Session,
-            path::{PathId, PathKind},
+            path::{Carrier, PathId, PathKind},
         },
     },
 };
@@ -94,7 +94,7 @@ impl Driver {
     }
 
     /// Starts to use a path.
-    pub(super) fn attach(&mut self, path: PathId, kind: PathKind, control: OpenLane, video: OpenLane) {
+    pub(super) fn attach(&mut self, path: PathId, kind: PathKind, carrier: Carrier, control: OpenLane, video: OpenLane) {
         let (mut readers, mut writing) = (Vec::new(), JoinSet::new());
         let writers = [(Lane::Control, control), (Lane::Video, video)].map(|(lane, open)| {
             let (queue, records) = mpsc::channel(WRITE_QUEUE);
@@ -104,7 +104,7 @@ impl Driver {
             queue
         });
         self.links.insert(path, Link { writers, readers, writing });
-        self.input(Input::PathUp(path, kind));
+        self.input(Input::PathUp(path, kind, carrier));
     }
 
     /// Whether this path is attached.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     address::WEB_PORT,
-    candidates, streams,
+    candidates, punches, streams,
     transport::{self, Patience},
 };
 
@@ -47,6 +47,7 @@ pub(super) const QUERY: Duration = Duration::from_secs(8);
 pub(super) struct Behaviour {
     limits: connection_limits::Behaviour,
     pub(super) candidates: candidates::Behaviour,
+    punches: punches::Behaviour,
     pub(super) streams: streams::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -106,14 +107,19 @@ pub(super) fn listen_everywhere<B: NetworkBehaviour>(swarm: &mut Swarm<B>, port:
     }
 }
 
-/// Takes WebSocket at the web's port, where this machine lets us. Without it, people whose network lets only the web through cannot come.
+/// Takes WebSocket and QUIC at the web's port, where this machine lets us. Without the first, people whose network lets only the web through
+/// cannot come; without the second, one relay is not enough to tell what kind of NAT somebody is behind (see [`super::nat`]).
 pub(super) fn listen_for_the_web<B: NetworkBehaviour>(swarm: &mut Swarm<B>) -> anyhow::Result<()> {
+    let without_tcp = "networks that let only the web through cannot come here";
+    let without_udp = "this relay alone cannot tell hosts and viewers their kind of NAT";
     for ip in ["/ip4/0.0.0.0", "/ip6/::"] {
-        let address: Multiaddr = format!("{ip}/tcp/{WEB_PORT}/ws").parse()?;
-        if let Err(error) = swarm.listen_on(address.clone()) {
-            let why = error.to_string();
-            let why = why.lines().next().unwrap_or_default();
-            tracing::warn!("not on {address} ({why}): networks that let only the web through cannot come here");
+        let addresses = [(format!("{ip}/tcp/{WEB_PORT}/ws"), without_tcp), (format!("{ip}/udp/{WEB_PORT}/quic-v1"), without_udp)];
+        for (address, loss) in addresses {
+            if let Err(error) = swarm.listen_on(address.parse()?) {
+                let why = error.to_string();
+                let why = why.lines().next().unwrap_or_default();
+                tracing::warn!("not on {address} ({why}): {loss}");
+            }
         }
     }
     Ok(())
@@ -161,6 +167,7 @@ fn behaviour(keypair: &identity::Keypair, relay: relay::client::Behaviour, lan: 
     Behaviour {
         limits: connection_limits::Behaviour::new(limits),
         candidates: candidates::Behaviour::default(),
+        punches: punches::Behaviour::default(),
         streams: streams::Behaviour::default(),
         // Listen addresses are nobody's business: a hole punch exchanges its own.
         identify: identify::Behaviour::new(

@@ -23,7 +23,7 @@ use libp2p::{
     },
 };
 
-use super::address::{ip_of, is_circuit};
+use super::address::{WEB_PORT, ip_of, is_circuit};
 
 /// Addresses remembered; DCUtR itself keeps the newest twenty.
 const MAX_CANDIDATES: usize = 16;
@@ -38,26 +38,37 @@ struct Uninvited;
 pub(super) struct Behaviour {
     known: VecDeque<Multiaddr>,
     news: VecDeque<Multiaddr>,
+    /// Whether we listen on the web's port.
+    web: bool,
     ours: HashSet<ConnectionId>,
     connected: HashMap<PeerId, usize>,
     waker: Option<Waker>,
 }
 
 impl Behaviour {
-    /// A relay of ours saw us at this address.
+    /// A relay of ours saw us at this address. Who listens on the web's port has it forwarded, or has no router.
     pub(super) fn observed(&mut self, address: &Multiaddr) {
         self.report(address);
+        if let (true, Some(ip)) = (self.web, ip_of(address)) {
+            self.report(&Multiaddr::from(ip).with(Protocol::Tcp(WEB_PORT)));
+        }
     }
 
     /// We listen here: worth a try for a peer on the same LAN. Loopback reaches nobody else.
     pub(super) fn listening(&mut self, address: &Multiaddr) {
         if ip_of(address).is_some_and(|ip| !ip.is_loopback()) {
+            self.web |= address.iter().last() == Some(Protocol::Tcp(WEB_PORT));
             self.report(address);
         }
     }
 
-    /// We listen there no longer.
-    pub(super) fn not_listening(&mut self, address: &Multiaddr) {
+    /// The router opened this port for us.
+    pub(super) fn mapped(&mut self, address: &Multiaddr) {
+        self.report(address);
+    }
+
+    /// Nobody reaches us there any longer.
+    pub(super) fn gone(&mut self, address: &Multiaddr) {
         self.known.retain(|known| known != address);
     }
 
@@ -181,6 +192,17 @@ mod tests {
         }
         assert_eq!(candidates.known.len(), MAX_CANDIDATES);
         assert_eq!(candidates.known.back().unwrap().to_string(), "/ip4/203.0.113.2/udp/99/quic-v1");
+    }
+
+    #[test]
+    fn who_listens_on_443_offers_it_where_relays_see_us() {
+        let seen = "/ip4/203.0.113.2/tcp/30001".parse().unwrap();
+        let mut candidates = Behaviour::default();
+        candidates.observed(&seen);
+        assert_eq!(candidates.known.len(), 1);
+        candidates.listening(&"/ip4/10.0.0.2/tcp/443".parse().unwrap());
+        candidates.observed(&seen);
+        assert!(candidates.known.contains(&"/ip4/203.0.113.2/tcp/443".parse().unwrap()));
     }
 
     #[test]

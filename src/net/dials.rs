@@ -39,6 +39,7 @@ pub(super) enum Failure {
     Unresolved,
     Refused,
     RelayUnreachable,
+    Untrusted,
     RelayFull,
     NotAtRelay,
     WrongKey,
@@ -53,6 +54,9 @@ impl Failure {
             Self::Unresolved => "the name cannot be resolved; check its spelling and your connection",
             Self::Refused => "nothing listens there; check the address and that it is running",
             Self::RelayUnreachable => "the host's relay cannot be reached; check your connection",
+            Self::Untrusted => {
+                "nobody vouches for its certificate; check the address and this machine's clock, or name the authority's file in SSL_CERT_FILE"
+            }
             Self::RelayFull => "the relay is busy; try again in a minute",
             Self::NotAtRelay => "the host is not connected to its relay; check that rs host is running there",
             Self::WrongKey => "somebody else answers at this address; ask for the address again",
@@ -80,6 +84,7 @@ impl Failure {
             failure = failure.max(match text.as_str() {
                 _ if refused || text.contains("onnection refused") => Self::Refused,
                 _ if text.contains("no reservation") || text.contains("failed to connect to destination") => Self::NotAtRelay,
+                _ if text.contains("certificate") => Self::Untrusted,
                 _ if text.contains("resource limit") => Self::RelayFull,
                 _ if text.contains("resolve") || text.contains("no record") => Self::Unresolved,
                 _ => Self::NoAnswer,

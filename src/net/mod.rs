@@ -9,11 +9,15 @@ mod candidates;
 mod dials;
 mod directory;
 mod lookups;
+pub mod nat;
 pub mod node;
 mod paths;
+mod portmap;
 mod presence;
+mod punches;
 pub mod relay;
 mod relays;
+mod roaming;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -28,7 +32,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::protocol::{
     id::{HostId, PeerKey},
-    session::path::{PathId, PathKind},
+    session::path::{Carrier, PathId, PathKind},
 };
 
 /// Events and commands that may wait in a channel.
@@ -63,6 +67,15 @@ impl Transport {
             Self::Quic => "quic",
             Self::Tcp => "tcp",
             Self::Websocket => "websocket",
+        }
+    }
+
+    /// What it means for a session.
+    #[must_use]
+    pub fn carrier(self) -> Carrier {
+        match self {
+            Self::Quic => Carrier::Quic,
+            Self::Tcp | Self::Websocket => Carrier::Tcp,
         }
     }
 }
@@ -123,6 +136,10 @@ pub enum Command {
     Keep(PathId, bool),
     /// Close this path's connection.
     Close(PathId),
+    /// Tell what our NAT does to UDP ports. Answers within three seconds with what is known then; asks a relay at a second port if needed.
+    Mapping(oneshot::Sender<nat::Mapping>),
+    /// The end is near: give the router its ports back. Answers when that is done, within a second.
+    Stop(oneshot::Sender<()>),
 }
 
 /// What the node tells.
@@ -151,6 +168,8 @@ pub enum Event {
     Reserved(Multiaddr),
     /// Host: that reservation is lost; the node tries to get it back.
     ReservationLost(Multiaddr),
+    /// Our own addresses changed: what is not connected is being dialled again.
+    Moved,
     /// A peer announced itself on the LAN.
     Discovered {
         /// Its key.
@@ -255,6 +274,24 @@ impl Node {
     /// Closes a path's connection.
     pub async fn close(&self, path: PathId) {
         let _ = self.send(Command::Close(path)).await;
+    }
+
+    /// What our NAT does to UDP ports; see [`Command::Mapping`]. A relay must be in use.
+    ///
+    /// # Errors
+    /// The node has stopped, or too many ask at once.
+    pub async fn mapping(&self) -> Result<nat::Mapping, Stopped> {
+        let (done, answer) = oneshot::channel();
+        self.send(Command::Mapping(done)).await?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Gives back what was borrowed from the router; to be called before the process ends. Takes a second at most.
+    pub async fn stop(&self) {
+        let (done, answer) = oneshot::channel();
+        if self.send(Command::Stop(done)).await.is_ok() {
+            let _ = answer.await;
+        }
     }
 
     async fn send(&self, command: Command) -> Result<(), Stopped> {

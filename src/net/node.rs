@@ -2,7 +2,7 @@
 //!
 //! The task waits for a command, a swarm event or the next deadline, whichever comes first, and never for the reader of its events:
 //! while [`QUEUE`] of them wait it stops taking news from the network, so a flood is held back at the sockets. What is decided is
-//! decided in the parts beside this file (relays, dials, presence, lookups, paths); here they are only connected to libp2p.
+//! decided in the parts beside this file (relays, dials, presence, lookups, paths, roaming); here they are only connected to libp2p.
 
 mod events;
 
@@ -10,7 +10,11 @@ use std::collections::{HashMap, VecDeque};
 
 use ed25519_dalek::SigningKey;
 use futures::StreamExt;
-use libp2p::{Multiaddr, PeerId, Swarm, kad, multiaddr::Protocol, swarm::dial_opts::DialOpts};
+use libp2p::{
+    Multiaddr, PeerId, Swarm, kad,
+    multiaddr::Protocol,
+    swarm::dial_opts::{DialOpts, PeerCondition},
+};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
@@ -22,9 +26,12 @@ use super::{
     dials::{Dials, Failure},
     directory,
     lookups::Lookups,
+    nat::Nat,
     paths::Paths,
+    portmap::PortMap,
     presence::{Presence, Todo},
     relays::Relays,
+    roaming::{self, Roaming},
 };
 use crate::protocol::{
     id::{HostId, PeerKey},
@@ -50,6 +57,8 @@ pub struct Config {
     pub listen: Vec<Multiaddr>,
     /// Whether to use mDNS.
     pub lan: bool,
+    /// Whether to ask the router for ports.
+    pub port_mapping: bool,
 }
 
 /// Starts the task on the current tokio runtime.
@@ -69,8 +78,9 @@ pub async fn start(config: Config) -> anyhow::Result<(Node, mpsc::Receiver<Event
     };
     let (commands, from_above) = mpsc::channel(QUEUE);
     let (to_above, events) = mpsc::channel(QUEUE);
-    let mut task = Task::new(swarm, presence, from_above, to_above);
+    let mut task = Task::new(swarm, presence, PortMap::new(config.port_mapping), from_above, to_above);
     settled.into_iter().for_each(|event| task.on_swarm_event(event));
+    task.roaming.settled();
     tokio::spawn(task.run());
     Ok((Node::new(commands), events))
 }
@@ -90,6 +100,9 @@ struct Task {
     dials: Dials,
     lookups: Lookups,
     paths: Paths,
+    port_map: PortMap,
+    nat: Nat,
+    roaming: Roaming,
     presence: Option<Presence>,
     /// Where we are reachable, as it was told.
     reserved: HashMap<PeerId, Multiaddr>,
@@ -99,6 +112,7 @@ impl Task {
     fn new(
         swarm: Swarm<Behaviour>,
         presence: Option<Presence>,
+        port_map: PortMap,
         commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<Event>,
     ) -> Self {
@@ -111,6 +125,9 @@ impl Task {
             dials: Dials::default(),
             lookups: Lookups::default(),
             paths: Paths::default(),
+            port_map,
+            nat: Nat::default(),
+            roaming: Roaming::default(),
             presence,
             reserved: HashMap::new(),
         }
@@ -131,6 +148,7 @@ impl Task {
                     None => return,
                 },
                 event = self.swarm.select_next_some(), if self.backlog.len() < QUEUE => self.on_swarm_event(event),
+                Some(change) = self.port_map.next() => self.on_port_change(change),
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
         }
@@ -138,13 +156,24 @@ impl Task {
 
     fn next_due(&self) -> Option<Instant> {
         let presence = self.presence.as_ref().and_then(Presence::next_due);
-        [self.relays.next_due(), self.dials.next_due(), self.lookups.next_due(Instant::now()), presence].into_iter().flatten().min()
+        let lookups = self.lookups.next_due(Instant::now());
+        let timers = [self.relays.next_due(), self.dials.next_due(), lookups, self.nat.next_due(), self.roaming.next_due()];
+        timers.into_iter().flatten().chain(presence).min()
     }
 
     fn do_what_is_due(&mut self) {
         let now = Instant::now();
+        if let Some(change) = self.roaming.due(now) {
+            self.relays.moved(change == roaming::Change::Went, now);
+            self.tell(Event::Moved);
+        }
         for leg in self.relays.due(now) {
             self.dial(leg);
+        }
+        while let Some((relay, address)) = self.nat.due(now) {
+            let probe = DialOpts::peer_id(relay).addresses(vec![address.clone()]).condition(PeerCondition::Always).build();
+            self.nat.probing(probe.connection_id(), address);
+            self.dial(probe);
         }
         self.dials.expire(now);
         self.lookups.expire(now);
@@ -178,6 +207,14 @@ impl Task {
                 if let Some((_, connection)) = self.paths.connection(path) {
                     self.swarm.close_connection(connection);
                 }
+            }
+            Command::Mapping(done) => self.nat.ask(done, Instant::now()),
+            Command::Stop(done) => {
+                let closing = std::mem::replace(&mut self.port_map, PortMap::new(false)).close();
+                tokio::spawn(async move {
+                    closing.await;
+                    let _ = done.send(());
+                });
             }
         }
     }

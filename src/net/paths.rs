@@ -14,6 +14,8 @@ use crate::protocol::session::path::{PathId, PathKind};
 #[derive(Debug, Default)]
 pub(super) struct Paths {
     by_connection: HashMap<ConnectionId, (PathId, PeerId)>,
+    /// The paths that are circuits which we dialled, and where.
+    circuits: HashMap<ConnectionId, Multiaddr>,
     by_path: HashMap<PathId, ConnectionId>,
     legs: HashMap<PeerId, Vec<(ConnectionId, Transport)>>,
     next: u64,
@@ -29,7 +31,10 @@ pub(super) struct Shape {
 
 impl Paths {
     /// A path is there: its name.
-    pub(super) fn add(&mut self, connection: ConnectionId, peer: PeerId) -> PathId {
+    pub(super) fn add(&mut self, connection: ConnectionId, peer: PeerId, endpoint: &ConnectedPoint) -> PathId {
+        if let (true, ConnectedPoint::Dialer { address, .. }) = (endpoint.is_relayed(), endpoint) {
+            self.circuits.insert(connection, address.clone());
+        }
         let path = PathId(self.next);
         self.next += 1;
         self.by_connection.insert(connection, (path, peer));
@@ -43,13 +48,12 @@ impl Paths {
     }
 
     /// A connection is gone: the path that it was.
-    pub(super) fn remove(&mut self, connection: ConnectionId, peer: PeerId) -> Option<PathId> {
-        if let Some(legs) = self.legs.get_mut(&peer) {
+    pub(super) fn remove(&mut self, connection: ConnectionId) -> Option<PathId> {
+        self.legs.retain(|_, legs| {
             legs.retain(|(leg, _)| *leg != connection);
-            if legs.is_empty() {
-                self.legs.remove(&peer);
-            }
-        }
+            !legs.is_empty()
+        });
+        self.circuits.remove(&connection);
         let (path, _) = self.by_connection.remove(&connection)?;
         self.by_path.remove(&path);
         Some(path)
@@ -67,22 +71,43 @@ impl Paths {
         self.by_connection.get(&connection).copied()
     }
 
+    /// One circuit that we dialled, for each peer whom no other kind of path reaches.
+    pub(super) fn lone_circuits(&self) -> HashMap<PeerId, Multiaddr> {
+        let peers = |circuit: bool| {
+            let of_kind = move |(connection, _): &(&ConnectionId, _)| self.circuits.contains_key(connection) == circuit;
+            self.by_connection.iter().filter(of_kind).map(|(connection, (_, peer))| (*peer, connection))
+        };
+        let mut lone: HashMap<_, _> = peers(true).map(|(peer, connection)| (peer, self.circuits[connection].clone())).collect();
+        peers(false).for_each(|(peer, _)| drop(lone.remove(&peer)));
+        lone
+    }
+
     /// How many connections to a relay are there.
     pub(super) fn legs(&self, relay: PeerId) -> usize {
         self.legs.get(&relay).map_or(0, Vec::len)
     }
 
-    /// What a connection is like. A circuit rides on the oldest leg to its relay (libp2p picks that one), whatever its address says.
+    /// What a connection is like.
     pub(super) fn shape(&self, endpoint: &ConnectedPoint) -> Shape {
         let address = endpoint.get_remote_address().clone();
         if !endpoint.is_relayed() {
             return Shape { kind: kind_of(&address), transport: transport_of(&address), address };
         }
-        let route = match endpoint {
-            ConnectedPoint::Dialer { address, .. } => address,
-            ConnectedPoint::Listener { local_addr, .. } => local_addr,
-        };
-        let leg = relay_part(route).and_then(|(_, relay)| self.legs.get(&relay)?.first().map(|(_, transport)| *transport));
-        Shape { kind: PathKind::Relayed, transport: leg.unwrap_or_else(|| transport_of(route)), address }
+        let transport = self.leg(endpoint).map_or_else(|| transport_of(route(endpoint)), |(_, transport)| transport);
+        Shape { kind: PathKind::Relayed, transport, address }
+    }
+
+    /// The leg that a circuit rides on: the oldest one to its relay (libp2p picks that one), whatever its address says.
+    pub(super) fn leg(&self, endpoint: &ConnectedPoint) -> Option<(ConnectionId, Transport)> {
+        let (_, relay) = relay_part(route(endpoint))?;
+        self.legs.get(&relay)?.first().copied()
+    }
+}
+
+/// The address of a circuit that names its relay.
+fn route(endpoint: &ConnectedPoint) -> &Multiaddr {
+    match endpoint {
+        ConnectedPoint::Dialer { address, .. } => address,
+        ConnectedPoint::Listener { local_addr, .. } => local_addr,
     }
 }

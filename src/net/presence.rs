@@ -1,9 +1,9 @@
 //! A host's presence: a reservation at each relay, and the signed listing that leads there.
 //!
 //! A reservation is asked for once the relay has told what address it sees us at (a hole punch needs it), at the latest after
-//! [`OBSERVE`]; when it ends it is asked for again, with backoff, for ever. The listing is published to every relay that holds a
-//! reservation, at once when that set grows and every [`REPUBLISH`]. Relays check a listing after they took it, so we ask for it back:
-//! only a relay that hands out our listing counts as reserved.
+//! [`OBSERVE`]; a session in need does not wait as long. When it ends it is asked for again, with backoff, for ever; soon, if it was
+//! held. The listing is published to every relay that holds a reservation, at once when that set grows and every [`REPUBLISH`]. Relays
+//! check a listing after they took it, so we ask for it back: only a relay that hands out our listing counts as reserved.
 //!
 //! Sans-IO: the caller brings the time and does what [`Presence::due`] says.
 
@@ -20,6 +20,9 @@ use super::{
 
 /// How long to wait for the observed addresses before reserving.
 const OBSERVE: Duration = Duration::from_millis(1500);
+
+/// While a session waits for it. A leg that a firewall stops never tells anything.
+const HURRIED_OBSERVE: Duration = Duration::from_millis(200);
 
 /// How often the listing is renewed; it is valid for ten minutes.
 const REPUBLISH: Duration = Duration::from_secs(180);
@@ -84,9 +87,14 @@ impl Presence {
     }
 
     /// A relay is connected.
-    pub(super) fn relay_up(&mut self, relay: PeerId, now: Instant) {
-        let waiting = || Reservation { state: State::Waiting(now + OBSERVE), backoff: Backoff::default(), observations: 0 };
-        self.reservations.entry(relay).or_insert_with(waiting);
+    pub(super) fn relay_up(&mut self, relay: PeerId, hurry: bool, now: Instant) {
+        let at = now + if hurry { HURRIED_OBSERVE } else { OBSERVE };
+        let waiting = Reservation { state: State::Waiting(at), backoff: Backoff::default(), observations: 0 };
+        let reservation = self.reservations.entry(relay).or_insert(waiting);
+        // What is left from before it was down waits for nothing now.
+        if let State::Waiting(_) = reservation.state {
+            (reservation.state, reservation.observations) = (State::Waiting(at), 0);
+        }
     }
 
     /// A relay told where it sees us, on one of its `legs` connections.
@@ -140,7 +148,9 @@ impl Presence {
     pub(super) fn closed(&mut self, listener: ListenerId, hurry: bool, now: Instant) -> Option<PeerId> {
         let (relay, reservation) =
             self.reservations.iter_mut().find(|(_, reservation)| reservation.listener() == Some(listener))?;
-        reservation.state = State::Waiting(now + reservation.backoff.pause(hurry));
+        // One that was held broke with its connection, and another one may be there.
+        let soon = hurry || reservation.is_held();
+        reservation.state = State::Waiting(now + reservation.backoff.pause(soon));
         self.publish_at = self.publish_at.map(|at| at.min(now + RETRY));
         Some(*relay)
     }

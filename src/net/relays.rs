@@ -1,9 +1,10 @@
 //! The relays that we stay connected to: which leg is up, which is dialled when.
 //!
 //! A relay has several legs (a QUIC and a TCP address); each is kept connected on its own, for ever, with backoff and jitter. A hole
-//! punch needs the address observed on each. While a session depends on them pauses stay short ([`Relays::hurry`]). A WebSocket leg helps
-//! no hole punch: it is dialled only while no other leg is up, and not in the first [`HEAD_START`]. A relay is up while one leg is; it went down once all are, told once per outage. The key that
-//! answers first is its key from then on; whoever answers with another is not the relay.
+//! punch needs the address observed on each. While a session depends on them pauses stay short ([`Relays::hurry`]), and in another network
+//! nothing waits ([`Relays::moved`]). A WebSocket leg helps no hole punch: it is dialled only while no other leg is up, and not in the
+//! first [`HEAD_START`]. A relay is up while one leg is; it went down once all are, told once per outage. The key that answers first is its
+//! key from then on; whoever answers with another is not the relay.
 //!
 //! Sans-IO: the caller brings the time, dials what [`Relays::due`] returns, and reports what became of it.
 
@@ -33,7 +34,8 @@ const MAX_LEGS: usize = 4;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LAST_WAIT: Duration = Duration::from_secs(30);
 
-/// While a session depends on it.
+/// The same while a session depends on it: a relay that is restarted, or a network whose routes come after its address, is back soon.
+const HURRIED_FIRST_WAIT: Duration = Duration::from_millis(100);
 const HURRIED_WAIT: Duration = Duration::from_millis(600);
 
 /// How long QUIC and TCP may take before WebSocket is tried too.
@@ -44,9 +46,10 @@ const HEAD_START: Duration = Duration::from_millis(1500);
 pub(super) struct Backoff(u32);
 
 impl Backoff {
-    /// The next pause; in a hurry it does not grow.
+    /// The next pause; in a hurry it starts short and stays short.
     pub(super) fn pause(&mut self, hurry: bool) -> Duration {
-        let pause = if hurry { HURRIED_WAIT } else { (FIRST_WAIT * 2_u32.pow(self.0.min(5))).min(LAST_WAIT) };
+        let (first, last) = if hurry { (HURRIED_FIRST_WAIT, HURRIED_WAIT) } else { (FIRST_WAIT, LAST_WAIT) };
+        let pause = (first * 2_u32.pow(self.0.min(5))).min(last);
         self.0 = self.0.saturating_add(1);
         pause.mul_f64(1.0 + rand::random::<f64>() / 2.0)
     }
@@ -154,6 +157,15 @@ impl Relays {
         });
         if hurry {
             waits.for_each(|at| *at = (*at).min(now + HURRIED_WAIT));
+        }
+    }
+
+    /// We are in another network: what is not connected is dialled at once. With `anew`, also what is being dialled from where we were.
+    pub(super) fn moved(&mut self, anew: bool, now: Instant) {
+        for leg in self.entries.iter_mut().flat_map(|relay| &mut relay.legs) {
+            if matches!(leg.state, State::Waiting(_)) || anew && matches!(leg.state, State::Dialling(_)) {
+                (leg.state, leg.backoff) = (State::Waiting(now), Backoff::default());
+            }
         }
     }
 
@@ -361,118 +373,4 @@ pub(super) fn other_leg(known: &[Multiaddr], listening: &[Multiaddr], has: impl 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn given() -> RelayAddress {
-        let addresses = ["/ip4/192.0.2.1/udp/4001/quic-v1", "/ip4/192.0.2.1/tcp/4001"].map(|text| text.parse().unwrap());
-        RelayAddress { addresses: addresses.to_vec(), key: None }
-    }
-
-    fn dialled(relays: &mut Relays, now: Instant) -> Vec<ConnectionId> {
-        relays.due(now).iter().map(DialOpts::connection_id).collect()
-    }
-
-    #[test]
-    fn a_relay_is_up_with_its_first_leg_and_down_with_its_last_and_each_is_told_once() {
-        let (mut relays, now, peer) = (Relays::default(), Instant::now(), PeerId::random());
-        relays.add(given(), false, now);
-        let legs = dialled(&mut relays, now);
-        assert_eq!(relays.connected(legs[0], peer, now), Connected::Leg(Some(Change::Up(0))));
-        assert_eq!(relays.connected(legs[1], peer, now), Connected::Leg(None));
-        assert_eq!(relays.closed(legs[0], now), None);
-        assert!(matches!(relays.closed(legs[1], now), Some(Change::Down(0, _))));
-        let again = dialled(&mut relays, now + LAST_WAIT * 2);
-        assert_eq!(again.len(), 2);
-        assert_eq!(relays.failed(again[0], "refused".into(), now), None);
-        assert_eq!(relays.failed(again[1], "refused".into(), now), None);
-    }
-
-    #[test]
-    fn a_relay_that_never_answers_is_down_only_when_every_leg_had_its_chance() {
-        let (mut relays, now) = (Relays::default(), Instant::now());
-        relays.add(given(), false, now);
-        let legs = dialled(&mut relays, now);
-        assert_eq!(relays.failed(legs[0], "refused".into(), now), None);
-        assert_eq!(relays.failed(legs[1], "refused".into(), now), Some(Change::Down(0, "refused".into())));
-    }
-
-    #[test]
-    fn websocket_is_dialled_only_while_nothing_else_is_up_and_not_at_once() {
-        let (mut relays, now, peer) = (Relays::default(), Instant::now(), PeerId::random());
-        let mut given = given();
-        given.addresses.push("/ip4/192.0.2.1/tcp/443/ws".parse().unwrap());
-        relays.add(given, false, now);
-        let legs = dialled(&mut relays, now);
-        assert_eq!(legs.len(), 2, "QUIC and TCP first");
-        assert_eq!(relays.next_due(), Some(now + HEAD_START));
-        relays.connected(legs[0], peer, now);
-        relays.failed(legs[1], "refused".into(), now);
-        assert_eq!(dialled(&mut relays, now + LAST_WAIT).len(), 1, "TCP again, no WebSocket beside QUIC");
-        relays.closed(legs[0], now + LAST_WAIT);
-        let due: Vec<_> = relays.due(now + LAST_WAIT);
-        assert_eq!(due.len(), 1, "WebSocket, at once: QUIC waits a while");
-        relays.connected(due[0].connection_id(), peer, now + LAST_WAIT);
-        assert!(relays.get(0).is_up());
-    }
-
-    #[test]
-    fn the_key_that_answered_first_stays_the_relays_key() {
-        let (mut relays, now) = (Relays::default(), Instant::now());
-        relays.add(given(), false, now);
-        let legs = dialled(&mut relays, now);
-        relays.connected(legs[0], PeerId::random(), now);
-        relays.closed(legs[0], now);
-        assert_eq!(relays.connected(legs[1], PeerId::random(), now), Connected::Wrong(Some(Change::Changed(0))));
-    }
-
-    #[test]
-    fn the_same_relay_twice_is_one_and_their_number_is_bounded() {
-        let (mut relays, now) = (Relays::default(), Instant::now());
-        assert_eq!(relays.add(given(), true, now), Some(0));
-        assert_eq!(relays.add(given(), false, now), Some(0));
-        assert!(!relays.get(0).quiet);
-        for port in 1..100 {
-            let address = format!("/ip4/192.0.2.1/tcp/{port}").parse().unwrap();
-            relays.add(RelayAddress { addresses: vec![address], key: None }, false, now);
-        }
-        assert_eq!(relays.entries.len(), MAX_RELAYS);
-    }
-
-    #[test]
-    fn a_session_in_need_is_not_kept_waiting() {
-        let (mut relays, mut now) = (Relays::default(), Instant::now());
-        relays.add(given(), false, now);
-        let fail = |relays: &mut Relays, now| {
-            for leg in dialled(relays, now) {
-                relays.failed(leg, "refused".into(), now);
-            }
-        };
-        for _ in 0..30 {
-            now = relays.next_due().unwrap();
-            fail(&mut relays, now);
-        }
-        relays.hurry(true, now);
-        for _ in 0..30 {
-            let due = relays.next_due().unwrap();
-            assert!(due <= now + HURRIED_WAIT * 2);
-            now = due;
-            fail(&mut relays, now);
-        }
-        relays.hurry(false, now);
-        let since = relays.next_due().unwrap();
-        for _ in 0..2 {
-            now = relays.next_due().unwrap();
-            fail(&mut relays, now);
-        }
-        assert!(relays.next_due().unwrap() >= since + LAST_WAIT, "nobody waits for it: patience again");
-    }
-
-    #[test]
-    fn pauses_grow_and_stay_bounded() {
-        let mut backoff = Backoff::default();
-        let pauses: Vec<_> = (0..40).map(|_| backoff.pause(false)).collect();
-        assert!(pauses[0] < FIRST_WAIT * 2 && pauses.iter().all(|pause| *pause <= LAST_WAIT.mul_f64(1.5)));
-        assert!(pauses[39] >= LAST_WAIT);
-    }
-}
+mod tests;

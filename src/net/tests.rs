@@ -61,7 +61,7 @@ struct Path {
 
 impl Running {
     async fn start(seed: u8, part: Part) -> Self {
-        let config = node::Config { identity: identity(seed), part, listen: loopback(), lan: false };
+        let config = node::Config { identity: identity(seed), part, listen: loopback(), lan: false, port_mapping: false };
         let (node, events) = node::start(config).await.unwrap();
         let mut running = Self { node, events, listening: Vec::new() };
         while running.listening.len() < 2 {
@@ -455,7 +455,8 @@ async fn a_dial_that_fails_says_why() {
 async fn an_address_that_cannot_be_listened_on_is_an_error_that_names_it() {
     let taken = Running::start(1, Part::Host).await;
     let listen = taken.at(Transport::Quic).iter().map(|at| address::split(at).1).collect::<Vec<_>>();
-    let config = node::Config { identity: identity(2), part: Part::Viewer, listen: listen.clone(), lan: false };
+    let config =
+        node::Config { identity: identity(2), part: Part::Viewer, listen: listen.clone(), lan: false, port_mapping: false };
     let Err(error) = node::start(config).await else { panic!("it listens twice") };
     let text = error.to_string();
     assert!(text.contains(&listen[0].to_string()) && text.contains("--listen") && !text.contains('\n'), "{text}");

@@ -14,8 +14,13 @@
 use std::{
     cell::Cell,
     io::Write,
+    os::fd::AsFd,
+    panic::resume_unwind,
     process::{Command, Stdio},
+    thread,
 };
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{
     nat::Kind,
@@ -122,6 +127,25 @@ impl Machine {
         Start::program(home.path(), "nsenter", &arguments)
     }
 
+    /// Starts a program here that runs until it is dropped.
+    #[track_caller]
+    pub(crate) fn start(&self, program: &[&str]) -> Process {
+        let mut command = Command::new("nsenter");
+        command.args(self.enter()).args(program).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Process::start(&mut command)
+    }
+
+    /// Runs code of this process here, on a thread of its own.
+    #[track_caller]
+    pub(crate) fn inside<T: Send>(&self, run: impl FnOnce() -> T + Send) -> T {
+        let here = std::fs::File::open(format!("/proc/{}/ns/net", self.0.id())).expect("the machine is there");
+        let enter = || {
+            move_into_link_name_space(here.as_fd(), Some(LinkNameSpaceType::Network)).expect("root may");
+            run()
+        };
+        thread::scope(|scope| scope.spawn(enter).join().unwrap_or_else(|panic| resume_unwind(panic)))
+    }
+
     /// The arguments with which `nsenter` becomes something here.
     fn enter(&self) -> [String; 2] {
         [format!("--net=/proc/{}/ns/net", self.0.id()), "--".to_owned()]
@@ -148,7 +172,7 @@ pub(crate) struct Side {
     /// More machines on its network.
     pub(crate) others: Vec<Machine>,
     /// From the outermost to the innermost.
-    _routers: Vec<Machine>,
+    pub(crate) routers: Vec<Machine>,
 }
 
 /// The outside of a side: its own public address, and the internet router's address on that cable.
@@ -188,7 +212,7 @@ impl Side {
                 routers.push(home);
             }
         }
-        Self { neighbour: None, end, others, _routers: routers }
+        Self { neighbour: None, end, others, routers }
     }
 }
 

@@ -10,7 +10,13 @@
 //! | [`lan`] | two machines behind one NAT, and a network without internet |
 //! | [`ipv6`] | IPv6 on both sides and on one |
 //! | [`directory`] | five relays that share the directory; one dies and comes back |
+//! | [`mapping`] | what a node finds out about its NAT |
+//! | [`gateway`] | routers that open ports for those who ask (UPnP, NAT-PMP, PCP) |
+//! | [`web`] | a peer that listens on TCP 443, for one whose network lets nothing else out |
+//! | [`tls`] | a relay behind a web server that speaks TLS |
 //! | [`loss`] | a lossy internet |
+//! | [`roaming`] | machines that move while a session runs |
+//! | [`switch`] | nothing is lost when a session moves to another path |
 //!
 //! A few cells run with all tests; `just netns` runs the whole matrix and prints the table (see `docs/NETWORK.md`).
 //! It takes root: without it the tests fail and say so, unless `NETNS_TESTS=skip` is in the environment.
@@ -19,11 +25,17 @@
 mod support;
 
 mod directory;
+mod gateway;
 mod ipv6;
 mod lab;
 mod lan;
 mod loss;
+mod mapping;
 mod matrix;
 mod nat;
 mod rig;
+mod roaming;
 mod session;
+mod switch;
+mod tls;
+mod web;

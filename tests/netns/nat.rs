@@ -55,7 +55,7 @@ impl Kind {
             _ => "iifname lan accept;",
         };
         let inbound = match self {
-            Self::Forwarded => format!("iifname wan meta l4proto {{ tcp, udp }} th dport {PORT} dnat to {inside};"),
+            Self::Forwarded => format!("iifname wan meta l4proto {{ tcp, udp }} th dport {{ {PORT}, 443 }} dnat to {inside};"),
             _ => String::new(),
         };
         let outbound = match self {

@@ -1,6 +1,6 @@
 //! Relay, host and viewer in a lab, and the path they end up on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ const QUIET: Duration = Duration::from_secs(4);
 pub(crate) enum Way {
     /// Through the relay.
     Relayed,
-    /// From one to the other. Over QUIC or TCP: both are punched, and the first one there is kept.
+    /// From one to the other, over QUIC in the end: TCP is punched too and may be there first.
     Direct,
     /// The same, and no UDP came through.
     DirectTcp,
@@ -42,11 +42,11 @@ impl Way {
         }
     }
 
-    /// The way of a told path. Which transport wins is chance where both come through, so TCP counts where it was expected.
-    fn of(path: &Value, expected: Self) -> Self {
+    /// The way of a told path.
+    fn of(path: &Value) -> Self {
         match (path["kind"].as_str(), path["transport"].as_str()) {
             (Some("lan"), _) => Self::Lan,
-            (Some("direct"), Some("tcp")) if expected == Self::DirectTcp => Self::DirectTcp,
+            (Some("direct"), Some("tcp")) => Self::DirectTcp,
             (Some("direct"), _) => Self::Direct,
             _ => Self::Relayed,
         }
@@ -82,7 +82,12 @@ pub(crate) fn relay_at(home: Home, machine: &Machine, at: &[&str], other: Option
 /// Starts a host on a machine and waits until it is reachable through the relay.
 #[track_caller]
 pub(crate) fn host(machine: &Machine, relays: &[String], line: &str) -> Host {
-    let home = Home::new();
+    host_at(Home::new(), machine, relays, line)
+}
+
+/// The same with a state folder of its own.
+#[track_caller]
+pub(crate) fn host_at(home: Home, machine: &Machine, relays: &[String], line: &str) -> Host {
     let start = machine.rs(&home, &format!("host --json --yes --no-lan --capture pattern --panel none {line}"));
     let host = Host::started(home, with(start, "--relay", relays));
     host.is_reachable_by_id();
@@ -92,7 +97,12 @@ pub(crate) fn host(machine: &Machine, relays: &[String], line: &str) -> Host {
 /// Starts a viewer of a host on a machine.
 #[track_caller]
 pub(crate) fn viewer(machine: &Machine, relays: &[String], host: &Host, line: &str) -> Viewer {
-    let home = Home::new();
+    viewer_at(Home::new(), machine, relays, host, line)
+}
+
+/// The same with a state folder of its own.
+#[track_caller]
+pub(crate) fn viewer_at(home: Home, machine: &Machine, relays: &[String], host: &Host, line: &str) -> Viewer {
     let start = machine.rs(&home, &format!("connect --json --password-stdin --no-lan --view none {line} {}", host.id));
     Viewer::started(home, with(start, "--relay", relays), &host.password)
 }
@@ -102,7 +112,7 @@ pub(crate) fn fixed() -> String {
     format!("--listen /ip4/0.0.0.0/udp/{PORT}/quic-v1 --listen /ip4/0.0.0.0/tcp/{PORT}")
 }
 
-/// Runs a session in a lab and tells the way it ends up on, after the first that is no relay or a quiet time.
+/// Runs a session in a lab and tells the way it ends up on: once it is the expected one, or after a quiet time.
 #[track_caller]
 pub(crate) fn way_through(lab: &mut Lab, expected: Way) -> Way {
     let relay = relay(&lab.relay, &[&format!("/ip4/{RELAY}")]);
@@ -120,14 +130,14 @@ pub(crate) fn way_through(lab: &mut Lab, expected: Way) -> Way {
 /// The way on which a session ends up. It must answer then.
 #[track_caller]
 pub(crate) fn way_of(host: &mut Host, viewer: &mut Viewer, expected: Way) -> Way {
-    let first = Way::of(&viewer.rs.expect("connected")["path"], expected);
+    let mut way = Way::of(&viewer.rs.expect("connected")["path"]);
     viewer.is_in_session();
-    let patience = if expected == Way::Relayed { QUIET } else { UPGRADE };
-    let better = |path: &Value| Way::of(path, expected) != Way::Relayed;
-    let way = match first {
-        Way::Relayed => viewer.rs.wait_for("path", patience, better).map_or(first, |path| Way::of(&path, expected)),
-        better => better,
-    };
+    let end = Instant::now() + if expected == Way::Relayed { QUIET } else { UPGRADE };
+    while way != expected || expected == Way::Relayed {
+        let left = end.saturating_duration_since(Instant::now());
+        let Some(path) = viewer.rs.wait_for("path", left, |_| true) else { break };
+        way = Way::of(&path);
+    }
     viewer.rs.send("chat are you there");
     assert_eq!(host.rs.expect("chat")["text"], "are you there");
     way

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Signal;
+
 use super::poll;
 
 static APART: AtomicBool = AtomicBool::new(false);
@@ -23,7 +25,7 @@ pub(crate) struct Process {
 }
 
 /// Debian packages of the programs that tests and demo start.
-const PACKAGES: [(&str, &str); 9] = [
+const PACKAGES: [(&str, &str); 15] = [
     ("Xvfb", "xvfb"),
     ("openbox", "openbox"),
     ("xterm", "xterm"),
@@ -32,7 +34,13 @@ const PACKAGES: [(&str, &str); 9] = [
     ("featherpad", "featherpad"),
     ("ip", "iproute2"),
     ("nft", "nftables"),
+    ("miniupnpd", "miniupnpd"),
     ("nsenter", "util-linux"),
+    ("nginx", "nginx-light"),
+    ("openssl", "openssl"),
+    ("turnserver", "coturn"),
+    ("turnutils_peer", "coturn"),
+    ("turnutils_uclient", "coturn"),
 ];
 
 impl Process {
@@ -76,8 +84,22 @@ impl Process {
 
     /// Asks it to end, as Ctrl-C does.
     pub(crate) fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    /// Stops it between two instructions, as the lid of a laptop does. (Not its clock: that stands still too in a real sleep.)
+    pub(crate) fn suspend(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn wake(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         let Some(id) = i32::try_from(self.id()).ok().and_then(rustix::process::Pid::from_raw) else { return };
-        let _ = rustix::process::kill_process(id, rustix::process::Signal::INT);
+        let _ = rustix::process::kill_process(id, signal);
     }
 
     /// Resident memory in bytes, from `/proc`.
@@ -86,6 +108,16 @@ impl Process {
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a live process has memory");
         let kib: u64 = line.split_whitespace().nth(1).and_then(|figure| figure.parse().ok()).expect("a number of KiB");
         kib * 1024
+    }
+
+    /// Processor time it took so far, of all its threads.
+    pub(crate) fn processor_time(&self) -> Duration {
+        processor_time(self.id())
+    }
+
+    /// Files and sockets that it holds open.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("the process runs").count()
     }
 
     /// How it ended, waiting at most `patience`.
@@ -98,6 +130,17 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Processor time that a running process took so far, of all its threads.
+pub(crate) fn processor_time(process: u32) -> Duration {
+    /// The unit of times in /proc: USER_HZ is 100 wherever Linux runs a desktop.
+    const TICK: Duration = Duration::from_millis(10);
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("the process runs");
+    // The name in parentheses may hold spaces; utime and stime are fields 14 and 15 of proc(5).
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    let ticks: u32 = fields.map(|ticks| ticks.parse::<u32>().expect("a number of ticks")).sum();
+    TICK * ticks
 }
 
 /// Whether a program can be started.

@@ -85,7 +85,8 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
 
     let relays = relays::gather(&args.net.relay, &config, &[], &store)?;
     let listen = relays::listen(&args.net.listen, &config)?;
-    let node_config = net::node::Config { identity, part: net::node::Part::Host, listen, lan: !args.net.no_lan };
+    let (lan, port_mapping) = (!args.net.no_lan, !args.net.no_port_mapping);
+    let node_config = net::node::Config { identity, part: net::node::Part::Host, listen, lan, port_mapping };
     let (node, network) = net::node::start(node_config).await.map_err(|error| Failure::other(format!("{error:#}")))?;
     let (requests, asked) = mpsc::channel(1);
     control_socket::serve(&store.control_socket(), requests).map_err(|error| {
@@ -107,7 +108,7 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
         link,
         screen,
         yes: args.yes,
-        lan: !args.net.no_lan,
+        lan,
         resume: config.resume(),
         door,
         secret,
@@ -394,7 +395,7 @@ impl Host {
                 let text = relays::changed(&self.relays.name(&relay));
                 self.warn(text);
             }
-            Event::Discovered { .. } => {}
+            Event::Discovered { .. } | Event::Moved => {}
             Event::PathUp { path, kind, transport, .. } => {
                 self.paths.insert(path, (kind, transport));
             }
@@ -447,6 +448,7 @@ impl Host {
         self.command(|| session::Command::End(EndReason::HostQuit)).await;
         let _ = timeout(CLOSING, async { while self.running.join_next().await.is_some() {} }).await;
         let _ = std::fs::remove_file(self.store.control_socket());
+        self.node.stop().await;
         self.outlet.finish().await;
     }
 

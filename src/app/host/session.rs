@@ -268,7 +268,7 @@ impl HostSession {
         }
         self.node.keep(pair.path, true).await;
         self.transports.insert(pair.path, pair.transport);
-        self.driver.attach(pair.path, pair.kind, pair.control, pair.video);
+        self.driver.attach(pair.path, pair.kind, pair.transport.carrier(), pair.control, pair.video);
     }
 
     fn command(&mut self, command: Command) {

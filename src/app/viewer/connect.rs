@@ -187,6 +187,7 @@ impl Network {
             | Event::NotListening(_)
             | Event::Reserved(_)
             | Event::ReservationLost(_)
+            | Event::Moved
             | Event::Discovered { .. }
             | Event::Inbound { .. } => {}
         }
@@ -235,14 +236,15 @@ impl Network {
         paths.last().map(|(path, _)| **path)
     }
 
-    /// Follows events that matter to a running session. The path that came up or went, if it is `key`'s.
+    /// Follows events that matter to a running session. What changed, if it is about `key`'s paths or our own network.
     pub(super) fn follow(&mut self, event: Event, key: PeerKey) -> Option<Change> {
         match event {
             Event::PathUp { path, key: from, kind, transport, .. } => {
                 self.paths.insert(path, Known { key: from, kind, transport });
-                (from == key).then_some(Change::Up(path))
+                (from == key).then_some(Change::Up(path, kind))
             }
             Event::PathDown(path) => self.paths.remove(&path).map(|_| Change::Down(path)),
+            Event::Moved => Some(Change::Moved),
             Event::RelayUp { relay, key } => {
                 self.relays.learned(&relay, key, &self.store);
                 None
@@ -259,10 +261,11 @@ impl Network {
     }
 }
 
-/// A change of a peer's paths.
+/// A change of a peer's paths, or of our own addresses.
 pub(super) enum Change {
-    Up(PathId),
+    Up(PathId, PathKind),
     Down(PathId),
+    Moved,
 }
 
 async fn has_id(key: PeerKey, id: HostId) -> bool {

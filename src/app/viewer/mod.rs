@@ -3,6 +3,7 @@
 mod connect;
 mod decode;
 mod session;
+mod upgrade;
 
 use std::{
     io::{BufRead, IsTerminal},
@@ -68,7 +69,8 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
 
     // Before anything is told: the window must hear that the host let us in, though it opens only then.
     let (window_seat, window_acted) = windowed.then(|| faces.add(&picture)).unzip();
-    let result = runtime.block_on(open(&args, password, &mut faces)).and_then(|opened| {
+    let mut node = None;
+    let result = runtime.block_on(open(&args, password, &mut faces, &mut node)).and_then(|opened| {
         let start = Start {
             auth: opened.auth,
             network: opened.network,
@@ -94,6 +96,9 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
             code => Err(Failure::new(code, session::farewell(reason))),
         }
     });
+    if let Some(node) = node {
+        runtime.block_on(node.stop());
+    }
     drop(faces);
     // The last events are shown before the process ends.
     let _ = runtime.block_on(async { tokio::time::timeout(LAST_WORDS, face).await });
@@ -155,13 +160,19 @@ struct Opened {
     begun: std::time::Instant,
 }
 
-/// Finds the host and authenticates.
-async fn open(args: &ConnectArgs, password: PasswordSource, faces: &mut Faces) -> Result<Opened, Failure> {
+/// Finds the host and authenticates. Leaves a handle of the network in `kept`, however that ends.
+async fn open(
+    args: &ConnectArgs,
+    password: PasswordSource,
+    faces: &mut Faces,
+    kept: &mut Option<net::Node>,
+) -> Result<Opened, Failure> {
     let begun = std::time::Instant::now();
     let store = Store::open()?;
     let config = store.config()?;
     let identity = store.identity()?;
     let (wanted, mut network) = reach(args, &identity, &config, &store).await?;
+    *kept = Some(network.node.clone());
     let (path, host) = network.find(&wanted).await?;
 
     let shown_path = network.paths.get(&path).map(|known| path_info(known.kind, known.transport));
@@ -207,8 +218,13 @@ async fn reach(args: &ConnectArgs, identity: &SigningKey, config: &Config, store
     }
     let relays = relays::gather(&args.net.relay, config, &from_link, store)?;
     let lan = !args.net.no_lan && addresses.is_empty();
-    let node_config =
-        net::node::Config { identity: identity.clone(), part: net::node::Part::Viewer, listen: args.net.listen.clone(), lan };
+    let node_config = net::node::Config {
+        identity: identity.clone(),
+        part: net::node::Part::Viewer,
+        listen: args.net.listen.clone(),
+        lan,
+        port_mapping: !args.net.no_port_mapping,
+    };
     let (node, events) = net::node::start(node_config).await.map_err(|error| Failure::other(format!("{error:#}")))?;
     for relay in relays.addresses() {
         node.use_relay(relay).await?;

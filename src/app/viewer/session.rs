@@ -12,6 +12,7 @@ use super::{
     Faces,
     connect::{Change, Network, open_lanes},
     decode::{Decode, Decoded},
+    upgrade::{Todo, Upgrade},
 };
 use crate::{
     app::{
@@ -26,7 +27,10 @@ use crate::{
         id::PeerKey,
         message::{EndReason, Message},
         permission::{Permission, Permissions},
-        session::{Event, MAX_PATHS, Role, path::PathId},
+        session::{
+            Event, MAX_PATHS, Role,
+            path::{PathId, PathKind},
+        },
     },
     ui::{
         event::{PathInfo, Side, Stats, ViewerAction, ViewerEvent},
@@ -39,8 +43,9 @@ use crate::{
 /// A path whose lanes are open, or why they are not.
 type Opened = (PathId, Result<(OpenLane, OpenLane), String>);
 
-/// Between two attempts to reach the host again.
-const REDIAL: Duration = Duration::from_millis(500);
+/// Between two attempts to reach the host again: growing by a quarter from the first to the last. A relay takes one a second for ever.
+const FIRST_REDIAL: Duration = Duration::from_millis(200);
+const LAST_REDIAL: Duration = Duration::from_secs(1);
 /// How long a path that came up may take to be used, before the host is dialled once more.
 const LANES: Duration = Duration::from_secs(5);
 
@@ -73,6 +78,7 @@ pub(super) struct Session {
     /// Lanes on their way.
     opening: JoinSet<Opened>,
     redial: Option<tokio::task::AbortHandle>,
+    upgrade: Upgrade,
     /// No path: what the user does now would come as a surprise later, so it is not sent.
     stalled: bool,
     /// Files that wait for the first picture.
@@ -104,6 +110,7 @@ impl Session {
             actions,
             opening: JoinSet::new(),
             redial: None,
+            upgrade: Upgrade::default(),
             stalled: false,
             leave_after_screenshot: screenshot.is_some(),
             screenshots: screenshot.into_iter().collect(),
@@ -131,6 +138,7 @@ impl Session {
         self.leave_if_blind();
         let reason = loop {
             let [first, second] = &mut self.actions;
+            let upgrade = self.upgrade.next_due();
             tokio::select! {
                 biased;
                 () = &mut interrupted, if !leaving => {
@@ -152,14 +160,51 @@ impl Session {
                     None => self.driver.end(EndReason::ProtocolError),
                 },
                 Some(event) = self.network.events.recv() => match self.network.follow(event, self.auth.peer) {
-                    Some(Change::Up(path)) => self.open(path),
+                    Some(Change::Up(path, kind)) => self.path_up(path, kind),
                     Some(Change::Down(path)) => self.driver.path_down(path),
+                    Some(Change::Moved) => self.moved(),
                     None => {}
                 },
                 Some(opened) = self.opening.join_next() => self.opened(opened.ok()).await,
+                () = tokio::time::sleep_until(upgrade.unwrap_or_else(Instant::now).into()), if upgrade.is_some() => {
+                    self.seek_direct_path().await;
+                }
             }
         };
         self.finish(reason).await
+    }
+
+    fn path_up(&mut self, path: PathId, kind: PathKind) {
+        if self.stalled || !self.upgrade.is_probe(path, kind) {
+            self.open(path);
+        }
+    }
+
+    /// We are in another network: what was dialled from the old one is not waited for.
+    fn moved(&mut self) {
+        self.upgrade.moved(Instant::now());
+        if let Some(redial) = self.redial.take() {
+            redial.abort();
+            self.redial();
+        }
+    }
+
+    async fn seek_direct_path(&mut self) {
+        while let Some(todo) = self.upgrade.due(Instant::now()) {
+            match todo {
+                Todo::Close(path) => self.network.node.close(path).await,
+                Todo::Dial(number) => {
+                    let mut circuits: Vec<_> = self.network.ways.iter().filter(|way| address::is_circuit(way)).cloned().collect();
+                    if circuits.is_empty() {
+                        continue;
+                    }
+                    let circuit = circuits.swap_remove(number % circuits.len());
+                    let (node, key) = (self.network.node.clone(), self.auth.peer);
+                    // What comes of it is told as a path.
+                    tokio::spawn(async move { node.dial(Some(key), vec![circuit]).await });
+                }
+            }
+        }
     }
 
     /// Opens the lanes of a path in the background.
@@ -178,7 +223,7 @@ impl Session {
     async fn opened(&mut self, opened: Option<Opened>) {
         let Some((path, lanes)) = opened else { return };
         match (lanes, self.network.paths.get(&path)) {
-            (Ok((control, video)), Some(known)) => self.driver.attach(path, known.kind, control, video),
+            (Ok((control, video)), Some(known)) => self.driver.attach(path, known.kind, known.transport.carrier(), control, video),
             (Ok(_), None) => {}
             (Err(reason), _) => {
                 tracing::info!(?path, reason, "a path could not be used");
@@ -199,6 +244,7 @@ impl Session {
             }
             Event::Message(message) => self.message(message),
             Event::PathChanged(path, kind) => {
+                self.upgrade.runs_on(kind, Instant::now());
                 if let Some(redial) = self.redial.take() {
                     redial.abort();
                 }
@@ -213,6 +259,9 @@ impl Session {
             Event::Stalled => {
                 self.stalled = true;
                 self.faces.tell(&ViewerEvent::Stalled);
+                if let Some(probe) = self.upgrade.give() {
+                    self.open(probe);
+                }
                 self.redial();
             }
             Event::Resumed => {
@@ -360,10 +409,12 @@ impl Session {
 }
 
 async fn again_and_again(node: &Node, key: PeerKey, ways: Vec<Multiaddr>) {
+    let mut pause = FIRST_REDIAL;
     while !ways.is_empty() {
         // A success is told as a path that came up; its lanes take a moment.
         let dialled = node.dial(Some(key), ways.clone()).await;
-        tokio::time::sleep(if dialled.is_ok() { LANES } else { REDIAL }).await;
+        tokio::time::sleep(if dialled.is_ok() { LANES } else { pause }).await;
+        pause = (pause * 5 / 4).min(LAST_REDIAL);
     }
 }
 

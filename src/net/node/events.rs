@@ -1,10 +1,15 @@
 //! What the swarm tells, taken apart: connections, listeners, and what each behaviour has to say.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+
 use libp2p::{
     Multiaddr, PeerId,
     core::ConnectedPoint,
     identify, kad, mdns, ping, relay,
-    swarm::{ConnectionId, SwarmEvent},
+    swarm::{
+        ConnectionId, SwarmEvent,
+        dial_opts::{DialOpts, PeerCondition},
+    },
 };
 use tokio::time::Instant;
 
@@ -14,7 +19,7 @@ use super::{
         address::{end_of, is_circuit, key_of},
         behaviour::BehaviourEvent,
         dials::Failure,
-        directory,
+        directory, portmap,
         relays::{Change, Connected, Relay, other_leg},
     },
     Task,
@@ -27,13 +32,16 @@ impl Task {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 self.on_connected(connection_id, peer_id, &endpoint);
             }
-            SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => self.on_closed(connection_id, peer_id),
+            SwarmEvent::ConnectionClosed { connection_id, .. } => self.on_closed(connection_id),
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
                 tracing::debug!(%error, "a dial failed");
                 self.on_dial_failed(connection_id, Failure::of(&error));
             }
             SwarmEvent::NewListenAddr { address, .. } if !is_circuit(&address) => {
                 self.swarm.behaviour_mut().candidates.listening(&address);
+                self.port_map.listening(&address);
+                self.nat.listening(&address);
+                self.roaming.listening(&address, Instant::now());
                 let address = self.with_us(address);
                 self.tell(Event::Listening(address));
             }
@@ -54,7 +62,7 @@ impl Task {
     fn on_connected(&mut self, connection: ConnectionId, peer: PeerId, endpoint: &ConnectedPoint) {
         match self.relays.connected(connection, peer, Instant::now()) {
             Connected::Leg(change) => {
-                self.paths.add_leg(connection, peer, endpoint.get_remote_address());
+                self.on_leg(connection, peer, endpoint);
                 self.swarm.behaviour_mut().streams.keep(peer, connection, true);
                 self.on_change(change);
             }
@@ -62,12 +70,18 @@ impl Task {
                 self.swarm.close_connection(connection);
                 self.on_change(change);
             }
-            Connected::Other if self.relays.by_peer(peer).is_some() => {
-                self.paths.add_leg(connection, peer, endpoint.get_remote_address());
-            }
+            Connected::Other if self.relays.by_peer(peer).is_some() => self.on_leg(connection, peer, endpoint),
             Connected::Other => self.on_path(connection, peer, endpoint),
         }
         self.dials.connected(connection);
+    }
+
+    fn on_leg(&mut self, connection: ConnectionId, relay: PeerId, endpoint: &ConnectedPoint) {
+        self.paths.add_leg(connection, relay, endpoint.get_remote_address());
+        if endpoint.is_dialer() {
+            self.nat.connected(connection, relay, endpoint.get_remote_address());
+        }
+        self.roaming.leg(connection, endpoint, source_of);
     }
 
     fn on_path(&mut self, connection: ConnectionId, peer: PeerId, endpoint: &ConnectedPoint) {
@@ -75,20 +89,25 @@ impl Task {
             self.swarm.close_connection(connection);
             return;
         };
+        let under = self.paths.leg(endpoint).map(|(leg, _)| leg);
+        self.roaming.path(connection, endpoint, under, source_of);
         let shape = self.paths.shape(endpoint);
-        let path = self.paths.add(connection, peer);
+        let path = self.paths.add(connection, peer, endpoint);
         self.tell(Event::PathUp { path, key, kind: shape.kind, transport: shape.transport, address: shape.address });
     }
 
-    fn on_closed(&mut self, connection: ConnectionId, peer: PeerId) {
+    fn on_closed(&mut self, connection: ConnectionId) {
+        self.nat.closed(connection);
+        self.roaming.closed(connection);
         let change = self.relays.closed(connection, Instant::now());
         self.on_change(change);
-        if let Some(path) = self.paths.remove(connection, peer) {
+        if let Some(path) = self.paths.remove(connection) {
             self.tell(Event::PathDown(path));
         }
     }
 
     pub(super) fn on_dial_failed(&mut self, connection: ConnectionId, failure: Failure) {
+        self.nat.closed(connection);
         self.dials.failed(connection, failure);
         let now = Instant::now();
         let change = match failure {
@@ -100,9 +119,29 @@ impl Task {
 
     fn on_not_listening(&mut self, address: Multiaddr) {
         if !is_circuit(&address) {
-            self.swarm.behaviour_mut().candidates.not_listening(&address);
+            self.swarm.behaviour_mut().candidates.gone(&address);
+            self.port_map.not_listening(&address);
+            self.nat.not_listening(&address);
+            for dead in self.roaming.not_listening(&address, Instant::now()) {
+                // Gone for us now: libp2p tells it only once it has closed what nobody is there to hear of.
+                self.on_closed(dead);
+                self.swarm.close_connection(dead);
+            }
             let address = self.with_us(address);
             self.tell(Event::NotListening(address));
+        }
+    }
+
+    pub(super) fn on_port_change(&mut self, change: portmap::Change) {
+        let candidates = &mut self.swarm.behaviour_mut().candidates;
+        if let Some(address) = change.lost {
+            candidates.gone(&address);
+        }
+        let Some(address) = change.opened else { return };
+        candidates.mapped(&address);
+        // A circuit's hole punches aim at the addresses that were known when it was made: who came too early gets another one.
+        for (peer, circuit) in self.paths.lone_circuits() {
+            self.dial(DialOpts::peer_id(peer).addresses(vec![circuit]).condition(PeerCondition::Always).build());
         }
     }
 
@@ -135,14 +174,14 @@ impl Task {
     }
 
     fn on_relay_up(&mut self, relay: PeerId) {
-        let now = Instant::now();
+        let (now, hurry) = (Instant::now(), self.relays.is_hurried());
         if let Some(address) = self.relay_address(relay) {
             self.swarm.behaviour_mut().kad.add_address(&relay, address);
         }
         if let Some(presence) = &mut self.presence
             && self.relays.by_peer(relay).is_some_and(|relay| !relay.quiet)
         {
-            presence.relay_up(relay, now);
+            presence.relay_up(relay, hurry, now);
         }
         self.dial_circuits(relay);
     }
@@ -158,7 +197,9 @@ impl Task {
                     self.tell(Event::Inbound { path, key, purpose: inbound.purpose, stream: inbound.stream });
                 }
             }
-            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => self.on_identified(peer_id, &info),
+            BehaviourEvent::Identify(identify::Event::Received { connection_id, peer_id, info }) => {
+                self.on_identified(connection_id, peer_id, &info);
+            }
             BehaviourEvent::Ping(ping::Event { connection, result: Err(failure), .. })
                 if !matches!(failure, ping::Failure::Unsupported) =>
             {
@@ -194,8 +235,12 @@ impl Task {
     }
 
     /// Only a relay of ours is believed about our address.
-    fn on_identified(&mut self, peer: PeerId, info: &identify::Info) {
+    fn on_identified(&mut self, connection: ConnectionId, peer: PeerId, info: &identify::Info) {
         let Some(relay) = self.relays.by_peer(peer) else { return };
+        if self.nat.observed(connection, &info.observed_addr, &info.listen_addrs) {
+            self.swarm.close_connection(connection);
+            return;
+        }
         let now = Instant::now();
         let other = other_leg(&relay.addresses(), &info.listen_addrs, |transport| relay.has(transport));
         self.swarm.behaviour_mut().candidates.observed(&info.observed_addr);
@@ -230,4 +275,12 @@ impl Task {
             self.tell(Event::Discovered { key, address });
         }
     }
+}
+
+/// The address from which packets leave for another one: the kernel's choice, asked for without sending any.
+fn source_of(remote: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect((remote, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }

@@ -15,8 +15,9 @@ const RESERVATIONS_PER_PEER: usize = 3;
 /// A reservation is renewed while the host runs; a dead host's connection closes long before.
 const RESERVATION_LIFETIME: Duration = Duration::from_secs(3600);
 
-/// Reservations and circuits asked for: so many at once, then one per interval. A whole office may sit behind one IP address.
-const PER_PEER: (NonZeroU32, Duration) = (NonZeroU32::new(60).expect("60 is not zero"), Duration::from_secs(10));
+/// Reservations and circuits asked for: so many at once, then one per interval. A viewer whose host is away asks every second until it is
+/// back. A whole office may sit behind one IP address.
+const PER_PEER: (NonZeroU32, Duration) = (NonZeroU32::new(60).expect("60 is not zero"), Duration::from_secs(1));
 const PER_IP: (NonZeroU32, Duration) = (NonZeroU32::new(600).expect("600 is not zero"), Duration::from_secs(1));
 
 /// Connections whose handshake is under way: each costs some 10 KB, and has ten seconds.

@@ -57,7 +57,7 @@ use super::{
 pub struct Config {
     /// Our identity: the address survives a restart with it.
     pub identity: SigningKey,
-    /// Where to listen; empty: port 4001 on every interface, QUIC and TCP, and WebSocket on 443 where that is allowed.
+    /// Where to listen; empty: port 4001 on every interface, QUIC and TCP, and WebSocket and QUIC on 443 where that is allowed.
     pub listen: Vec<Multiaddr>,
     /// Other relays to share the directory with, each with `/p2p/…`.
     pub join: Vec<Multiaddr>,

@@ -1,7 +1,9 @@
 //! The loop that owns the relay's swarm, and its end.
 //!
 //! A peer that comes back from a new IP address has left the old one: its older connections over the same transport are closed, or
-//! circuits would still be routed to where it was.
+//! circuits would still be routed to where it was. Behind one NAT the old and the new address look alike. So a host that reserves anew
+//! has lost its reservation, and its older ones of two connections to the same port of ours are closed then too. (Not before: a viewer
+//! on the host's machine has the same identity and connections of its own.)
 //!
 //! At the end the relay listens no more, closes every connection and waits until they are closed, so that hosts see the loss at once
 //! and look for another relay, or for this one when it is back.
@@ -15,8 +17,10 @@ use std::{
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, Swarm,
-    core::transport::ListenerId,
+    core::{ConnectedPoint, transport::ListenerId},
     identify, kad,
+    multiaddr::Protocol,
+    relay,
     swarm::{ConnectionId, SwarmEvent, dial_opts::DialOpts},
 };
 use tokio::{
@@ -53,6 +57,8 @@ struct Origin {
     connection: ConnectionId,
     ip: IpAddr,
     transport: Transport,
+    /// Where it came to.
+    port: Option<u16>,
 }
 
 impl Task {
@@ -104,7 +110,7 @@ impl Task {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 self.metrics.connected(transport_of(endpoint.get_remote_address()));
                 self.joined.connected(connection_id, peer_id, Instant::now());
-                self.on_origin(peer_id, connection_id, endpoint.get_remote_address());
+                self.on_origin(peer_id, connection_id, &endpoint);
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, endpoint, num_established, .. } => {
                 self.metrics.disconnected(transport_of(endpoint.get_remote_address()));
@@ -121,7 +127,12 @@ impl Task {
                 tracing::debug!(%error, "a relay to join does not answer");
                 self.joined.failed(connection_id, error.to_string(), Instant::now());
             }
-            SwarmEvent::Behaviour(BehaviourEvent::Relay(event)) => self.metrics.on_relay(&event),
+            SwarmEvent::Behaviour(BehaviourEvent::Relay(event)) => {
+                self.metrics.on_relay(&event);
+                if let relay::Event::ReservationReqAccepted { src_peer_id, renewed: false } = event {
+                    self.on_reserved_anew(src_peer_id);
+                }
+            }
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })) => {
                 let kad = &mut self.swarm.behaviour_mut().kad;
                 for origin in self.origins.get(&peer_id).into_iter().flatten() {
@@ -162,15 +173,30 @@ impl Task {
         let _ = self.addresses.try_send(address.with_p2p(local).unwrap_or_else(|address| address));
     }
 
-    fn on_origin(&mut self, peer: PeerId, connection: ConnectionId, address: &Multiaddr) {
+    fn on_origin(&mut self, peer: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) {
+        let address = endpoint.get_remote_address();
         let Some(ip) = ip_of(address) else { return };
-        let origin = Origin { connection, ip, transport: transport_of(address) };
+        let port = match endpoint {
+            ConnectedPoint::Listener { local_addr, .. } => port_of(local_addr),
+            ConnectedPoint::Dialer { .. } => None,
+        };
+        let origin = Origin { connection, ip, transport: transport_of(address), port };
         let origins = self.origins.entry(peer).or_default();
         for left in origins.extract_if(.., |old| has_moved(old, &origin)) {
             tracing::debug!("a peer came back from another address; its old connection is closed");
             self.swarm.close_connection(left.connection);
         }
         origins.push(origin);
+    }
+
+    fn on_reserved_anew(&mut self, peer: PeerId) {
+        let origins = self.origins.get(&peer).map_or(&[][..], Vec::as_slice);
+        for (place, old) in origins.iter().enumerate() {
+            if origins[place + 1..].iter().any(|new| is_superseded(old, new)) {
+                tracing::debug!("a host lost its reservation; its old connection is closed");
+                self.swarm.close_connection(old.connection);
+            }
+        }
     }
 
     async fn close(mut self) {
@@ -200,12 +226,33 @@ fn has_moved(old: &Origin, new: &Origin) -> bool {
     old.transport == new.transport && old.ip.is_ipv4() == new.ip.is_ipv4() && old.ip != new.ip
 }
 
+/// Whether a later connection takes an earlier one's place, if its peer has lost one.
+fn is_superseded(old: &Origin, new: &Origin) -> bool {
+    old.transport == new.transport && old.ip.is_ipv4() == new.ip.is_ipv4() && old.port.is_some() && old.port == new.port
+}
+
+fn port_of(address: &Multiaddr) -> Option<u16> {
+    address.iter().find_map(|part| match part {
+        Protocol::Tcp(port) | Protocol::Udp(port) => Some(port),
+        _ => None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn origin(ip: &str, transport: Transport) -> Origin {
-        Origin { connection: ConnectionId::new_unchecked(0), ip: ip.parse().unwrap(), transport }
+        Origin { connection: ConnectionId::new_unchecked(0), ip: ip.parse().unwrap(), transport, port: Some(4001) }
+    }
+
+    #[test]
+    fn only_a_connection_to_the_same_port_takes_anothers_place() {
+        let old = origin("192.0.2.1", Transport::Tcp);
+        assert!(is_superseded(&old, &origin("192.0.2.1", Transport::Tcp)));
+        assert!(!is_superseded(&old, &Origin { port: Some(443), ..old }));
+        assert!(!is_superseded(&old, &origin("192.0.2.1", Transport::Quic)));
+        assert!(!is_superseded(&Origin { port: None, ..old }, &Origin { port: None, ..old }));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What carries connections: QUIC, TCP, and WebSocket for networks that let only the web through.
 //!
 //! - QUIC is `/udp/…/quic-v1`, by a transport of our own ([`quic`]). TCP and WebSocket carry noise and yamux.
-//! - WebSocket is `/tcp/…/ws`; `/tcp/…/tls/ws` (or `/wss`) to a relay behind a reverse proxy that speaks TLS. Its names are looked up
+//! - WebSocket is `/tcp/…/ws`; `/tcp/…/tls/ws` (or `/wss`) to a relay behind a reverse proxy that speaks TLS, and whose certificate the
+//!   web's authorities or this machine vouch for ([`trust`]). Its names are looked up
 //!   by itself, or by an HTTP proxy if the environment names one ([`proxy`]): other transports would lose the name that TLS checks.
 //! - Names (`/dns…`) are looked up for the others here.
 //! - A connection that is not made within [`HANDSHAKE`] is given up.
@@ -43,7 +44,9 @@ pub fn stack(keypair: &identity::Keypair, patience: Patience) -> anyhow::Result<
     let quic = quic.map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
     let named = resolved(quic.or_transport(encrypted(tcp(), keypair)?).map(|either, _| either.into_inner()))?;
     let web = proxy::Proxied::from_environment().or_transport(resolved(tcp())?);
-    let web = encrypted(websocket::Config::new(web), keypair)?;
+    let mut web = websocket::Config::new(web);
+    web.set_tls_config(trust());
+    let web = encrypted(web, keypair)?;
     Ok(TransportTimeout::new(web.or_transport(named).map(|either, _| either.into_inner()), HANDSHAKE).boxed())
 }
 
@@ -55,6 +58,19 @@ pub(super) fn with_circuits(
     let (circuits, behaviour) = relay::client::new(keypair.public().to_peer_id());
     let circuits = TransportTimeout::new(encrypted(circuits, keypair)?, HANDSHAKE);
     Ok((circuits.or_transport(stack).map(|either, _| either.into_inner()).boxed(), behaviour))
+}
+
+/// Whom TLS believes: the authorities of the web, and those of this machine (or of `SSL_CERT_FILE`): a company that looks into its traffic
+/// has one of its own. Who the relay and the peer are is proven by noise inside.
+fn trust() -> websocket::tls::Config {
+    let mut config = websocket::tls::Config::builder();
+    let native = rustls_native_certs::load_native_certs();
+    native.errors.iter().for_each(|error| tracing::debug!(%error, "certificates of this machine"));
+    for certificate in native.certs {
+        // One that cannot be read vouches for nobody.
+        let _ = config.add_trust(&websocket::tls::Certificate::new(certificate.to_vec()));
+    }
+    config.finish()
 }
 
 fn tcp() -> tcp::tokio::Transport {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::path::{PathId, PathKind};
+use super::path::{Carrier, PathId, PathKind};
 use crate::protocol::message::{EndReason, Message};
 pub use crate::protocol::{lane::Lane, message::Role};
 
@@ -10,7 +10,7 @@ pub use crate::protocol::{lane::Lane, message::Role};
 #[derive(Debug)]
 pub enum Input<'a> {
     /// Both lanes are open on this path.
-    PathUp(PathId, PathKind),
+    PathUp(PathId, PathKind, Carrier),
     /// The path's connection is gone.
     PathDown(PathId),
     /// A whole record came in.

@@ -137,7 +137,7 @@ impl Session {
     /// Takes an input, then wants [`Session::poll_output`] drained.
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         match input {
-            Input::PathUp(id, kind) => self.add_path(now, id, kind),
+            Input::PathUp(id, kind, carrier) => self.add_path(id, Path::new(kind, carrier, now)),
             Input::PathDown(id) => drop(self.paths.remove(&id)),
             Input::Received { path, lane, record } => {
                 if let Err(violation) = self.receive(now, path, lane, record) {
@@ -219,7 +219,7 @@ impl Session {
 
     // What came in.
 
-    fn add_path(&mut self, now: Instant, id: PathId, kind: PathKind) {
+    fn add_path(&mut self, id: PathId, path: Path) {
         if self.paths.contains_key(&id) {
             return;
         }
@@ -228,7 +228,7 @@ impl Session {
         {
             self.paths.remove(&worst);
         }
-        self.paths.insert(id, Path::new(kind, now));
+        self.paths.insert(id, path);
         self.transmit(id, &Record::Attach { control: self.acks.next, picture: self.incoming.wanted() });
         if !self.has_ended() {
             self.transmit(id, &Record::Ping { number: 0 });

@@ -3,8 +3,8 @@
 //! - A path owns its numbers: round trip, silence, and how far the session's messages and pictures got on it.
 //! - It is attached once the peer's `Attach` came in on it. It dies when nothing has been heard for [`silence`] while a ping is
 //!   unanswered; the answer to that ping, should it ever come, revives it. Only attached, living paths are used.
-//! - The viewer decides ([`nominate`]): a better tier promotes at once, only death demotes, and within a tier it stays with the
-//!   path in use unless another one is much quicker. The host follows the highest living epoch ([`follow`]): when two sides
+//! - The viewer decides ([`nominate`]): a better tier promotes at once, only death demotes. Within a tier it stays with the path in
+//!   use unless another one is much quicker, or is QUIC and not much slower than this TCP. The host follows the highest living epoch ([`follow`]): when two sides
 //!   decide, or the last path heard wins, a session flaps between two good paths.
 
 use std::{
@@ -60,9 +60,19 @@ impl PathKind {
     }
 }
 
+/// What carries a path, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Carrier {
+    /// TCP, in whatever disguise: one lost segment holds up both lanes, and it dies with its address.
+    Tcp,
+    /// QUIC: lanes do not wait for each other, loss slows it less, and its client may change its address.
+    Quic,
+}
+
 /// What a session knows about one path.
 pub(super) struct Path {
     pub(super) kind: PathKind,
+    carrier: Carrier,
     /// The highest nomination; 0: none.
     pub(super) epoch: u64,
     /// The next message that this path has to carry.
@@ -86,9 +96,10 @@ enum Ping {
 
 impl Path {
     /// A new path; its first ping was sent just now, with the number 0.
-    pub(super) fn new(kind: PathKind, now: Instant) -> Self {
+    pub(super) fn new(kind: PathKind, carrier: Carrier, now: Instant) -> Self {
         Self {
             kind,
+            carrier,
             epoch: 0,
             control_next: 0,
             picture_next: 0,
@@ -186,12 +197,24 @@ pub fn silence(rtt: Option<Duration>) -> Duration {
 /// The viewer's choice. `settled`: the last switch is long past.
 pub(super) fn nominate(paths: &BTreeMap<PathId, Path>, current: Option<PathId>, settled: bool) -> Option<PathId> {
     let usable = || paths.iter().filter(|(_, path)| path.is_usable());
-    let (&best, fastest) = usable().max_by_key(|(id, path)| (path.kind, Reverse(path.slowness()), Reverse(**id)))?;
-    let in_use = current.and_then(|id| Some((id, paths.get(&id).filter(|path| path.is_usable() && path.kind == fastest.kind)?)));
-    match in_use {
-        Some((id, path)) if !(settled && is_much_quicker(fastest, path)) => Some(id),
-        _ => Some(best),
-    }
+    let nearest = usable().map(|(_, path)| path.kind).max()?;
+    let tier = || usable().filter(|(_, path)| path.kind == nearest);
+    let Some((id, in_use)) = tier().find(|(id, _)| Some(**id) == current) else {
+        return tier().max_by_key(|(id, path)| preference(id, path)).map(|(id, _)| *id);
+    };
+    let better = tier().filter(|(_, path)| is_steadier(path, in_use) || settled && is_much_quicker(path, in_use));
+    Some(better.max_by_key(|(id, path)| preference(id, path)).map_or(*id, |(id, _)| *id))
+}
+
+/// A free choice takes the quickest, and of those that are not measured yet the oldest.
+fn preference(id: &PathId, path: &Path) -> (Reverse<Duration>, Carrier, Reverse<PathId>) {
+    (Reverse(path.slowness()), path.carrier, Reverse(*id))
+}
+
+/// QUIC instead of TCP, unless that is much quicker: both are punched at once, and which one is there first is chance. One that is
+/// not measured yet has to wait. (Not the other way round, or the two would take turns.)
+fn is_steadier(other: &Path, in_use: &Path) -> bool {
+    other.carrier > in_use.carrier && other.rtt.is_some() && !is_much_quicker(in_use, other)
 }
 
 /// The host's choice: the highest epoch. Without any, the nearest path, so that the first words need not wait for a nomination.
@@ -225,13 +248,44 @@ mod tests {
 
     /// Attached paths with these round trips, numbered from 0.
     fn paths(now: Instant, paths: &[(PathKind, u32)]) -> BTreeMap<PathId, Path> {
-        let path = |&(kind, rtt): &(PathKind, u32)| {
-            let mut path = Path::new(kind, now);
-            path.attach().expect("the first time");
-            path.pong(now + MS * rtt, 0).expect("the first ping");
-            path
-        };
-        (0..).map(PathId).zip(paths.iter().map(path)).collect()
+        (0..).map(PathId).zip(paths.iter().map(|&(kind, rtt)| path(now, kind, Carrier::Quic, rtt))).collect()
+    }
+
+    fn path(now: Instant, kind: PathKind, carrier: Carrier, rtt: u32) -> Path {
+        let mut path = Path::new(kind, carrier, now);
+        path.attach().expect("the first time");
+        path.pong(now + MS * rtt, 0).expect("the first ping");
+        path
+    }
+
+    /// Where a session on path 0 goes, of a TCP and a QUIC path with these round trips.
+    fn race(tcp: u32, quic: u32, settled: bool, in_use: u64) -> u64 {
+        let now = Instant::now();
+        let tcp = path(now, PathKind::Direct, Carrier::Tcp, tcp);
+        let quic = path(now, PathKind::Direct, Carrier::Quic, quic);
+        let paths = BTreeMap::from([(PathId(0), tcp), (PathId(1), quic)]);
+        nominate(&paths, Some(PathId(in_use)), settled).expect("there is one").0
+    }
+
+    #[test]
+    fn quic_is_taken_from_tcp_at_once_unless_it_is_much_slower_and_they_do_not_take_turns() {
+        for settled in [false, true] {
+            assert_eq!(race(40, 50, settled, 0), 1, "QUIC, a little slower");
+            assert_eq!(race(50, 40, settled, 1), 1);
+            assert_eq!(race(40, 50, settled, 1), 1, "it stays there");
+            assert_eq!(race(40, 90, settled, 0), 0, "TCP, for QUIC is much slower");
+        }
+        assert_eq!(race(40, 90, true, 1), 0);
+        assert_eq!(race(40, 90, false, 1), 1, "not so soon after a switch");
+    }
+
+    #[test]
+    fn a_quic_path_that_is_not_measured_yet_waits() {
+        let now = Instant::now();
+        let mut quic = Path::new(PathKind::Direct, Carrier::Quic, now);
+        quic.attach().expect("the first time");
+        let paths = BTreeMap::from([(PathId(0), path(now, PathKind::Direct, Carrier::Tcp, 40)), (PathId(1), quic)]);
+        assert_eq!(nominate(&paths, Some(PathId(0)), true), Some(PathId(0)));
     }
 
     #[test]
@@ -277,7 +331,7 @@ mod tests {
     #[test]
     fn a_late_answer_revives_a_path() {
         let now = Instant::now();
-        let mut path = Path::new(PathKind::Direct, now);
+        let mut path = Path::new(PathKind::Direct, Carrier::Quic, now);
         path.expire(now + silence(None));
         assert!(!path.alive && path.death().is_none() && path.ping_due(false).is_none());
         path.pong(now + 5 * SILENCE, 0).expect("the ping under way");

@@ -7,23 +7,31 @@ use std::{
     time::Duration,
 };
 
+use hkdf::hmac::{Hmac, Mac};
 use libp2p::identity::Keypair;
 use quinn::{
-    EndpointConfig, MtuDiscoveryConfig, VarInt,
+    ConnectionId, ConnectionIdGenerator, EndpointConfig, MtuDiscoveryConfig, VarInt,
     congestion::{BbrConfig, CubicConfig},
-    crypto::rustls::{QuicClientConfig, QuicServerConfig},
+    crypto::{
+        CryptoError, HmacKey,
+        rustls::{QuicClientConfig, QuicServerConfig},
+    },
     rustls::{NoKeyLog, client::Resumption},
 };
+use sha2::{Digest, Sha256};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{
     Config, Congestion, Error,
-    settings::{CONNECTION_WINDOW, EARLY_BYTES, EARLY_BYTES_TOTAL, QUEUED_HANDSHAKES, SEND_WINDOW, STREAM_WINDOW, STREAMS},
+    settings::{
+        CONNECTION_ID, CONNECTION_WINDOW, EARLY_BYTES, EARLY_BYTES_TOTAL, FIRST_RTT, QUEUED_HANDSHAKES, RESETS, SEND_WINDOW,
+        STREAM_WINDOW, STREAMS,
+    },
 };
 
 /// Makes endpoints that are all alike.
 pub(super) struct Endpoints {
-    endpoint: EndpointConfig,
+    keypair: Keypair,
     server: quinn::ServerConfig,
     client: quinn::ClientConfig,
     buffer: usize,
@@ -32,10 +40,8 @@ pub(super) struct Endpoints {
 impl Endpoints {
     pub(super) fn new(config: &Config) -> Result<Self, Error> {
         let transport = Arc::new(transport(config));
-        let mut endpoint = EndpointConfig::default();
-        endpoint.supported_versions(vec![1]);
         Ok(Self {
-            endpoint,
+            keypair: config.keypair.clone(),
             server: server(&config.keypair, Arc::clone(&transport))?,
             client: client(&config.keypair, transport)?,
             buffer: config.buffer,
@@ -60,7 +66,53 @@ impl Endpoints {
 
     fn bind(&self, local: SocketAddr, server: Option<quinn::ServerConfig>) -> Result<quinn::Endpoint, Error> {
         let runtime = quinn::default_runtime().ok_or(Error::NoRuntime)?;
-        Ok(quinn::Endpoint::new(self.endpoint.clone(), server, socket(local, self.buffer)?, runtime)?)
+        let socket = socket(local, self.buffer)?;
+        let mut config = EndpointConfig::new(Arc::new(self.reset_key(socket.local_addr()?)?));
+        config.supported_versions(vec![1]).min_reset_interval(RESETS).cid_generator(|| Box::new(RandomIds));
+        Ok(quinn::Endpoint::new(config, server, socket, runtime)?)
+    }
+
+    /// What tells a peer that we forgot its connection (a stateless reset, RFC 9000, §10.3): the same after a restart, so a connection to
+    /// a relay that was killed ends with the first packet the new one gets, not after [`Config::idle`]. Another one for each socket: a
+    /// second socket would give away the resets of the first to whoever sends it the first one's connection IDs (§21.11).
+    fn reset_key(&self, local: SocketAddr) -> Result<ResetKey, Error> {
+        let secret = self.keypair.derive_secret(format!("rs-quic-reset-v1 {local}").as_bytes());
+        let secret = secret.ok_or_else(|| Error::Tls("the key gives no secret".to_owned()))?;
+        Ok(ResetKey(Hmac::new_from_slice(&secret).map_err(tls_error)?))
+    }
+}
+
+/// Connection IDs without a mark of ours. `quinn`'s own carry one that changes with each start: it would not answer those of a former life.
+struct RandomIds;
+
+impl ConnectionIdGenerator for RandomIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        ConnectionId::new(&rand::random::<[u8; CONNECTION_ID]>())
+    }
+
+    fn cid_len(&self) -> usize {
+        CONNECTION_ID
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// HMAC-SHA256, as `quinn` takes it.
+struct ResetKey(Hmac<Sha256>);
+
+impl HmacKey for ResetKey {
+    fn sign(&self, data: &[u8], signature_out: &mut [u8]) {
+        signature_out.copy_from_slice(&self.0.clone().chain_update(data).finalize().into_bytes());
+    }
+
+    fn signature_len(&self) -> usize {
+        Sha256::output_size()
+    }
+
+    fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        self.0.clone().chain_update(data).verify_slice(signature).map_err(|_| CryptoError)
     }
 }
 
@@ -93,6 +145,7 @@ fn transport(config: &Config) -> quinn::TransportConfig {
         .receive_window(CONNECTION_WINDOW.into())
         .send_window(SEND_WINDOW)
         .max_idle_timeout(Some(milliseconds(config.idle).into()))
+        .initial_rtt(FIRST_RTT)
         .keep_alive_interval(Some(config.keep_alive))
         .mtu_discovery_config(Some(MtuDiscoveryConfig::default()))
         // The spin bit shows the round trip time to everyone on the way.

@@ -122,13 +122,14 @@ impl Listener {
 
     fn incoming(&self, incoming: quinn::Incoming) -> Option<Event> {
         let remote = incoming.remote_address();
+        let local = incoming.local_ip().map_or(self.local, |ip| SocketAddr::new(ip, self.local.port()));
         let (incoming, permit) = self.admit(incoming)?;
         let connecting =
             incoming.accept().inspect_err(|error| tracing::debug!(%remote, %error, "a handshake ended at once")).ok()?;
         Some(TransportEvent::Incoming {
             listener_id: self.id,
             upgrade: connection::accept(connecting, Instant::now() + HANDSHAKE, permit),
-            local_addr: multiaddr_of(self.local),
+            local_addr: multiaddr_of(local),
             send_back_addr: multiaddr_of(remote),
         })
     }

@@ -13,6 +13,8 @@
 //!   two connections is picked above. The specified way, random packets from one side, was measured to lose cases that this one wins.
 //! - A listener on a wildcard address follows the interfaces: [`TransportEvent::NewAddress`] and [`TransportEvent::AddressExpired`].
 //! - A removed listener takes no new connections; those it has live on.
+//! - A peer that was restarted at its port ends the connections of its former life with the first packet that comes on them (a
+//!   stateless reset).
 //!
 //! When our own address changes, nothing here reacts, on purpose: a socket on a wildcard address sends from the new one at once, the
 //! peer sees a new path and validates it. `quinn::Endpoint::rebind` would help a socket bound to the address that went away; only a

@@ -5,6 +5,10 @@ use std::time::Duration;
 /// One handshake: one round trip, two with address validation, and two losses in between.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
 
+/// What a round trip is taken for before it is measured: a first packet that is lost comes again after three of these. Not RFC 9002's
+/// 333 ms: the first packet of a hole punch often comes before the peer's NAT is open. To a peer farther than 300 ms one packet goes twice.
+pub(super) const FIRST_RTT: Duration = Duration::from_millis(100);
+
 /// Incoming handshakes under way. Each costs a signature and some ten kilobytes, and no one needs more in five seconds than a relay
 /// after a restart.
 pub(super) const HANDSHAKES: usize = 256;
@@ -34,3 +38,9 @@ pub(super) const STREAMS: u32 = 256;
 
 /// Socket buffers: 80 ms of 400 Mbit/s. With the system's 208 KB a busy moment of ours loses packets (101 to 120 Mbit/s instead of 522).
 pub(super) const SOCKET_BUFFER: usize = 4 << 20;
+
+/// Bytes of a connection ID: nobody meets one by chance.
+pub(super) const CONNECTION_ID: usize = 8;
+
+/// From one stateless reset to the next. Each is shorter than what it answers; a relay that was restarted has thousands to send.
+pub(super) const RESETS: Duration = Duration::from_millis(1);

@@ -391,3 +391,48 @@ async fn a_connection_survives_the_clients_new_address() {
         StreamMuxerEvent::AddressChange(address) => assert_eq!(address, after),
     }
 }
+
+/// Runs a listener of this identity until somebody is connected, then drops it all between two packets, as `kill -9` does.
+fn killed_once_connected(keypair: Keypair, address: std::sync::mpsc::Sender<Multiaddr>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let alive = runtime.block_on(async {
+        let mut listener = boxed(Transport::new(config(&keypair)).unwrap());
+        address.send(listen(&mut listener, V4).await.1).unwrap();
+        let (upgrade, _) = incoming(&mut listener).await;
+        let (_, mut muxer) = upgrade.await.unwrap();
+        let stream = accept(&mut muxer).await;
+        (listener, muxer, stream)
+    });
+    drop(runtime);
+    drop(alive);
+}
+
+#[tokio::test]
+async fn a_connection_to_a_killed_peer_ends_once_it_is_back_at_its_port() {
+    let keypair = Keypair::generate_ed25519();
+    let (tell, told) = std::sync::mpsc::channel();
+    let victim = std::thread::spawn({
+        let keypair = keypair.clone();
+        move || killed_once_connected(keypair, tell)
+    });
+    let address = tokio::task::spawn_blocking(move || told.recv().unwrap()).await.unwrap();
+    let (_, mut dialler) = ours();
+    let (_, mut muxer) = dialler.dial(address.clone(), options(PortUse::Reuse)).unwrap().await.unwrap();
+    let mut stream = open(&mut muxer).await;
+    stream.write_all(b"hello").await.unwrap();
+    tokio::task::spawn_blocking(|| victim.join().unwrap()).await.unwrap();
+
+    let mut restarted = boxed(Transport::new(config(&keypair)).unwrap());
+    listen(&mut restarted, &address.to_string()).await;
+    let back = std::time::Instant::now();
+    stream.write_all(b"are you there").await.unwrap();
+    let mut end = pin!(poll_fn(|context| Pin::new(&mut muxer).poll_inbound(context)));
+    let error = loop {
+        match select(&mut end, pin!(event(&mut restarted))).await {
+            Either::Left((ended, _)) => break ended.err().unwrap(),
+            Either::Right(_) => {}
+        }
+    };
+    eprintln!("the connection ended {} ms after its peer was back", back.elapsed().as_millis());
+    assert!(error.to_string().contains("reset by peer"), "{error}");
+}

@@ -32,7 +32,8 @@ impl Life {
     fn add_path(&mut self) {
         let kind = [PathKind::Relayed, PathKind::Direct, PathKind::Lan][self.pair.rng.gen_range(0..3)];
         let (latency, jitter) = (self.pair.rng.gen_range(0..150), self.pair.rng.gen_range(0..50));
-        let path = self.pair.add_path(kind, MS * latency, MS * jitter);
+        let carrier = [path::Carrier::Tcp, path::Carrier::Quic][self.pair.rng.gen_range(0..2)];
+        let path = self.pair.add_path_over(carrier, kind, MS * latency, MS * jitter);
         self.paths.push(path);
     }
 

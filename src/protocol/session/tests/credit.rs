@@ -55,7 +55,7 @@ fn a_still_screen_keeps_its_credit_over_a_stall() {
     let attach = record::Record::Attach { control: 0, picture: 0 }.encode();
     let mut wants = 0;
     for path in (0..3).map(PathId) {
-        session.handle_input(now, Input::PathUp(path, PathKind::Direct));
+        session.handle_input(now, Input::PathUp(path, PathKind::Direct, path::Carrier::Quic));
         session.handle_input(now, Input::Received { path, lane: Lane::Control, record: &attach });
         session.handle_input(now, Input::PathDown(path));
         wants += std::iter::from_fn(|| Some(session.poll_output()).filter(|output| !matches!(output, Output::Timeout(_))))

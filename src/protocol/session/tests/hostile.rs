@@ -18,7 +18,7 @@ const PATH: PathId = PathId(1);
 fn attached(role: Role) -> (Session, Instant) {
     let now = Instant::now();
     let mut session = Session::new(role, MS * 1000, now);
-    session.handle_input(now, Input::PathUp(PATH, PathKind::Direct));
+    session.handle_input(now, Input::PathUp(PATH, PathKind::Direct, path::Carrier::Quic));
     give(&mut session, now, Lane::Control, &Record::Attach { control: 0, picture: 0 }.encode());
     (session, now)
 }
@@ -117,7 +117,7 @@ fn gaps_false_acknowledgements_and_rules_of_the_path() {
 fn words_before_the_attach() {
     let now = Instant::now();
     let mut session = Session::new(Role::Host, MS * 1000, now);
-    session.handle_input(now, Input::PathUp(PATH, PathKind::Direct));
+    session.handle_input(now, Input::PathUp(PATH, PathKind::Direct, path::Carrier::Quic));
     let outputs = give(&mut session, now, Lane::Control, &message(0, Message::Chat(String::new())));
     assert!(outputs.contains(&Output::Event(Event::Ended(EndReason::ProtocolError))));
 }

@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::super::{
     Event, Full, Input, Lane, Output, Role, Session,
-    path::{PathId, PathKind},
+    path::{Carrier, PathId, PathKind},
 };
 use crate::protocol::message::{EndReason, Message};
 
@@ -130,11 +130,15 @@ impl Pair {
     }
 
     pub(super) fn add_path(&mut self, kind: PathKind, latency: Duration, jitter: Duration) -> PathId {
+        self.add_path_over(Carrier::Quic, kind, latency, jitter)
+    }
+
+    pub(super) fn add_path_over(&mut self, carrier: Carrier, kind: PathKind, latency: Duration, jitter: Duration) -> PathId {
         let id = PathId(self.tasks);
         self.tasks += 1;
         self.links.insert(id, Link { latency, jitter, state: State::Up, last: BTreeMap::new() });
-        self.input(Role::Host, Input::PathUp(id, kind));
-        self.input(Role::Viewer, Input::PathUp(id, kind));
+        self.input(Role::Host, Input::PathUp(id, kind, carrier));
+        self.input(Role::Viewer, Input::PathUp(id, kind, carrier));
         id
     }
 

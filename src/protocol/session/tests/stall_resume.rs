@@ -71,8 +71,8 @@ fn a_frozen_path_resumes_when_it_thaws() {
 fn a_path_that_works_in_one_direction_only_dies_on_both_sides() {
     let (mut pair, _) = Pair::connected(PathKind::Relayed, 40 * MS);
     let deaf = PathId(500);
-    pair.input(Role::Host, Input::PathUp(deaf, PathKind::Lan));
-    pair.input(Role::Viewer, Input::PathUp(deaf, PathKind::Lan));
+    pair.input(Role::Host, Input::PathUp(deaf, PathKind::Lan, path::Carrier::Quic));
+    pair.input(Role::Viewer, Input::PathUp(deaf, PathKind::Lan, path::Carrier::Quic));
     let attach = record::Record::Attach { control: 0, picture: 0 }.encode();
     pair.input(Role::Viewer, Input::Received { path: deaf, lane: Lane::Control, record: &attach });
     assert_eq!(pair.viewer.path(), Some(deaf), "for all it knows");

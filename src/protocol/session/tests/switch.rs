@@ -29,7 +29,7 @@ fn a_worse_path_is_never_taken_while_the_better_one_lives() {
 #[test]
 fn a_path_that_the_peer_never_attaches_is_not_used() {
     let (mut pair, relay) = Pair::connected(PathKind::Relayed, 40 * MS);
-    pair.input(Role::Viewer, Input::PathUp(PathId(1000), PathKind::Lan));
+    pair.input(Role::Viewer, Input::PathUp(PathId(1000), PathKind::Lan, path::Carrier::Quic));
     pair.run(Duration::from_secs(10));
     assert_eq!(pair.viewer.path(), Some(relay));
 }
@@ -64,6 +64,18 @@ fn pings_keep_two_good_paths_of_a_tier_from_flapping() {
 }
 
 #[test]
+fn of_two_punched_paths_the_session_ends_up_on_quic_whichever_is_first() {
+    let (mut pair, _) = Pair::connected(PathKind::Relayed, 40 * MS);
+    pair.add_path_over(path::Carrier::Tcp, PathKind::Direct, 15 * MS, 5 * MS);
+    pair.run(5 * MS);
+    let quic = pair.add_path(PathKind::Direct, 17 * MS, 5 * MS);
+    pair.run(Duration::from_secs(120));
+    assert_eq!((pair.host.path(), pair.viewer.path()), (Some(quic), Some(quic)));
+    let switches = pair.viewer.events.iter().filter(|(_, event)| matches!(event, Event::PathChanged(..))).count();
+    assert!(switches <= 3, "relay, TCP, QUIC, and there it stays");
+}
+
+#[test]
 fn a_much_quicker_path_of_the_tier_is_taken_after_a_while() {
     let (mut pair, _) = Pair::connected(PathKind::Direct, 80 * MS);
     let quick = pair.add_path(PathKind::Direct, 10 * MS, Duration::ZERO);
@@ -90,7 +102,7 @@ fn beyond_the_bound_a_new_path_takes_the_place_of_a_spare_one() {
 fn sides_that_hold_different_paths_for_dead_both_take_a_new_one() {
     let (mut pair, relay) = Pair::connected(PathKind::Relayed, MS);
     for extra in 0..MAX_PATHS as u64 {
-        pair.input(Role::Viewer, Input::PathUp(PathId(1000 + extra), PathKind::Lan));
+        pair.input(Role::Viewer, Input::PathUp(PathId(1000 + extra), PathKind::Lan, path::Carrier::Quic));
     }
     let direct = pair.add_path(PathKind::Direct, MS, Duration::ZERO);
     pair.run(10 * MS);
