@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use libp2p::{connection_limits::ConnectionLimits, relay};
+use libp2p::{Multiaddr, connection_limits::ConnectionLimits, relay};
+
+use crate::net::address::ip_of;
 
 /// Connections of one host that may hold a reservation: QUIC, TCP, one more while roaming.
 const RESERVATIONS_PER_PEER: usize = 3;
@@ -16,7 +18,7 @@ const RESERVATIONS_PER_PEER: usize = 3;
 const RESERVATION_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Reservations and circuits asked for: so many at once, then one per interval. A viewer whose host is away asks every second until it is
-/// back. A whole office may sit behind one IP address.
+/// back. A whole office may sit behind one IP address; loopback has no such limit.
 const PER_PEER: (NonZeroU32, Duration) = (NonZeroU32::new(60).expect("60 is not zero"), Duration::from_secs(1));
 const PER_IP: (NonZeroU32, Duration) = (NonZeroU32::new(600).expect("600 is not zero"), Duration::from_secs(1));
 
@@ -99,11 +101,10 @@ impl Limits {
             max_circuit_bytes: self.circuit_bytes,
             circuit_src_rate_limiters: Vec::new(),
         };
-        config
-            .reservation_rate_per_peer(PER_PEER.0, PER_PEER.1)
-            .reservation_rate_per_ip(PER_IP.0, PER_IP.1)
-            .circuit_src_per_peer(PER_PEER.0, PER_PEER.1)
-            .circuit_src_per_ip(PER_IP.0, PER_IP.1)
+        let mut config = config.reservation_rate_per_ip(PER_IP.0, PER_IP.1).circuit_src_per_ip(PER_IP.0, PER_IP.1);
+        config.reservation_rate_limiters = config.reservation_rate_limiters.into_iter().map(but_for_loopback).collect();
+        config.circuit_src_rate_limiters = config.circuit_src_rate_limiters.into_iter().map(but_for_loopback).collect();
+        config.reservation_rate_per_peer(PER_PEER.0, PER_PEER.1).circuit_src_per_peer(PER_PEER.0, PER_PEER.1)
     }
 
     /// For connections: two for each reservation leaves room for viewers.
@@ -118,5 +119,37 @@ impl Limits {
     /// Records kept: those of our hosts, which hold two reservations each, and copies of as many as eight relays have.
     pub(super) fn records(&self) -> usize {
         self.reservations.saturating_mul(5).max(RECORDS)
+    }
+}
+
+/// Behind a web server on the relay's machine (`docs/rs-relay.nginx`) everybody comes from one address.
+fn but_for_loopback(mut limiter: Box<dyn relay::RateLimiter>) -> Box<dyn relay::RateLimiter> {
+    Box::new(move |peer, address: &Multiaddr, now| {
+        ip_of(address).is_some_and(|ip| ip.to_canonical().is_loopback()) || limiter.try_next(peer, address, now)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p::PeerId;
+
+    use super::*;
+
+    /// How many of a thousand peers at this address may reserve, and how often one peer may.
+    fn may_reserve(address: &str) -> (usize, usize) {
+        let (address, now) = (address.parse().unwrap(), std::time::Instant::now());
+        let mut limiters = Limits::default().relay().reservation_rate_limiters;
+        // As libp2p does: all of them must agree.
+        let mut may = |peer| limiters.iter_mut().all(|limiter| limiter.try_next(peer, &address, now));
+        let (one, all) = (PeerId::random(), (0..1000).filter(|_| may(PeerId::random())).count());
+        (all, (0..1000).filter(|_| may(one)).count())
+    }
+
+    #[test]
+    fn an_address_has_its_allowance_and_a_web_server_on_this_machine_is_not_one() {
+        assert_eq!(may_reserve("/ip4/192.0.2.1/tcp/4001"), (600, 0));
+        for proxied in ["/ip4/127.0.0.1/tcp/8080/ws", "/ip6/::1/tcp/8080/ws"] {
+            assert_eq!(may_reserve(proxied), (1000, 60), "{proxied}");
+        }
     }
 }

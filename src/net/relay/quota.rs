@@ -4,7 +4,11 @@
 //! two allowances (so many at once, then so many per second): records at all, and hosts that were not known before, whose check costs
 //! 20 ms of CPU. A relay brings the hosts of many, so its address has larger ones.
 //!
-//! Bounded: [`NETWORKS`] at a time; those that are full again are forgotten first, and when none is, newcomers share one allowance.
+//! Loopback is not an address in this sense: behind a web server on the relay's machine (`docs/rs-relay.nginx`) everybody comes from
+//! there. Nothing is counted for it; what bounds those clients is the number of slow checks.
+//!
+//! Bounded: [`NETWORKS`] at a time; those that have their whole allowance again are forgotten, at most once in [`SWEEP`], and when there
+//! is no room, newcomers share one allowance.
 //!
 //! Sans-IO: the caller brings the time.
 
@@ -14,6 +18,8 @@ use tokio::time::Instant;
 
 /// Networks remembered.
 const NETWORKS: usize = 16_384;
+/// Looking through all of them takes a millisecond.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// So many at once, and one more each interval.
 #[derive(Clone, Copy, Debug)]
@@ -62,11 +68,15 @@ struct Account {
 #[derive(Debug, Default)]
 pub(super) struct Quota {
     accounts: HashMap<(Network, Bringer), Account>,
+    swept: Option<Instant>,
 }
 
 impl Quota {
     /// Whether a record may come from here, `new` if its host was not known before; if so it is counted.
     pub(super) fn take(&mut self, from: Option<IpAddr>, bringer: Bringer, new: bool, now: Instant) -> bool {
+        if from.is_some_and(|ip| ip.to_canonical().is_loopback()) {
+            return true;
+        }
         let (records, fresh) = match bringer {
             Bringer::Host => (HOST_RECORDS, HOST_NEW),
             Bringer::Relay => (RELAY_RECORDS, RELAY_NEW),
@@ -84,7 +94,8 @@ impl Quota {
 
     fn account(&mut self, (network, bringer): (Network, Bringer), now: Instant) -> &mut Account {
         let known = self.accounts.contains_key(&(network, bringer));
-        if !known && self.accounts.len() >= NETWORKS {
+        if !known && self.accounts.len() >= NETWORKS && self.swept.is_none_or(|swept| swept + SWEEP <= now) {
+            self.swept = Some(now);
             self.accounts.retain(|_, account| account.records.until > now || account.new.until > now);
         }
         let full = !known && self.accounts.len() >= NETWORKS;
@@ -151,6 +162,14 @@ mod tests {
         assert!(quota.take(ip("2001:db8:0:1::1"), Bringer::Host, true, now));
         taken(&mut quota, "192.0.2.1", Bringer::Host, true, now);
         assert!(!quota.take(ip("::ffff:192.0.2.1"), Bringer::Host, true, now));
+    }
+
+    #[test]
+    fn who_comes_through_a_web_server_on_this_machine_is_not_counted() {
+        let (mut quota, now) = (Quota::default(), Instant::now());
+        for ip in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(taken(&mut quota, ip, Bringer::Host, true, now), 30_000);
+        }
     }
 
     #[test]
