@@ -248,7 +248,7 @@ async fn an_older_record_does_not_win_over_a_newer_one() {
     let mut host = Client::start(1, Part::Host, &honest).await;
     host.reserved().await;
     let nowhere = address::with_key(&"/ip4/192.0.2.1/tcp/4001".parse().unwrap(), key(9));
-    let (_liar, liar) = liar(directory::sign(&identity(1), 1, directory::unix_seconds(), &[nowhere.clone()]), 1).await;
+    let (_liar, liar) = liar(directory::sign(&identity(1), 1, directory::unix_seconds(), std::slice::from_ref(&nowhere)), 1).await;
     let viewer = Client::start(2, Part::Viewer, &liar).await.also(&honest).await;
     let found = async {
         // The first answer may be the old one while the honest relay is still being dialled: ask until both are there.
