@@ -159,8 +159,8 @@ impl Task {
 
     fn next_due(&self) -> Option<Instant> {
         let presence = self.presence.as_ref().and_then(Presence::next_due);
-        let timers =
-            [self.relays.next_due(), self.dials.next_due(), self.lookups.next_due(), self.nat.next_due(), self.roaming.next_due()];
+        let lookups = self.lookups.next_due(Instant::now());
+        let timers = [self.relays.next_due(), self.dials.next_due(), lookups, self.nat.next_due(), self.roaming.next_due()];
         timers.into_iter().flatten().chain(presence).min()
     }
 
@@ -180,6 +180,7 @@ impl Task {
         }
         self.dials.expire(now);
         self.lookups.expire(now);
+        self.run_lookups();
         let todo =
             self.presence.as_mut().map(|presence| presence.due(&self.relays, now, directory::unix_millis())).unwrap_or_default();
         for todo in todo {
@@ -240,7 +241,7 @@ impl Task {
     fn run_lookups(&mut self) {
         if self.relays.up().next().is_some() {
             let kad = &mut self.swarm.behaviour_mut().kad;
-            self.lookups.run(|place| kad.get_record(kad::RecordKey::new(&place)));
+            self.lookups.run(Instant::now(), |place| kad.get_record(kad::RecordKey::new(&place)));
         } else if !self.relays.any_hope() {
             self.lookups.give_up();
         }

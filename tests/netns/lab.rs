@@ -12,6 +12,7 @@
 //! ```
 
 use std::{
+    cell::Cell,
     io::Write,
     os::fd::AsFd,
     panic::resume_unwind,
@@ -106,6 +107,14 @@ impl Machine {
         if let Some(gateway) = gateway {
             self.run(&format!("ip {family} route add default via {gateway}"));
         }
+    }
+
+    /// The IPv4 address of its card `wan`.
+    #[track_caller]
+    pub(crate) fn public(&self) -> String {
+        let told = self.output(&["ip", "-4", "-br", "address", "show", "dev", "wan"]);
+        let address = told.split_whitespace().nth(2).and_then(|address| address.split('/').next());
+        address.expect("it has an address").to_owned()
     }
 
     /// `rs` with the words of `line` on this machine.
@@ -258,4 +267,30 @@ pub(crate) fn internet() -> (Machine, Machine) {
     relay.address("wan", &format!("{RELAY}/24"), Some("192.0.2.1"));
     relay.address("wan", &format!("{RELAY_V6}/64"), Some("2001:db8:3::1"));
     (internet, relay)
+}
+
+/// Any number of machines, each with a public address of its own, from the range for benchmarks.
+pub(crate) struct Internet {
+    middle: Machine,
+    machines: Cell<u8>,
+}
+
+impl Internet {
+    pub(crate) fn new() -> Self {
+        let middle = Machine::new();
+        middle.forward();
+        Self { middle, machines: Cell::new(0) }
+    }
+
+    /// One more machine, in a network of its own.
+    #[track_caller]
+    pub(crate) fn machine(&self) -> Machine {
+        let number = self.machines.get() + 1;
+        self.machines.set(number);
+        let (machine, card) = (Machine::new(), format!("net{number}"));
+        self.middle.cable(&card, &machine, "wan");
+        self.middle.address(&card, &format!("198.18.{number}.1/24"), None);
+        machine.address("wan", &format!("198.18.{number}.2/24"), Some(&format!("198.18.{number}.1")));
+        machine
+    }
 }

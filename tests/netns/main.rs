@@ -9,6 +9,7 @@
 //! | [`matrix`] | every kind of NAT against every other, with the table of what is true today |
 //! | [`lan`] | two machines behind one NAT, and a network without internet |
 //! | [`ipv6`] | IPv6 on both sides and on one |
+//! | [`directory`] | five relays that share the directory; one dies and comes back |
 //! | [`mapping`] | what a node finds out about its NAT |
 //! | [`doctor`] | what `rs doctor` finds, and what it tells of a hole punch |
 //! | [`gateway`] | routers that open ports for those who ask (UPnP, NAT-PMP, PCP) |
@@ -24,6 +25,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod directory;
 mod doctor;
 mod gateway;
 mod ipv6;

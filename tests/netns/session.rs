@@ -56,12 +56,25 @@ impl Way {
 /// Starts the relay on a machine, at these IP addresses (such as `/ip4/192.0.2.2`), and for firewalls on TCP 443 too.
 #[track_caller]
 pub(crate) fn relay(machine: &Machine, at: &[&str]) -> Relay {
-    let home = Home::new();
+    relay_that_joins(machine, at, None)
+}
+
+/// The same, a relay that joins another one.
+#[track_caller]
+pub(crate) fn relay_that_joins(machine: &Machine, at: &[&str], other: Option<&str>) -> Relay {
+    relay_at(Home::new(), machine, at, other)
+}
+
+/// The same with a state folder that may have been used before.
+#[track_caller]
+pub(crate) fn relay_at(home: Home, machine: &Machine, at: &[&str], other: Option<&str>) -> Relay {
     let listen: Vec<String> = at
         .iter()
         .flat_map(|ip| [format!("{ip}/udp/{PORT}/quic-v1"), format!("{ip}/tcp/{PORT}"), format!("{ip}/tcp/443")])
         .collect();
-    let rs = with(machine.rs(&home, "relay --json"), "--listen", &listen).go();
+    let join: Vec<String> = other.map(str::to_owned).into_iter().collect();
+    let start = with(machine.rs(&home, "relay --json"), "--listen", &listen);
+    let rs = with(start, "--join", &join).go();
     let ready = rs.expect_where("ready", |ready| strings(&ready["addresses"]).len() >= listen.len());
     Relay { rs, home, addresses: strings(&ready["addresses"]) }
 }

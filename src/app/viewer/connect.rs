@@ -10,7 +10,7 @@ use rand::rngs::OsRng;
 use tokio::{
     sync::mpsc,
     task::JoinSet,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 use zeroize::Zeroizing;
 
@@ -36,6 +36,8 @@ use crate::{
 const FIND: Duration = Duration::from_secs(20);
 /// How long a LAN may take to answer once every other way has failed.
 const LAN: Duration = Duration::from_secs(4);
+/// How long a listing is tried before the directory is asked whether it has a newer one: a relay may lag, or lie.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How long after a dial succeeded its path may take to be told.
 const TOLD: Duration = Duration::from_secs(2);
 /// How long the host may take for its next message; leaves room for Argon2id on a slow machine.
@@ -133,18 +135,28 @@ impl Network {
             self.dial(wanted.key, wanted.addresses.clone(), tries);
         }
         if !self.relays.is_empty() {
-            let (node, id) = (self.node.clone(), wanted.id);
-            tries.spawn(async move { Found::Listed(node.look_up(id).await.unwrap_or_default()) });
+            self.look_up(wanted.id, Duration::ZERO, tries);
         }
     }
 
-    fn dial(&mut self, key: Option<PeerKey>, addresses: Vec<Multiaddr>, tries: &mut JoinSet<Found>) {
+    fn look_up(&self, id: HostId, pause: Duration, tries: &mut JoinSet<Found>) {
+        let node = self.node.clone();
+        tries.spawn(async move {
+            sleep(pause).await;
+            Found::Listed(node.look_up(id).await.unwrap_or_default())
+        });
+    }
+
+    /// Dials those of them that are new; whether there are any.
+    fn dial(&mut self, key: Option<PeerKey>, addresses: Vec<Multiaddr>, tries: &mut JoinSet<Found>) -> bool {
         let fresh: Vec<_> = addresses.into_iter().filter(|address| !self.ways.contains(address)).collect();
-        if !fresh.is_empty() {
-            self.ways.extend(fresh.iter().cloned());
-            let node = self.node.clone();
-            tries.spawn(async move { Found::Dialled(node.dial(key, fresh).await) });
+        if fresh.is_empty() {
+            return false;
         }
+        self.ways.extend(fresh.iter().cloned());
+        let node = self.node.clone();
+        tries.spawn(async move { Found::Dialled(node.dial(key, fresh).await) });
+        true
     }
 
     /// An event while looking. The path, when it leads to the host.
@@ -201,12 +213,18 @@ impl Network {
             }
             Some(Found::Listed(listings)) => {
                 // Another key than the pinned one is dialled too: that it changed must be found out and told.
+                let mut news = false;
                 for listing in listings {
                     let circuits = listing.relays.iter().map(|relay| address::circuit(relay, listing.key)).collect();
-                    self.dial(Some(listing.key), circuits, tries);
+                    news |= self.dial(Some(listing.key), circuits, tries);
+                }
+                if news {
+                    self.look_up(wanted.id, AGAIN, tries);
                 }
             }
-            Some(Found::OnLan(key, id, address)) if id == wanted.id => self.dial(Some(key), vec![address], tries),
+            Some(Found::OnLan(key, id, address)) if id == wanted.id => {
+                self.dial(Some(key), vec![address], tries);
+            }
             Some(Found::Dialled(Err(reason))) => self.trouble.push(reason),
             Some(Found::OnLan(..) | Found::Dialled(Ok(()))) | None => {}
         }

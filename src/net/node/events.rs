@@ -185,6 +185,7 @@ impl Task {
             presence.relay_up(relay, hurry, now);
         }
         self.dial_circuits(relay);
+        self.lookups.relay_up(now);
     }
 
     // -- the behaviours
@@ -216,14 +217,15 @@ impl Task {
                 id,
                 result: kad::QueryResult::GetRecord(result),
                 step,
-                ..
+                stats,
             }) => {
                 if let Ok(kad::GetRecordOk::FoundRecord(found)) = result {
                     self.on_record(id, &found);
                 }
                 if step.last {
-                    let hope = self.relays.any_hope();
-                    self.lookups.finished(id, hope);
+                    // Relays that were named and that we do not dial count as failures: the one that named them searches there.
+                    let (searching, dialled) = (stats.num_failures() > 0, self.relays.any_hope());
+                    self.lookups.finished(id, searching, dialled, Instant::now());
                 }
             }
             BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {

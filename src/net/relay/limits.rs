@@ -3,9 +3,14 @@
 //! What an operator may set is in [`Limits`]; the flags of `rs relay` have the defaults of [`Limits::default`]. The rest follows from
 //! it or is a matter of the protocol.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
-use libp2p::{connection_limits::ConnectionLimits, relay};
+use libp2p::{Multiaddr, connection_limits::ConnectionLimits, relay};
+
+use crate::net::address::ip_of;
 
 /// Connections of one host that may hold a reservation: QUIC, TCP, one more while roaming.
 const RESERVATIONS_PER_PEER: usize = 3;
@@ -13,7 +18,7 @@ const RESERVATIONS_PER_PEER: usize = 3;
 const RESERVATION_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Reservations and circuits asked for: so many at once, then one per interval. A viewer whose host is away asks every second until it is
-/// back. A whole office may sit behind one IP address.
+/// back. A whole office may sit behind one IP address; loopback has no such limit.
 const PER_PEER: (NonZeroU32, Duration) = (NonZeroU32::new(60).expect("60 is not zero"), Duration::from_secs(1));
 const PER_IP: (NonZeroU32, Duration) = (NonZeroU32::new(600).expect("600 is not zero"), Duration::from_secs(1));
 
@@ -22,14 +27,22 @@ const MAX_PENDING: u32 = 512;
 /// Connections of one peer: QUIC and TCP, by IPv4 and IPv6, old and new while roaming.
 const MAX_PER_PEER: u32 = 16;
 
-/// Records kept at least: relays that joined bring theirs.
-const RECORDS: usize = 20_000;
+/// Records kept at least: relays that joined bring theirs. An ordinary one takes 1 KB in all, the longest 3 KB.
+const RECORDS: usize = 100_000;
 /// How often expired records are swept out.
 pub(super) const SWEEP: Duration = Duration::from_secs(60);
-/// Slow checks of a new host's record (20 ms of CPU each) under way.
-pub(super) const CHECKS: usize = 64;
-/// Other relays that a record is passed on to.
-pub(super) const FELLOWS: usize = 64;
+/// Slow checks of a new host's record (20 ms of CPU each) that wait or are under way, and those under way: 19 MiB each.
+pub(super) const CHECKS: usize = 512;
+pub(super) const CHECKS_AT_A_TIME: usize = 2;
+/// Relays that get a copy of each record. More than a few may lie or be gone at a time.
+pub(super) const COPIES: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not zero");
+/// How long a record is kept that was fetched for somebody: its host does not renew it here.
+pub(super) const CACHED: Duration = Duration::from_secs(60);
+/// Other relays that are connected at a time and bring records, and those of one IP address.
+pub(super) const FELLOWS: usize = 1024;
+pub(super) const FELLOWS_PER_ADDRESS: usize = 16;
+/// How often relays look for each other anew.
+pub(super) const BOOTSTRAP: Duration = Duration::from_secs(60);
 
 /// Clients keep their connections alive; the relay only notices when one is dead.
 pub(super) const QUIC_IDLE: Duration = Duration::from_secs(10);
@@ -88,11 +101,10 @@ impl Limits {
             max_circuit_bytes: self.circuit_bytes,
             circuit_src_rate_limiters: Vec::new(),
         };
-        config
-            .reservation_rate_per_peer(PER_PEER.0, PER_PEER.1)
-            .reservation_rate_per_ip(PER_IP.0, PER_IP.1)
-            .circuit_src_per_peer(PER_PEER.0, PER_PEER.1)
-            .circuit_src_per_ip(PER_IP.0, PER_IP.1)
+        let mut config = config.reservation_rate_per_ip(PER_IP.0, PER_IP.1).circuit_src_per_ip(PER_IP.0, PER_IP.1);
+        config.reservation_rate_limiters = config.reservation_rate_limiters.into_iter().map(but_for_loopback).collect();
+        config.circuit_src_rate_limiters = config.circuit_src_rate_limiters.into_iter().map(but_for_loopback).collect();
+        config.reservation_rate_per_peer(PER_PEER.0, PER_PEER.1).circuit_src_per_peer(PER_PEER.0, PER_PEER.1)
     }
 
     /// For connections: two for each reservation leaves room for viewers.
@@ -104,8 +116,40 @@ impl Limits {
             .with_max_established_per_peer(Some(MAX_PER_PEER))
     }
 
-    /// Records kept: each is 2 KiB at most.
+    /// Records kept: those of our hosts, which hold two reservations each, and copies of as many as eight relays have.
     pub(super) fn records(&self) -> usize {
-        self.reservations.saturating_mul(2).max(RECORDS)
+        self.reservations.saturating_mul(5).max(RECORDS)
+    }
+}
+
+/// Behind a web server on the relay's machine (`docs/rs-relay.nginx`) everybody comes from one address.
+fn but_for_loopback(mut limiter: Box<dyn relay::RateLimiter>) -> Box<dyn relay::RateLimiter> {
+    Box::new(move |peer, address: &Multiaddr, now| {
+        ip_of(address).is_some_and(|ip| ip.to_canonical().is_loopback()) || limiter.try_next(peer, address, now)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p::PeerId;
+
+    use super::*;
+
+    /// How many of a thousand peers at this address may reserve, and how often one peer may.
+    fn may_reserve(address: &str) -> (usize, usize) {
+        let (address, now) = (address.parse().unwrap(), std::time::Instant::now());
+        let mut limiters = Limits::default().relay().reservation_rate_limiters;
+        // As libp2p does: all of them must agree.
+        let mut may = |peer| limiters.iter_mut().all(|limiter| limiter.try_next(peer, &address, now));
+        let (one, all) = (PeerId::random(), (0..1000).filter(|_| may(PeerId::random())).count());
+        (all, (0..1000).filter(|_| may(one)).count())
+    }
+
+    #[test]
+    fn an_address_has_its_allowance_and_a_web_server_on_this_machine_is_not_one() {
+        assert_eq!(may_reserve("/ip4/192.0.2.1/tcp/4001"), (600, 0));
+        for proxied in ["/ip4/127.0.0.1/tcp/8080/ws", "/ip6/::1/tcp/8080/ws"] {
+            assert_eq!(may_reserve(proxied), (1000, 60), "{proxied}");
+        }
     }
 }

@@ -23,6 +23,8 @@ pub(super) enum Refusal {
     Foreign,
     /// We have it, or a newer one.
     Old,
+    /// Too many from one address.
+    Quota,
     /// Too many new hosts at once.
     Busy,
     /// No place is left.
@@ -35,6 +37,7 @@ impl Refusal {
             Self::Invalid => "invalid",
             Self::Foreign => "foreign",
             Self::Old => "old",
+            Self::Quota => "quota",
             Self::Busy => "busy",
             Self::Full => "full",
         }

@@ -7,14 +7,19 @@
 //! | [`limits`] | every number, with its unit and reason |
 //! | `swarm` | libp2p put together |
 //! | `task` | the loop that owns it, and the end |
-//! | `records` | the directory: which records are taken |
+//! | `dht` | the directory as libp2p keeps it, and who asked for what is not there |
+//! | `records`, `quota` | which records are taken, and how many from one address |
+//! | `searches` | looking further on behalf of a client |
 //! | `shaper`, `shaped` | bandwidth: who may read how much when, and the streams that obey |
 //! | `metrics`, `http` | the counters, and the page that shows them |
 
+mod dht;
 mod http;
 pub mod limits;
 mod metrics;
+mod quota;
 mod records;
+mod searches;
 mod shaped;
 mod shaper;
 mod swarm;

@@ -1,26 +1,38 @@
-//! The directory's records: which are taken, and to whom they are passed on.
+//! The directory's records: which are taken, where copies of them go, and what is fetched for those who ask.
 //!
-//! Every record is checked before it is stored, whoever brings it. A host brings only its own record. Other relays (those we joined,
-//! and those that joined us) bring any; a new record is passed on to all of them, and the rule that only a newer one counts ends the
-//! round.
+//! Every record is checked before it is stored, whoever brings it, and one address brings no more than its [`Quota`]. A host brings
+//! only its own record; the relay that it brings it to gives copies to the relays nearest to the record's place (Kademlia, [`COPIES`]).
+//! Other relays bring any record, and no copy of a copy is made. What a client asks for and is not here is searched for among the other
+//! relays ([`Searches`]) and kept for [`CACHED`].
+//!
+//! Whoever shows that it is a relay too (by the protocols that it speaks) gets into the routing table. It is believed about its ports,
+//! not about its IP address: that is where it was seen.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use libp2p::{
-    PeerId, identify,
+    Multiaddr, PeerId, identify,
     kad::{self, store::RecordStore},
+    multiaddr::Protocol,
     relay,
 };
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use super::{
-    limits::{CHECKS, FELLOWS},
+    dht::Directory,
+    limits::{CACHED, CHECKS, CHECKS_AT_A_TIME, FELLOWS, FELLOWS_PER_ADDRESS},
     metrics::{Metrics, Refusal},
-    swarm::Directory,
+    quota::{Bringer, Quota},
+    searches::Searches,
 };
 use crate::{
     net::{
-        address,
+        address::{self, ip_of, is_circuit},
         behaviour::KAD,
         directory::{self, Places},
     },
@@ -29,30 +41,59 @@ use crate::{
 
 /// What is known about records and their bringers; the records themselves are in the [`Directory`].
 pub(super) struct Records {
-    /// All relays that speak the directory's protocol with us.
-    fellows: HashSet<PeerId>,
+    /// The relays that are connected, and where from.
+    fellows: HashMap<PeerId, IpAddr>,
     places: Places,
-    checks: JoinSet<Checked>,
+    quota: Quota,
+    searches: Searches,
+    /// Slow checks that wait, and those under way.
+    waiting: VecDeque<Brought>,
+    /// The keys of both.
+    checking: HashSet<PeerKey>,
+    checks: JoinSet<(Brought, [u8; 32])>,
     metrics: Arc<Metrics>,
 }
 
-/// A record that the slow check is for.
-pub(super) struct Checked {
-    source: PeerId,
+/// A record on its way in.
+pub(super) struct Brought {
     record: kad::Record,
     key: PeerKey,
-    place: [u8; 32],
+    source: Source,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// The host itself: others get copies.
+    Host,
+    /// Another relay gave a copy.
+    Relay,
+    /// A search of ours found it.
+    Search,
 }
 
 impl Records {
     pub(super) fn new(most: usize, metrics: Arc<Metrics>) -> Self {
-        Self { fellows: HashSet::new(), places: Places::new(most), checks: JoinSet::new(), metrics }
+        Self {
+            fellows: HashMap::new(),
+            places: Places::new(most),
+            quota: Quota::default(),
+            searches: Searches::default(),
+            waiting: VecDeque::new(),
+            checking: HashSet::new(),
+            checks: JoinSet::new(),
+            metrics,
+        }
     }
 
-    /// A peer says what it is.
-    pub(super) fn on_identified(&mut self, peer: PeerId, info: &identify::Info) {
-        if is_fellow(info) && self.fellows.len() < FELLOWS {
-            self.fellows.insert(peer);
+    /// A peer, seen at `ip`, says what it is.
+    pub(super) fn on_identified(&mut self, peer: PeerId, ip: IpAddr, info: &identify::Info, kad: &mut Directory) {
+        let neighbours = self.fellows.iter().filter(|(fellow, at)| **at == ip && **fellow != peer).count();
+        if !is_fellow(info) || self.fellows.len() >= FELLOWS || neighbours >= FELLOWS_PER_ADDRESS {
+            return;
+        }
+        self.fellows.insert(peer, ip);
+        for address in info.listen_addrs.iter().filter_map(|address| as_seen(address, ip)) {
+            kad.add_address(&peer, address);
         }
     }
 
@@ -61,28 +102,73 @@ impl Records {
         self.fellows.remove(peer);
     }
 
-    /// A peer brings a record: the quick checks; then the slow one, unless this key was seen before.
-    pub(super) fn on_brought(&mut self, source: PeerId, record: kad::Record, kad: &mut Directory) {
+    /// A peer, seen at `ip`, brings a record.
+    pub(super) fn on_brought(&mut self, peer: PeerId, ip: Option<IpAddr>, record: kad::Record, kad: &mut Directory) {
         let Ok(opened) = directory::open(&record.value, directory::unix_seconds()) else {
             return self.refuse(Refusal::Invalid);
         };
-        let own = address::key_of(&source) == Some(opened.key);
-        if !own && !self.fellows.contains(&source) {
-            return self.refuse(Refusal::Foreign);
+        let own = address::key_of(&peer) == Some(opened.key);
+        let (source, bringer) = match own {
+            true => (Source::Host, Bringer::Host),
+            false if self.fellows.contains_key(&peer) => (Source::Relay, Bringer::Relay),
+            false => return self.refuse(Refusal::Foreign),
+        };
+        let new = self.places.get(&opened.key).is_none();
+        if !self.quota.take(ip, bringer, new, Instant::now()) {
+            return self.refuse(Refusal::Quota);
         }
-        let key = opened.key;
-        match self.places.get(&key) {
-            Some(place) => self.on_checked(Checked { source, record, key, place }, kad),
-            None if self.checks.len() < CHECKS => {
-                self.checks.spawn_blocking(move || Checked { source, record, key, place: directory::place(HostId::of(&key)) });
-            }
+        self.check(Brought { record, key: opened.key, source }, kad);
+    }
+
+    /// A client asked for a key that is not here: searches the other relays for it, where that makes sense.
+    pub(super) fn on_missed(&mut self, asker: PeerId, key: kad::RecordKey, kad: &mut Directory) {
+        let others = kad.kbuckets().any(|bucket| !bucket.is_empty());
+        if others && !self.fellows.contains_key(&asker) && self.searches.is_wanted(asker, &key, Instant::now()) {
+            let query = kad.get_record(key.clone());
+            self.searches.started(query, asker, key);
+        }
+    }
+
+    /// A search got an answer.
+    pub(super) fn on_found(&mut self, query: kad::QueryId, record: kad::Record, kad: &mut Directory) {
+        if let (true, Ok(opened)) = (self.searches.has(query), directory::open(&record.value, directory::unix_seconds())) {
+            self.check(Brought { record, key: opened.key, source: Source::Search }, kad);
+        }
+    }
+
+    /// A query is over.
+    pub(super) fn on_query_ended(&mut self, query: kad::QueryId) {
+        self.searches.ended(query, Instant::now());
+    }
+
+    /// The slow check, unless this key was seen before.
+    fn check(&mut self, brought: Brought, kad: &mut Directory) {
+        match self.places.get(&brought.key) {
+            Some(place) => self.store(brought, place, kad),
             // This one comes again.
-            None => self.refuse(Refusal::Busy),
+            None if self.checking.len() >= CHECKS => self.refuse(Refusal::Busy),
+            None if self.checking.insert(brought.key) => {
+                self.waiting.push_back(brought);
+                self.start_checks();
+            }
+            None => {}
+        }
+    }
+
+    /// Each takes 19 MiB while it runs.
+    fn start_checks(&mut self) {
+        while self.checks.len() < CHECKS_AT_A_TIME
+            && let Some(brought) = self.waiting.pop_front()
+        {
+            self.checks.spawn_blocking(move || {
+                let place = directory::place(HostId::of(&brought.key));
+                (brought, place)
+            });
         }
     }
 
     /// The next record whose slow check is done; `None` when none is under way.
-    pub(super) async fn checked(&mut self) -> Option<Checked> {
+    pub(super) async fn checked(&mut self) -> Option<(Brought, [u8; 32])> {
         loop {
             if let Ok(checked) = self.checks.join_next().await? {
                 return Some(checked);
@@ -90,20 +176,33 @@ impl Records {
         }
     }
 
-    /// Stores a record that stands, and passes it on.
-    pub(super) fn on_checked(&mut self, Checked { source, record, key, place }: Checked, kad: &mut Directory) {
-        self.places.insert(key, place);
+    /// The slow check is done.
+    pub(super) fn on_checked(&mut self, (brought, place): (Brought, [u8; 32]), kad: &mut Directory) {
+        self.places.insert(brought.key, place);
+        self.checking.remove(&brought.key);
+        self.start_checks();
+        self.store(brought, place, kad);
+    }
+
+    /// Stores a record that stands. One that the host brought is passed on.
+    fn store(&mut self, Brought { record, source, .. }: Brought, place: [u8; 32], kad: &mut Directory) {
         let now = directory::unix_seconds();
         let Ok(opened) = directory::open(&record.value, now) else { return self.refuse(Refusal::Invalid) };
         if record.key.as_ref() != place {
             return self.refuse(Refusal::Invalid);
         }
-        if !is_news(kad, &record.key, opened.sequence, now) {
-            return self.refuse(Refusal::Old);
+        let Some(new) = news(kad, &record.key, opened.sequence, now) else {
+            // Searches find the same record at several relays.
+            if source != Source::Search {
+                self.refuse(Refusal::Old);
+            }
+            return;
+        };
+        let mut left = Duration::from_secs(opened.expires.saturating_sub(now));
+        if source == Source::Search {
+            left = left.min(CACHED);
         }
-        let expires = Some(std::time::Instant::now() + Duration::from_secs(opened.expires.saturating_sub(now)));
-        let record = kad::Record { publisher: None, expires, ..record };
-        let new = kad.store_mut().get(&record.key).is_none();
+        let record = kad::Record { publisher: None, expires: Some(std::time::Instant::now() + left), ..record };
         if let Err(error) = kad.store_mut().put(record.clone()) {
             tracing::warn!(%error, "the directory is full");
             return self.refuse(Refusal::Full);
@@ -111,8 +210,10 @@ impl Records {
         if new {
             self.metrics.records.inc();
         }
-        for fellow in self.fellows.iter().filter(|fellow| **fellow != source) {
-            kad.put_record_to(record.clone(), std::iter::once(*fellow), kad::Quorum::One);
+        if source == Source::Host
+            && let Err(error) = kad.put_record(record, kad::Quorum::One)
+        {
+            tracing::debug!(%error, "no copies are made");
         }
     }
 
@@ -134,12 +235,39 @@ impl Records {
     }
 }
 
-fn is_news(kad: &mut Directory, key: &kad::RecordKey, sequence: u64, now: u64) -> bool {
-    let stored = kad.store_mut().get(key).map(|record| directory::open(&record.value, now));
-    !matches!(stored, Some(Ok(stored)) if stored.sequence >= sequence)
+/// `None` unless this sequence is newer than what is stored; whether nothing was stored.
+fn news(kad: &mut Directory, key: &kad::RecordKey, sequence: u64, now: u64) -> Option<bool> {
+    match kad.store_mut().get(key).map(|record| directory::open(&record.value, now)) {
+        Some(Ok(stored)) if stored.sequence >= sequence => None,
+        stored => Some(stored.is_none()),
+    }
 }
 
 /// Whether this is a relay of our kind.
 fn is_fellow(info: &identify::Info) -> bool {
     info.protocols.contains(&KAD) && info.protocols.contains(&relay::HOP_PROTOCOL_NAME)
+}
+
+/// A listen address of a relay with the IP address at which it is seen.
+fn as_seen(address: &Multiaddr, ip: IpAddr) -> Option<Multiaddr> {
+    let told = ip_of(address)?;
+    (told.is_ipv4() == ip.is_ipv4() && !is_circuit(address)).then(|| {
+        let seen = Multiaddr::from(ip);
+        address.iter().skip(1).filter(|part| !matches!(part, Protocol::P2p(_))).fold(seen, Multiaddr::with)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_is_believed_about_its_ports_and_not_about_its_ip() {
+        let seen = |address: &str, ip: &str| as_seen(&address.parse().unwrap(), ip.parse().unwrap()).map(|seen| seen.to_string());
+        assert_eq!(seen("/ip4/10.0.0.5/udp/4001/quic-v1", "192.0.2.1"), Some("/ip4/192.0.2.1/udp/4001/quic-v1".into()));
+        assert_eq!(seen("/ip6/::1/tcp/4001", "2001:db8::1"), Some("/ip6/2001:db8::1/tcp/4001".into()));
+        for other in ["/ip6/::1/tcp/4001", "/dns/example.org/tcp/4001", "/memory/7"] {
+            assert_eq!(seen(other, "192.0.2.1"), None);
+        }
+    }
 }

@@ -4,7 +4,8 @@ use ed25519_dalek::SigningKey;
 use libp2p::{PeerId, Swarm, connection_limits, identify, identity, kad, ping, relay, swarm::NetworkBehaviour};
 
 use super::{
-    limits::{Limits, PING_INTERVAL, QUIC_IDLE, QUIC_KEEP_ALIVE},
+    dht::Directory,
+    limits::{BOOTSTRAP, COPIES, Limits, PING_INTERVAL, QUIC_IDLE, QUIC_KEEP_ALIVE},
     shaped::{self, Meter},
 };
 use crate::net::{
@@ -13,9 +14,6 @@ use crate::net::{
     directory, streams,
     transport::{self, Patience},
 };
-
-/// The directory, in libp2p's form.
-pub(super) type Directory = kad::Behaviour<kad::store::MemoryStore>;
 
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
@@ -57,7 +55,9 @@ fn directory(local: PeerId, max_records: usize) -> Directory {
         .set_record_filtering(kad::StoreInserts::FilterBoth)
         .set_kbucket_inserts(kad::BucketInserts::Manual)
         .set_max_packet_size(2 * directory::MAX_RECORD)
-        .set_periodic_bootstrap_interval(None)
+        .set_replication_factor(COPIES)
+        .set_caching(kad::Caching::Disabled)
+        .set_periodic_bootstrap_interval(Some(BOOTSTRAP))
         .set_publication_interval(None)
         .set_replication_interval(None)
         .set_provider_publication_interval(None);
@@ -67,7 +67,5 @@ fn directory(local: PeerId, max_records: usize) -> Directory {
         max_providers_per_key: 1,
         max_provided_keys: 1,
     };
-    let mut kad = kad::Behaviour::with_config(local, kad::store::MemoryStore::with_config(local, store), config);
-    kad.set_mode(Some(kad::Mode::Server));
-    kad
+    Directory::new(local, kad::store::MemoryStore::with_config(local, store), config)
 }

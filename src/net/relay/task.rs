@@ -82,6 +82,10 @@ impl Task {
             for leg in self.joined.due(Instant::now()) {
                 self.dial(leg);
             }
+            let kad = &mut self.swarm.behaviour_mut().kad;
+            while let Some((asker, key)) = kad.next_missed() {
+                self.records.on_missed(asker, key, kad);
+            }
             let wake = self.joined.next_due();
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),
@@ -131,12 +135,33 @@ impl Task {
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })) => {
-                self.records.on_identified(peer_id, &info);
+                let kad = &mut self.swarm.behaviour_mut().kad;
+                for origin in self.origins.get(&peer_id).into_iter().flatten() {
+                    self.records.on_identified(peer_id, origin.ip, &info, kad);
+                }
             }
-            SwarmEvent::Behaviour(BehaviourEvent::Kad(kad::Event::InboundRequest {
-                request: kad::InboundRequest::PutRecord { source, record: Some(record), .. },
-            })) => self.records.on_brought(source, record, &mut self.swarm.behaviour_mut().kad),
+            SwarmEvent::Behaviour(BehaviourEvent::Kad(event)) => self.on_directory_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Streams(asked)) => drop(tokio::spawn(clock::answer(asked.stream))),
+            _ => {}
+        }
+    }
+
+    fn on_directory_event(&mut self, event: kad::Event) {
+        let kad = &mut self.swarm.behaviour_mut().kad;
+        match event {
+            kad::Event::InboundRequest { request: kad::InboundRequest::PutRecord { source, record: Some(record), connection } } => {
+                let mut origins = self.origins.get(&source).into_iter().flatten();
+                let ip = origins.find(|origin| origin.connection == connection).map(|origin| origin.ip);
+                self.records.on_brought(source, ip, record, kad);
+            }
+            kad::Event::OutboundQueryProgressed { id, result, step, .. } => {
+                if let kad::QueryResult::GetRecord(Ok(kad::GetRecordOk::FoundRecord(found))) = result {
+                    self.records.on_found(id, found.record, kad);
+                }
+                if step.last {
+                    self.records.on_query_ended(id);
+                }
+            }
             _ => {}
         }
     }
