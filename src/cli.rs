@@ -5,6 +5,7 @@
 //! - Values whose meaning needs more than parsing (a password source, a relay without its key) are resolved in [`crate::app`].
 
 pub mod address;
+pub mod doctor;
 pub mod limits;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -15,6 +16,7 @@ use libp2p::Multiaddr;
 use crate::{desktop::Backend, protocol::permission::Permissions};
 
 pub use address::{Relay, Target};
+pub use doctor::DoctorArgs;
 pub use limits::LimitArgs;
 
 /// How the process ends. Part of the contract with scripts.
@@ -63,7 +65,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// The four words.
+/// The five words.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Share this screen with somebody who has the ID and the password
@@ -82,6 +84,10 @@ pub enum Command {
     /// Run a meeting point for hosts and viewers that cannot reach each other
     #[command(after_help = "Example: rs relay --listen /ip4/0.0.0.0/tcp/4001")]
     Relay(RelayArgs),
+    /// Tell what stands between this machine, or a host, and a direct connection
+    #[command(after_help = "Examples: rs doctor --relay relay.example.org\n          rs doctor 9339-2522-7420-3124\n\n\
+                            Nobody is asked for a password, and nothing is shared. Exit code 3: nothing can be reached.")]
+    Doctor(DoctorArgs),
 }
 
 /// How to reach others; the same for hosts and viewers.

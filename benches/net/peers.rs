@@ -200,8 +200,15 @@ async fn start(group: u8, number: u32, part: node::Part, relay: &Multiaddr) -> a
     let ip = Multiaddr::from(Ipv4Addr::new(127, group, 0, last));
     let quic = relay.iter().any(|protocol| protocol == Protocol::QuicV1);
     let listen = if quic { ip.with(Protocol::Udp(0)).with(Protocol::QuicV1) } else { ip.with(Protocol::Tcp(0)) };
-    node::start(node::Config { identity: identity(group, number), part, listen: vec![listen], lan: false, port_mapping: false })
-        .await
+    node::start(node::Config {
+        identity: identity(group, number),
+        part,
+        listen: vec![listen],
+        lan: false,
+        port_mapping: false,
+        trace: None,
+    })
+    .await
 }
 
 fn identity(group: u8, number: u32) -> SigningKey {

@@ -5,8 +5,10 @@
 //! | [`host`] | `rs host`: the door, the sessions, the faces |
 //! | [`viewer`] | `rs connect`: find, authenticate, see and drive |
 //! | [`relay`] | `rs relay` |
+//! | [`doctor`] | `rs doctor`: what stands between this machine and a direct connection |
 //! | [`rotate_password`] | `rs rotate-password`, over the host's local socket |
 
+pub mod doctor;
 pub mod host;
 pub mod relay;
 pub mod rotate_password;

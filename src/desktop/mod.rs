@@ -94,6 +94,24 @@ pub trait Injector {
     fn inject(&mut self, event: &InputEvent) -> Result<(), DesktopError>;
 }
 
+/// What of a desktop a viewer would get.
+#[derive(Debug)]
+pub struct Found {
+    /// The picture's size.
+    pub size: Size,
+    /// Whether pointer and keyboard can be driven, or why not.
+    pub input: Result<(), DesktopError>,
+}
+
+/// Opens screen and input as a session does, and lets both go. Not while a session drives: it would let go of what that holds.
+///
+/// # Errors
+/// No usable screen: in one line why, and what to do.
+pub fn probe(options: &Options) -> Result<Found, DesktopError> {
+    let size = open_screen(options)?.size();
+    Ok(Found { size, input: open_injector(options).map(drop) })
+}
+
 /// Opens the screen that `options` name. Call it on the thread that will use the screen.
 fn open_screen(options: &Options) -> Result<Box<dyn Screen>, DesktopError> {
     match options.backend {

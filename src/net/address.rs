@@ -174,7 +174,8 @@ pub(super) fn relay_part(circuit: &Multiaddr) -> Option<(Multiaddr, PeerId)> {
 }
 
 /// What carries a connection to this address.
-pub(super) fn transport_of(address: &Multiaddr) -> Transport {
+#[must_use]
+pub fn transport_of(address: &Multiaddr) -> Transport {
     let mut transport = Transport::Tcp;
     for part in address {
         match part {
@@ -188,7 +189,8 @@ pub(super) fn transport_of(address: &Multiaddr) -> Transport {
 }
 
 /// How near a peer at this address is.
-pub(super) fn kind_of(address: &Multiaddr) -> PathKind {
+#[must_use]
+pub fn kind_of(address: &Multiaddr) -> PathKind {
     match ip_of(address) {
         _ if is_circuit(address) => PathKind::Relayed,
         Some(ip) if is_local(ip) => PathKind::Lan,
@@ -197,7 +199,8 @@ pub(super) fn kind_of(address: &Multiaddr) -> PathKind {
 }
 
 /// The IP address an address starts with.
-pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
+#[must_use]
+pub fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
     match address.iter().next()? {
         Protocol::Ip4(ip) => Some(ip.into()),
         Protocol::Ip6(ip) => Some(ip.to_canonical()),
@@ -206,7 +209,8 @@ pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
 }
 
 /// Loopback, private (RFC 1918), unique local (RFC 4193) or link-local.
-fn is_local(ip: IpAddr) -> bool {
+#[must_use]
+pub fn is_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_local_v4(ip),
         IpAddr::V6(ip) => is_local_v6(ip),

@@ -6,15 +6,20 @@ use ed25519_dalek::SigningKey;
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, StreamProtocol, Swarm, connection_limits,
-    core::transport::ListenerId,
+    core::{transport::ListenerId, upgrade::Version},
     dcutr, identify, identity, kad, mdns, ping, relay,
     swarm::{self, NetworkBehaviour, SwarmEvent, behaviour::toggle::Toggle},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 
 use super::{
+    Purpose,
     address::WEB_PORT,
     candidates, punches, streams,
+    trace::{self, Trace},
     transport::{self, Patience},
 };
 
@@ -48,6 +53,8 @@ pub(super) struct Behaviour {
     limits: connection_limits::Behaviour,
     pub(super) candidates: candidates::Behaviour,
     punches: punches::Behaviour,
+    /// Behind the door: it sees what is dialled indeed.
+    pub(super) trace: trace::Behaviour,
     pub(super) streams: streams::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -58,11 +65,11 @@ pub(super) struct Behaviour {
 }
 
 /// A swarm that listens nowhere yet.
-pub(super) fn swarm(identity: &SigningKey, lan: bool) -> anyhow::Result<Swarm<Behaviour>> {
+pub(super) fn swarm(identity: &SigningKey, lan: bool, trace: Option<mpsc::Sender<Trace>>) -> anyhow::Result<Swarm<Behaviour>> {
     let keypair = keypair(identity)?;
     let stack = transport::stack(&keypair, Patience { idle: QUIC_IDLE, keep_alive: QUIC_KEEP_ALIVE })?;
     let (transport, relay) = transport::with_circuits(&keypair, stack)?;
-    Ok(Swarm::new(transport, behaviour(&keypair, relay, lan), keypair.public().to_peer_id(), swarm_config()))
+    Ok(Swarm::new(transport, behaviour(&keypair, relay, lan, trace), keypair.public().to_peer_id(), swarm_config()))
 }
 
 /// Our identity in libp2p's form.
@@ -73,6 +80,8 @@ pub(super) fn keypair(identity: &SigningKey) -> anyhow::Result<identity::Keypair
 pub(super) fn swarm_config() -> swarm::Config {
     swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(IDLE)
+        // Each stream has one protocol to offer: the first words go with the offer, and not a round trip later.
+        .with_substream_upgrade_protocol_override(Version::V1Lazy)
         .with_dial_concurrency_factor(NonZeroU8::new(16).expect("16 is not zero"))
         .with_max_negotiating_inbound_streams(32)
 }
@@ -148,7 +157,12 @@ pub(super) fn cannot_listen(address: &Multiaddr, why: &str) -> anyhow::Error {
     anyhow::anyhow!("cannot listen on {address} ({why}); give another address or port with --listen")
 }
 
-fn behaviour(keypair: &identity::Keypair, relay: relay::client::Behaviour, lan: bool) -> Behaviour {
+fn behaviour(
+    keypair: &identity::Keypair,
+    relay: relay::client::Behaviour,
+    lan: bool,
+    trace: Option<mpsc::Sender<Trace>>,
+) -> Behaviour {
     let local = keypair.public().to_peer_id();
     let limits = connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(64))
@@ -168,7 +182,8 @@ fn behaviour(keypair: &identity::Keypair, relay: relay::client::Behaviour, lan: 
         limits: connection_limits::Behaviour::new(limits),
         candidates: candidates::Behaviour::default(),
         punches: punches::Behaviour::default(),
-        streams: streams::Behaviour::default(),
+        trace: trace::Behaviour::new(trace),
+        streams: streams::Behaviour::new(&[Purpose::Auth, Purpose::Lane]),
         // Listen addresses are nobody's business: a hole punch exchanges its own.
         identify: identify::Behaviour::new(
             identify::Config::new(IDENTIFY.to_owned(), keypair.public()).with_hide_listen_addrs(true),

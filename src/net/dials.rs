@@ -64,6 +64,11 @@ impl Failure {
         }
     }
 
+    /// The same without advice.
+    pub(super) fn cause(self) -> &'static str {
+        self.text().split(';').next().unwrap_or_default()
+    }
+
     /// What an error of libp2p means.
     pub(super) fn of(error: &DialError) -> Self {
         match error {
@@ -75,7 +80,7 @@ impl Failure {
     }
 
     /// Most causes are private types of libp2p; only their texts tell them apart.
-    fn of_chain(error: &(dyn Error + 'static)) -> Self {
+    pub(super) fn of_chain(error: &(dyn Error + 'static)) -> Self {
         let mut cause = Some(error);
         let mut failure = Self::NoAnswer;
         while let Some(error) = cause {

@@ -25,7 +25,7 @@ use crate::protocol::id::{HostId, PeerKey};
 pub(super) const LIFETIME: u64 = 600;
 
 /// How far ahead of ours the clock of a host may be, in seconds.
-const SKEW: u64 = 300;
+pub(super) const SKEW: u64 = 300;
 
 /// The longest record, in bytes.
 pub(super) const MAX_RECORD: usize = 2048;

@@ -6,6 +6,7 @@
 pub mod address;
 mod behaviour;
 mod candidates;
+pub mod clock;
 mod dials;
 mod directory;
 mod lookups;
@@ -21,6 +22,7 @@ mod roaming;
 mod streams;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 pub mod transport;
 
 use std::pin::Pin;
@@ -57,6 +59,8 @@ pub enum Purpose {
     Auth,
     /// `/rs/lane/1`: one lane of an authenticated session.
     Lane,
+    /// `/rs/clock/1`: a relay's time. Only relays answer.
+    Clock,
 }
 
 impl Transport {
@@ -123,7 +127,7 @@ pub enum Command {
         /// Ok as soon as one is connected; Err when all failed.
         done: oneshot::Sender<Result<(), String>>,
     },
-    /// Open a stream on exactly this path.
+    /// Open a stream on exactly this path. The peer hears of it with the first bytes that are written.
     Open {
         /// Which path.
         path: PathId,
@@ -140,6 +144,8 @@ pub enum Command {
     Mapping(oneshot::Sender<nat::Mapping>),
     /// The end is near: give the router its ports back. Answers when that is done, within a second.
     Stop(oneshot::Sender<()>),
+    /// Open a stream to a relay that we are connected to, for its time.
+    AskTime(PeerKey, oneshot::Sender<Result<Stream, String>>),
 }
 
 /// What the node tells.
@@ -292,6 +298,16 @@ impl Node {
         if self.send(Command::Stop(done)).await.is_ok() {
             let _ = answer.await;
         }
+    }
+
+    /// Compares our clock with a relay's. The relay must be up.
+    ///
+    /// # Errors
+    /// In words for a person: the relay is not connected, or does not tell its time.
+    pub async fn clock(&self, relay: PeerKey) -> Result<clock::Reading, String> {
+        let (done, answer) = oneshot::channel();
+        self.send(Command::AskTime(relay, done)).await.map_err(|stopped| stopped.to_string())?;
+        clock::read(answer.await.map_err(|_| Stopped.to_string())??).await
     }
 
     async fn send(&self, command: Command) -> Result<(), Stopped> {

@@ -24,6 +24,7 @@ use std::{
 };
 
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol, swarm::ConnectionId};
+use serde::Serialize;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::address::{ip_of, split};
@@ -35,7 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const MAX_ASKERS: usize = 16;
 
 /// How a NAT picks the port that the internet sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// There is none: we are seen at an address of our own.
     None,

@@ -32,6 +32,7 @@ use super::{
     presence::{Presence, Todo},
     relays::Relays,
     roaming::{self, Roaming},
+    trace::Trace,
 };
 use crate::protocol::{
     id::{HostId, PeerKey},
@@ -59,6 +60,8 @@ pub struct Config {
     pub lan: bool,
     /// Whether to ask the router for ports.
     pub port_mapping: bool,
+    /// Who wants to know what becomes of every address that is tried.
+    pub trace: Option<mpsc::Sender<Trace>>,
 }
 
 /// Starts the task on the current tokio runtime.
@@ -66,7 +69,7 @@ pub struct Config {
 /// # Errors
 /// In one line: an address that cannot be listened on, and what to do.
 pub async fn start(config: Config) -> anyhow::Result<(Node, mpsc::Receiver<Event>)> {
-    let mut swarm = behaviour::swarm(&config.identity, config.lan)?;
+    let mut swarm = behaviour::swarm(&config.identity, config.lan, config.trace)?;
     let listeners = match config.listen.is_empty() {
         true => behaviour::listen_everywhere(&mut swarm, 0)?,
         false => behaviour::listen(&mut swarm, &config.listen)?,
@@ -208,6 +211,7 @@ impl Task {
                     self.swarm.close_connection(connection);
                 }
             }
+            Command::AskTime(relay, done) => self.ask_time(relay, done),
             Command::Mapping(done) => self.nat.ask(done, Instant::now()),
             Command::Stop(done) => {
                 let closing = std::mem::replace(&mut self.port_map, PortMap::new(false)).close();
@@ -273,9 +277,20 @@ impl Task {
         }
     }
 
+    fn ask_time(&mut self, relay: PeerKey, done: oneshot::Sender<Result<Stream, String>>) {
+        let leg = super::address::peer_of(&relay).and_then(|peer| Some((peer, self.paths.oldest_leg(peer)?)));
+        match leg {
+            Some((peer, leg)) => self.swarm.behaviour_mut().streams.open(peer, leg, Purpose::Clock, done),
+            None => {
+                let _ = done.send(Err("the relay is not connected".to_owned()));
+            }
+        }
+    }
+
     fn dial(&mut self, options: DialOpts) {
         let connection = options.connection_id();
         self.swarm.behaviour_mut().candidates.invite(connection);
+        self.swarm.behaviour_mut().trace.ours(connection);
         if let Err(error) = self.swarm.dial(options) {
             self.on_dial_failed(connection, Failure::of(&error));
         }

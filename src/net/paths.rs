@@ -82,6 +82,11 @@ impl Paths {
         lone
     }
 
+    /// The oldest connection to a relay.
+    pub(super) fn oldest_leg(&self, relay: PeerId) -> Option<ConnectionId> {
+        self.legs.get(&relay)?.first().map(|(connection, _)| *connection)
+    }
+
     /// How many connections to a relay are there.
     pub(super) fn legs(&self, relay: PeerId) -> usize {
         self.legs.get(&relay).map_or(0, Vec::len)

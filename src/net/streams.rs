@@ -39,6 +39,7 @@ const MAX_WAITING: usize = 32;
 
 const AUTH: StreamProtocol = StreamProtocol::new("/rs/auth/1");
 const LANE: StreamProtocol = StreamProtocol::new("/rs/lane/1");
+const CLOCK: StreamProtocol = StreamProtocol::new("/rs/clock/1");
 
 const GONE: &str = "the path is gone; try another one";
 
@@ -46,6 +47,7 @@ fn protocol(purpose: Purpose) -> StreamProtocol {
     match purpose {
         Purpose::Auth => AUTH,
         Purpose::Lane => LANE,
+        Purpose::Clock => CLOCK,
     }
 }
 
@@ -63,13 +65,18 @@ impl fmt::Debug for Inbound {
 }
 
 /// The behaviour; see the module.
-#[derive(Default)]
 pub(super) struct Behaviour {
+    serves: &'static [Purpose],
     actions: VecDeque<ToSwarm<Inbound, In>>,
     waker: Option<Waker>,
 }
 
 impl Behaviour {
+    /// Takes inbound streams for these purposes.
+    pub(super) fn new(serves: &'static [Purpose]) -> Self {
+        Self { serves, actions: VecDeque::new(), waker: None }
+    }
+
     /// Opens a stream on exactly this connection.
     pub(super) fn open(
         &mut self,
@@ -105,7 +112,7 @@ impl NetworkBehaviour for Behaviour {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(Handler::default())
+        Ok(Handler::new(self.serves))
     }
 
     fn handle_established_outbound_connection(
@@ -116,7 +123,7 @@ impl NetworkBehaviour for Behaviour {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(Handler::default())
+        Ok(Handler::new(self.serves))
     }
 
     fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
@@ -179,6 +186,7 @@ impl fmt::Debug for Opened {
 
 /// One connection's handler.
 pub(super) struct Handler {
+    serves: &'static [Purpose],
     keep: bool,
     wanted: VecDeque<(Purpose, Reply)>,
     inbound: VecDeque<(Purpose, Opened)>,
@@ -186,14 +194,12 @@ pub(super) struct Handler {
     waker: Option<Waker>,
 }
 
-impl Default for Handler {
-    fn default() -> Self {
-        let permits = Arc::new(Semaphore::new(MAX_INBOUND));
-        Self { keep: false, wanted: VecDeque::new(), inbound: VecDeque::new(), permits, waker: None }
-    }
-}
-
 impl Handler {
+    fn new(serves: &'static [Purpose]) -> Self {
+        let permits = Arc::new(Semaphore::new(MAX_INBOUND));
+        Self { serves, keep: false, wanted: VecDeque::new(), inbound: VecDeque::new(), permits, waker: None }
+    }
+
     fn accept(&mut self, (purpose, stream): (Purpose, libp2p::Stream)) {
         match Arc::clone(&self.permits).try_acquire_owned() {
             Ok(permit) => self.inbound.push_back((purpose, Opened(Box::pin(Permitted { stream, _permit: permit })))),
@@ -217,7 +223,7 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = Reply;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
-        SubstreamProtocol::new(Purposes, ())
+        SubstreamProtocol::new(Purposes(self.serves), ())
     }
 
     fn connection_keep_alive(&self) -> bool {
@@ -275,15 +281,15 @@ fn refusal(error: &StreamUpgradeError<Infallible>) -> String {
     }
 }
 
-/// Takes inbound streams of both purposes.
-pub(super) struct Purposes;
+/// Takes inbound streams for these purposes.
+pub(super) struct Purposes(&'static [Purpose]);
 
 impl UpgradeInfo for Purposes {
     type Info = StreamProtocol;
-    type InfoIter = [StreamProtocol; 2];
+    type InfoIter = Vec<StreamProtocol>;
 
     fn protocol_info(&self) -> Self::InfoIter {
-        [AUTH, LANE]
+        self.0.iter().copied().map(protocol).collect()
     }
 }
 
@@ -293,7 +299,8 @@ impl InboundUpgrade<libp2p::Stream> for Purposes {
     type Future = Ready<Result<Self::Output, Infallible>>;
 
     fn upgrade_inbound(self, stream: libp2p::Stream, chosen: StreamProtocol) -> Self::Future {
-        ready(Ok((if chosen == AUTH { Purpose::Auth } else { Purpose::Lane }, stream)))
+        let purpose = self.0.iter().copied().find(|purpose| protocol(*purpose) == chosen);
+        ready(Ok((purpose.expect("only what was offered is chosen"), stream)))
     }
 }
 

@@ -61,7 +61,8 @@ struct Path {
 
 impl Running {
     async fn start(seed: u8, part: Part) -> Self {
-        let config = node::Config { identity: identity(seed), part, listen: loopback(), lan: false, port_mapping: false };
+        let config =
+            node::Config { identity: identity(seed), part, listen: loopback(), lan: false, port_mapping: false, trace: None };
         let (node, events) = node::start(config).await.unwrap();
         let mut running = Self { node, events, listening: Vec::new() };
         while running.listening.len() < 2 {
@@ -151,18 +152,20 @@ impl Meeting {
 }
 
 /// Both ends say something and hear the other.
-async fn talk(mut here: Stream, mut there: Stream) {
-    for (from, to) in [(&mut here as &mut Stream, &mut there as &mut Stream)] {
-        from.write_all(b"hello").await.unwrap();
-        from.flush().await.unwrap();
-        let mut heard = [0; 5];
-        timeout(DEADLINE, to.read_exact(&mut heard)).await.unwrap().unwrap();
-        assert_eq!(&heard, b"hello");
-        to.write_all(b"world").await.unwrap();
-        to.flush().await.unwrap();
-        timeout(DEADLINE, from.read_exact(&mut heard)).await.unwrap().unwrap();
-        assert_eq!(&heard, b"world");
-    }
+/// Opens a stream and talks on it both ways. On which path it came in, from whom, and what for.
+async fn talk(here: &Running, path: PathId, purpose: Purpose, there: &mut Running) -> (PathId, PeerKey, Purpose) {
+    let mut outbound = here.node.open(path, purpose).await.unwrap();
+    outbound.write_all(b"hello").await.unwrap();
+    outbound.flush().await.unwrap();
+    let (path, from, purpose, mut inbound) = there.inbound().await;
+    let mut heard = [0; 5];
+    timeout(DEADLINE, inbound.read_exact(&mut heard)).await.unwrap().unwrap();
+    assert_eq!(&heard, b"hello");
+    inbound.write_all(b"world").await.unwrap();
+    inbound.flush().await.unwrap();
+    timeout(DEADLINE, outbound.read_exact(&mut heard)).await.unwrap().unwrap();
+    assert_eq!(&heard, b"world");
+    (path, from, purpose)
 }
 
 async fn a_direct_path_carries_streams_both_ways(transport: Transport) {
@@ -173,15 +176,8 @@ async fn a_direct_path_carries_streams_both_ways(transport: Transport) {
     assert_eq!((out.key, out.kind, out.transport), (key(1), PathKind::Lan, transport));
     assert_eq!((back.key, back.transport), (key(2), transport));
 
-    let stream = viewer.node.open(out.path, Purpose::Auth).await.unwrap();
-    let (path, from, purpose, inbound) = host.inbound().await;
-    assert_eq!((path, from, purpose), (back.path, key(2), Purpose::Auth));
-    talk(stream, inbound).await;
-
-    let stream = host.node.open(back.path, Purpose::Lane).await.unwrap();
-    let (path, _, purpose, inbound) = viewer.inbound().await;
-    assert_eq!((path, purpose), (out.path, Purpose::Lane));
-    talk(stream, inbound).await;
+    assert_eq!(talk(&viewer, out.path, Purpose::Auth, &mut host).await, (back.path, key(2), Purpose::Auth));
+    assert_eq!(talk(&host, back.path, Purpose::Lane, &mut viewer).await, (out.path, key(1), Purpose::Lane));
 
     viewer.node.close(out.path).await;
     host.wait("the end", |event| matches!(event, Event::PathDown(path) if path == back.path).then_some(())).await;
@@ -215,16 +211,13 @@ async fn a_host_is_found_by_its_id_reached_through_the_relay_and_then_directly()
     let circuits = listings[0].relays.iter().map(|relay| address::circuit(relay, key(1))).collect();
     viewer.node.dial(Some(key(1)), circuits).await.unwrap();
     let relayed = viewer.path(|path| path.kind == PathKind::Relayed).await;
-    let stream = viewer.node.open(relayed.path, Purpose::Auth).await.unwrap();
-    let (_, from, _, inbound) = host.inbound().await;
+    let (_, from, _) = talk(&viewer, relayed.path, Purpose::Auth, &mut host).await;
     assert_eq!(from, key(2));
-    talk(stream, inbound).await;
 
     // The hole punch makes a second, direct path.
     let direct = viewer.path(|path| path.kind == PathKind::Lan).await;
     assert_eq!(direct.key, key(1));
-    let stream = viewer.node.open(direct.path, Purpose::Lane).await.unwrap();
-    talk(stream, host.inbound().await.3).await;
+    talk(&viewer, direct.path, Purpose::Lane, &mut host).await;
 }
 
 #[tokio::test]
@@ -242,8 +235,7 @@ async fn a_relay_that_only_speaks_websocket_is_enough() {
     viewer.node.dial(Some(key(1)), circuits).await.unwrap();
     let relayed = viewer.path(|path| path.kind == PathKind::Relayed).await;
     assert_eq!(relayed.transport, Transport::Websocket);
-    let stream = viewer.node.open(relayed.path, Purpose::Auth).await.unwrap();
-    talk(stream, host.inbound().await.3).await;
+    talk(&viewer, relayed.path, Purpose::Auth, &mut host).await;
 }
 
 #[tokio::test]
@@ -318,7 +310,7 @@ struct Rogue(Swarm<Behaviour>, PeerId);
 
 impl Rogue {
     async fn at(meeting: &Meeting) -> Self {
-        let mut swarm = behaviour::swarm(&identity(5), false).unwrap();
+        let mut swarm = behaviour::swarm(&identity(5), false, None).unwrap();
         let relay = address::peer_of(&key(9)).unwrap();
         let dial = DialOpts::peer_id(relay).addresses(meeting.bare()).build();
         swarm.behaviour_mut().candidates.invite(dial.connection_id());
@@ -455,8 +447,14 @@ async fn a_dial_that_fails_says_why() {
 async fn an_address_that_cannot_be_listened_on_is_an_error_that_names_it() {
     let taken = Running::start(1, Part::Host).await;
     let listen = taken.at(Transport::Quic).iter().map(|at| address::split(at).1).collect::<Vec<_>>();
-    let config =
-        node::Config { identity: identity(2), part: Part::Viewer, listen: listen.clone(), lan: false, port_mapping: false };
+    let config = node::Config {
+        identity: identity(2),
+        part: Part::Viewer,
+        listen: listen.clone(),
+        lan: false,
+        port_mapping: false,
+        trace: None,
+    };
     let Err(error) = node::start(config).await else { panic!("it listens twice") };
     let text = error.to_string();
     assert!(text.contains(&listen[0].to_string()) && text.contains("--listen") && !text.contains('\n'), "{text}");

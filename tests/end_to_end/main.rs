@@ -9,6 +9,7 @@
 //! | [`passwords`] | rotation, permanent passwords, no password |
 //! | [`identity`] | a host whose key changed is not talked to |
 //! | [`loss`] | a host or viewer that dies |
+//! | [`doctor`] | what stands in the way, and what becomes of every address |
 //! | [`desktop`] | a real screen, pointer and keyboard, and the person in front of them |
 //! | [`window`] | the viewer's window |
 
@@ -17,6 +18,7 @@ mod support;
 
 mod desktop;
 mod direct;
+mod doctor;
 mod identity;
 mod lan;
 mod loss;

@@ -11,6 +11,7 @@
 //! | [`ipv6`] | IPv6 on both sides and on one |
 //! | [`directory`] | five relays that share the directory; one dies and comes back |
 //! | [`mapping`] | what a node finds out about its NAT |
+//! | [`doctor`] | what `rs doctor` finds, and what it tells of a hole punch |
 //! | [`gateway`] | routers that open ports for those who ask (UPnP, NAT-PMP, PCP) |
 //! | [`web`] | a peer that listens on TCP 443, for one whose network lets nothing else out |
 //! | [`tls`] | a relay behind a web server that speaks TLS |
@@ -25,6 +26,7 @@
 mod support;
 
 mod directory;
+mod doctor;
 mod gateway;
 mod ipv6;
 mod lab;

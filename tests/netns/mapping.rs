@@ -32,7 +32,7 @@ fn found(kind: Kind) -> Mapping {
         runtime.block_on(async {
             let listen = vec![format!("/ip4/0.0.0.0/udp/{PORT}/quic-v1").parse().expect("an address")];
             let identity = SigningKey::from_bytes(&[7; 32]);
-            let config = node::Config { identity, part: Part::Viewer, listen, lan: false, port_mapping: false };
+            let config = node::Config { identity, part: Part::Viewer, listen, lan: false, port_mapping: false, trace: None };
             let (node, _events) = node::start(config).await.expect("it starts");
             node.use_relay(relay).await.expect("it runs");
             node.mapping().await.expect("it answers")

@@ -86,7 +86,7 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
     let relays = relays::gather(&args.net.relay, &config, &[], &store)?;
     let listen = relays::listen(&args.net.listen, &config)?;
     let (lan, port_mapping) = (!args.net.no_lan, !args.net.no_port_mapping);
-    let node_config = net::node::Config { identity, part: net::node::Part::Host, listen, lan, port_mapping };
+    let node_config = net::node::Config { identity, part: net::node::Part::Host, listen, lan, port_mapping, trace: None };
     let (node, network) = net::node::start(node_config).await.map_err(|error| Failure::other(format!("{error:#}")))?;
     let (requests, asked) = mpsc::channel(1);
     control_socket::serve(&store.control_socket(), requests).map_err(|error| {
@@ -404,7 +404,7 @@ impl Host {
                 self.command(|| session::Command::PathDown(path)).await;
             }
             Event::Inbound { path, key, purpose: Purpose::Auth, stream } => self.door.answer(path, key, stream),
-            Event::Inbound { purpose: Purpose::Lane, .. } => {}
+            Event::Inbound { purpose: Purpose::Lane | Purpose::Clock, .. } => {}
         }
         false
     }

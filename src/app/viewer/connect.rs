@@ -46,32 +46,32 @@ const STEP: Duration = Duration::from_secs(20);
 const CONSENT: Duration = Duration::from_secs(150);
 
 /// Whom to find, and what is known about them.
-pub(super) struct Wanted {
-    pub(super) id: HostId,
+pub(in crate::app) struct Wanted {
+    pub(in crate::app) id: HostId,
     /// The address's or the link's, else the pinned one.
-    pub(super) key: Option<PeerKey>,
+    pub(in crate::app) key: Option<PeerKey>,
     /// Where to dial, from `ID@ADDRESS`.
-    pub(super) addresses: Vec<Multiaddr>,
+    pub(in crate::app) addresses: Vec<Multiaddr>,
     /// Whether to listen for it on the LAN.
     pub(super) lan: bool,
 }
 
 /// A path that is up.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
-    pub(super) key: PeerKey,
-    pub(super) kind: PathKind,
-    pub(super) transport: Transport,
+pub(in crate::app) struct Known {
+    pub(in crate::app) key: PeerKey,
+    pub(in crate::app) kind: PathKind,
+    pub(in crate::app) transport: Transport,
 }
 
 /// The network as the viewer sees it.
-pub(super) struct Network {
+pub(in crate::app) struct Network {
     pub(super) node: Node,
-    pub(super) events: mpsc::Receiver<Event>,
+    pub(in crate::app) events: mpsc::Receiver<Event>,
     pub(super) relays: relays::Relays,
     pub(super) store: Store,
     /// Every path that is up.
-    pub(super) paths: BTreeMap<PathId, Known>,
+    pub(in crate::app) paths: BTreeMap<PathId, Known>,
     /// Where the host can be dialled again.
     pub(super) ways: Vec<Multiaddr>,
     /// Relays that are connected, each with `/p2p/…`.
@@ -90,7 +90,7 @@ enum Found {
 }
 
 impl Network {
-    pub(super) fn new(node: Node, events: mpsc::Receiver<Event>, relays: relays::Relays, store: Store) -> Self {
+    pub(in crate::app) fn new(node: Node, events: mpsc::Receiver<Event>, relays: relays::Relays, store: Store) -> Self {
         let (paths, ways) = (BTreeMap::new(), Vec::new());
         Self { node, events, relays, store, paths, ways, connected: Vec::new(), trouble: Vec::new() }
     }
@@ -99,7 +99,7 @@ impl Network {
     ///
     /// # Errors
     /// Nobody answered: what was tried and what to do.
-    pub(super) async fn find(&mut self, wanted: &Wanted) -> Result<(PathId, PeerKey), Failure> {
+    pub(in crate::app) async fn find(&mut self, wanted: &Wanted) -> Result<(PathId, PeerKey), Failure> {
         let mut tries = JoinSet::new();
         self.start(wanted, &mut tries);
         let mut deadline = Instant::now() + FIND;
@@ -248,14 +248,14 @@ impl Network {
     }
 
     /// The nearest path to this key that is up.
-    pub(super) fn best(&self, key: PeerKey) -> Option<PathId> {
+    pub(in crate::app) fn best(&self, key: PeerKey) -> Option<PathId> {
         let mut paths: Vec<_> = self.paths.iter().filter(|(_, known)| known.key == key).collect();
         paths.sort_by_key(|(path, known)| (known.kind, known.transport == Transport::Quic, **path));
         paths.last().map(|(path, _)| **path)
     }
 
     /// Follows events that matter to a running session. What changed, if it is about `key`'s paths or our own network.
-    pub(super) fn follow(&mut self, event: Event, key: PeerKey) -> Option<Change> {
+    pub(in crate::app) fn follow(&mut self, event: Event, key: PeerKey) -> Option<Change> {
         match event {
             Event::PathUp { path, key: from, kind, transport, .. } => {
                 self.paths.insert(path, Known { key: from, kind, transport });
@@ -280,7 +280,7 @@ impl Network {
 }
 
 /// A change of a peer's paths, or of our own addresses.
-pub(super) enum Change {
+pub(in crate::app) enum Change {
     Up(PathId, PathKind),
     Down(PathId),
     Moved,

@@ -1,6 +1,6 @@
 //! `rs connect`: finds a host, gets in, shows and drives it.
 
-mod connect;
+pub(super) mod connect;
 mod decode;
 mod session;
 mod upgrade;
@@ -202,9 +202,31 @@ async fn open(
 
 /// Starts the network and says what to look for.
 async fn reach(args: &ConnectArgs, identity: &SigningKey, config: &Config, store: &Store) -> Result<(Wanted, Network), Failure> {
-    let id = args.target.id();
+    let (wanted, from_link) = wanted(&args.target, !args.net.no_lan, store)?;
+    let relays = relays::gather(&args.net.relay, config, &from_link, store)?;
+    let node_config = net::node::Config {
+        identity: identity.clone(),
+        part: net::node::Part::Viewer,
+        listen: args.net.listen.clone(),
+        lan: wanted.lan,
+        port_mapping: !args.net.no_port_mapping,
+        trace: None,
+    };
+    let (node, events) = net::node::start(node_config).await.map_err(|error| Failure::other(format!("{error:#}")))?;
+    for relay in relays.addresses() {
+        node.use_relay(relay).await?;
+    }
+    Ok((wanted, Network::new(node, events, relays, store.clone())))
+}
+
+/// What is known about a host, and the relays that its link names.
+///
+/// # Errors
+/// Another key is pinned than the one given.
+pub(super) fn wanted(target: &Target, lan: bool, store: &Store) -> Result<(Wanted, Vec<String>), Failure> {
+    let id = target.id();
     let pinned = store.pinned_host(id)?;
-    let (told, addresses, from_link) = match &args.target {
+    let (told, addresses, from_link) = match target {
         Target::Id(_) => (None, Vec::new(), Vec::new()),
         Target::At(_, key, addresses) => (*key, addresses.clone(), Vec::new()),
         Target::Link(link) => (Some(link.key), Vec::new(), link.relays.clone()),
@@ -216,21 +238,7 @@ async fn reach(args: &ConnectArgs, identity: &SigningKey, config: &Config, store
             format!("the host's identity changed since the last visit; if its user set it up anew, remove {id} from known_hosts"),
         ));
     }
-    let relays = relays::gather(&args.net.relay, config, &from_link, store)?;
-    let lan = !args.net.no_lan && addresses.is_empty();
-    let node_config = net::node::Config {
-        identity: identity.clone(),
-        part: net::node::Part::Viewer,
-        listen: args.net.listen.clone(),
-        lan,
-        port_mapping: !args.net.no_port_mapping,
-    };
-    let (node, events) = net::node::start(node_config).await.map_err(|error| Failure::other(format!("{error:#}")))?;
-    for relay in relays.addresses() {
-        node.use_relay(relay).await?;
-    }
-    let wanted = Wanted { id, key, addresses, lan };
-    Ok((wanted, Network::new(node, events, relays, store.clone())))
+    Ok((Wanted { id, key, lan: lan && addresses.is_empty(), addresses }, from_link))
 }
 
 /// Where the password comes from; read only when the host asks for one, but stdin's first line is its own at once.

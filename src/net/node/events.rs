@@ -139,6 +139,7 @@ impl Task {
         }
         let Some(address) = change.opened else { return };
         candidates.mapped(&address);
+        self.swarm.behaviour_mut().trace.mapped(&address);
         // A circuit's hole punches aim at the addresses that were known when it was made: who came too early gets another one.
         for (peer, circuit) in self.paths.lone_circuits() {
             self.dial(DialOpts::peer_id(peer).addresses(vec![circuit]).condition(PeerCondition::Always).build());
@@ -245,6 +246,7 @@ impl Task {
         }
         let now = Instant::now();
         let other = other_leg(&relay.addresses(), &info.listen_addrs, |transport| relay.has(transport));
+        self.swarm.behaviour_mut().trace.seen(&info.observed_addr);
         self.swarm.behaviour_mut().candidates.observed(&info.observed_addr);
         if let Some(address) = other {
             self.relays.learn(peer, address, now);

@@ -9,8 +9,9 @@ use super::{
     shaped::{self, Meter},
 };
 use crate::net::{
+    Purpose,
     behaviour::{self, IDENTIFY, KAD},
-    directory,
+    directory, streams,
     transport::{self, Patience},
 };
 
@@ -21,6 +22,7 @@ pub(super) struct Behaviour {
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     pub(super) kad: Directory,
+    streams: streams::Behaviour,
 }
 
 /// A swarm that listens nowhere yet. With a meter every stream is counted, and shaped where there is a limit.
@@ -42,6 +44,7 @@ fn parts(keypair: &identity::Keypair, limits: &Limits) -> Behaviour {
         identify: identify::Behaviour::new(identify::Config::new(IDENTIFY.to_owned(), keypair.public())),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL)),
         kad: directory(local, limits.records()),
+        streams: streams::Behaviour::new(&[Purpose::Clock]),
     }
 }
 

@@ -37,6 +37,7 @@ use super::{
 use crate::net::{
     Transport,
     address::{ip_of, transport_of},
+    clock,
     relays::Relays,
 };
 
@@ -140,6 +141,7 @@ impl Task {
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Kad(event)) => self.on_directory_event(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Streams(asked)) => drop(tokio::spawn(clock::answer(asked.stream))),
             _ => {}
         }
     }

@@ -45,7 +45,8 @@ struct Client {
 
 impl Client {
     async fn start(seed: u8, part: Part, relay: &[Multiaddr]) -> Self {
-        let config = node::Config { identity: identity(seed), part, listen: loopback(), lan: false, port_mapping: false };
+        let config =
+            node::Config { identity: identity(seed), part, listen: loopback(), lan: false, port_mapping: false, trace: None };
         let (node, events) = node::start(config).await.unwrap();
         let addresses = relay.iter().map(|address| address::split(address).1).collect();
         node.use_relay(RelayAddress { addresses, key: None }).await.unwrap();
