@@ -6,6 +6,8 @@
 //! | [`lies`] | hosts are found in spite of it, or plainly not at all; never a wrong one |
 //! | [`flood`] | more connections, streams and records than anybody needs |
 
+#![allow(clippy::print_stderr, reason = "figures are printed")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
