@@ -109,6 +109,11 @@ pub(super) fn open(bytes: &[u8], now: u64) -> Result<Record, Invalid> {
     Ok(Record { key: PeerKey(key), sequence: body.sequence, expires: body.expires, relays })
 }
 
+/// The sequence of a record that was opened before.
+pub(super) fn sequence(bytes: &[u8]) -> Option<u64> {
+    postcard::take_from_bytes(bytes.get(HEAD..)?).ok().map(|(sequence, _)| sequence)
+}
+
 fn relay(bytes: Vec<u8>) -> Result<Multiaddr, Invalid> {
     let address = Multiaddr::try_from(bytes).map_err(|_| Invalid::Junk)?;
     if end_of(&address).is_some() { Ok(address) } else { Err(Invalid::Junk) }
@@ -189,6 +194,7 @@ mod tests {
     #[test]
     fn a_signed_record_opens_to_what_was_signed() {
         let record = open(&sign(&identity(1), 7, NOW, &[relay_at(1), relay_at(2)]), NOW).unwrap();
+        assert_eq!(sequence(&sign(&identity(1), 7, NOW, &[relay_at(1)])), Some(7));
         assert_eq!(record, Record { key: key(1), sequence: 7, expires: NOW + LIFETIME, relays: vec![relay_at(1), relay_at(2)] });
     }
 

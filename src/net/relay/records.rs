@@ -57,7 +57,8 @@ pub(super) struct Records {
 /// A record on its way in.
 pub(super) struct Brought {
     record: kad::Record,
-    key: PeerKey,
+    /// What is in it; its signature holds.
+    opened: directory::Record,
     source: Source,
 }
 
@@ -117,7 +118,7 @@ impl Records {
         if !self.quota.take(ip, bringer, new, Instant::now()) {
             return self.refuse(Refusal::Quota);
         }
-        self.check(Brought { record, key: opened.key, source }, kad);
+        self.check(Brought { record, opened, source }, kad);
     }
 
     /// A client asked for a key that is not here: searches the other relays for it, where that makes sense.
@@ -132,7 +133,7 @@ impl Records {
     /// A search got an answer.
     pub(super) fn on_found(&mut self, query: kad::QueryId, record: kad::Record, kad: &mut Directory) {
         if let (true, Ok(opened)) = (self.searches.has(query), directory::open(&record.value, directory::unix_seconds())) {
-            self.check(Brought { record, key: opened.key, source: Source::Search }, kad);
+            self.check(Brought { record, opened, source: Source::Search }, kad);
         }
     }
 
@@ -143,11 +144,11 @@ impl Records {
 
     /// The slow check, unless this key was seen before.
     fn check(&mut self, brought: Brought, kad: &mut Directory) {
-        match self.places.get(&brought.key) {
+        match self.places.get(&brought.opened.key) {
             Some(place) => self.store(brought, place, kad),
             // This one comes again.
             None if self.checking.len() >= CHECKS => self.refuse(Refusal::Busy),
-            None if self.checking.insert(brought.key) => {
+            None if self.checking.insert(brought.opened.key) => {
                 self.waiting.push_back(brought);
                 self.start_checks();
             }
@@ -161,7 +162,7 @@ impl Records {
             && let Some(brought) = self.waiting.pop_front()
         {
             self.checks.spawn_blocking(move || {
-                let place = directory::place(HostId::of(&brought.key));
+                let place = directory::place(HostId::of(&brought.opened.key));
                 (brought, place)
             });
         }
@@ -178,27 +179,25 @@ impl Records {
 
     /// The slow check is done.
     pub(super) fn on_checked(&mut self, (brought, place): (Brought, [u8; 32]), kad: &mut Directory) {
-        self.places.insert(brought.key, place);
-        self.checking.remove(&brought.key);
+        self.places.insert(brought.opened.key, place);
+        self.checking.remove(&brought.opened.key);
         self.start_checks();
         self.store(brought, place, kad);
     }
 
     /// Stores a record that stands. One that the host brought is passed on.
-    fn store(&mut self, Brought { record, source, .. }: Brought, place: [u8; 32], kad: &mut Directory) {
-        let now = directory::unix_seconds();
-        let Ok(opened) = directory::open(&record.value, now) else { return self.refuse(Refusal::Invalid) };
-        if record.key.as_ref() != place {
+    fn store(&mut self, Brought { record, opened, source }: Brought, place: [u8; 32], kad: &mut Directory) {
+        let mut left = Duration::from_secs(opened.expires.saturating_sub(directory::unix_seconds()));
+        if record.key.as_ref() != place || left.is_zero() {
             return self.refuse(Refusal::Invalid);
         }
-        let Some(new) = news(kad, &record.key, opened.sequence, now) else {
+        let Some(new) = news(kad, &record.key, opened.sequence) else {
             // Searches find the same record at several relays.
             if source != Source::Search {
                 self.refuse(Refusal::Old);
             }
             return;
         };
-        let mut left = Duration::from_secs(opened.expires.saturating_sub(now));
         if source == Source::Search {
             left = left.min(CACHED);
         }
@@ -236,11 +235,11 @@ impl Records {
 }
 
 /// `None` unless this sequence is newer than what is stored; whether nothing was stored.
-fn news(kad: &mut Directory, key: &kad::RecordKey, sequence: u64, now: u64) -> Option<bool> {
-    match kad.store_mut().get(key).map(|record| directory::open(&record.value, now)) {
-        Some(Ok(stored)) if stored.sequence >= sequence => None,
-        stored => Some(stored.is_none()),
-    }
+fn news(kad: &mut Directory, key: &kad::RecordKey, sequence: u64) -> Option<bool> {
+    let Some(stored) = kad.store_mut().get(key) else { return Some(true) };
+    let stands = !stored.is_expired(std::time::Instant::now());
+    let newer = directory::sequence(&stored.value).is_none_or(|stored| stored < sequence);
+    (newer || !stands).then_some(false)
 }
 
 /// Whether this is a relay of our kind.
@@ -259,7 +258,10 @@ fn as_seen(address: &Multiaddr, ip: IpAddr) -> Option<Multiaddr> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use ed25519_dalek::SigningKey;
+    use sha2::{Digest, Sha256};
+
+    use super::{super::swarm, *};
 
     #[test]
     fn a_relay_is_believed_about_its_ports_and_not_about_its_ip() {
@@ -269,5 +271,46 @@ mod tests {
         for other in ["/ip6/::1/tcp/4001", "/dns/example.org/tcp/4001", "/memory/7"] {
             assert_eq!(seen(other, "192.0.2.1"), None);
         }
+    }
+
+    /// Resident memory of this process, in bytes.
+    fn resident() -> usize {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+
+    /// `cargo nextest run --no-capture --run-ignored only -E 'test(memory_of_a_record)'`: the figure of `docs/DIRECTORY.md`.
+    #[test]
+    #[ignore = "a measurement"]
+    fn memory_of_a_record() {
+        const HOSTS: u32 = 100_000;
+        let (relay, now) = (PeerId::random(), directory::unix_seconds());
+        let addresses = ["/ip4/192.0.2.1/udp/4001/quic-v1", "/ip4/192.0.2.1/tcp/4001"];
+        let addresses = addresses.map(|address| address.parse::<Multiaddr>().unwrap().with_p2p(relay).unwrap());
+        let mut kad = swarm::directory(relay, HOSTS as usize);
+        let mut records = Records::new(HOSTS as usize, Arc::new(Metrics::new()));
+        let (before, mut bytes, mut checks) = (resident(), 0, Duration::ZERO);
+        for number in 0..HOSTS {
+            let seed: [u8; 32] = Sha256::digest(number.to_be_bytes()).into();
+            let value = directory::sign(&SigningKey::from_bytes(&seed), 1, now, &addresses);
+            let start = Instant::now();
+            let opened = directory::open(&value, now).unwrap();
+            checks += start.elapsed();
+            bytes += value.len();
+            // The real place costs 20 ms of Argon2id; any other takes as much memory.
+            let place: [u8; 32] = Sha256::digest(opened.key.0).into();
+            let record = kad::Record::new(place.to_vec(), value);
+            records.on_checked((Brought { record, opened, source: Source::Relay }, place), &mut kad);
+        }
+        assert_eq!(kad.store_mut().records().count(), HOSTS as usize);
+        let taken = resident() - before;
+        println!(
+            "{HOSTS} records of {} bytes: {} bytes each in memory, checked in {:?} each",
+            bytes / HOSTS as usize,
+            taken / HOSTS as usize,
+            checks / HOSTS
+        );
+        assert!(taken < HOSTS as usize * 2048, "a record has outgrown the figures");
     }
 }

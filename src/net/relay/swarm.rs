@@ -48,7 +48,8 @@ fn parts(keypair: &identity::Keypair, limits: &Limits) -> Behaviour {
     }
 }
 
-fn directory(local: PeerId, max_records: usize) -> Directory {
+/// The directory's Kademlia, with room for so many records.
+pub(super) fn directory(local: PeerId, max_records: usize) -> Directory {
     let mut config = kad::Config::new(KAD);
     config
         .set_query_timeout(behaviour::QUERY)
