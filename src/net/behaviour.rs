@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     address::WEB_PORT,
     candidates, punches, streams,
-    transport::{self, Patience},
+    transport::{self, Patience, Sockets},
 };
 
 /// The directory's protocol: not the public IPFS network.
@@ -58,9 +58,9 @@ pub(super) struct Behaviour {
 }
 
 /// A swarm that listens nowhere yet.
-pub(super) fn swarm(identity: &SigningKey, lan: bool) -> anyhow::Result<Swarm<Behaviour>> {
+pub(super) fn swarm(identity: &SigningKey, lan: bool, sockets: &Sockets) -> anyhow::Result<Swarm<Behaviour>> {
     let keypair = keypair(identity)?;
-    let stack = transport::stack(&keypair, Patience { idle: QUIC_IDLE, keep_alive: QUIC_KEEP_ALIVE })?;
+    let stack = transport::stack(&keypair, Patience { idle: QUIC_IDLE, keep_alive: QUIC_KEEP_ALIVE }, sockets)?;
     let (transport, relay) = transport::with_circuits(&keypair, stack)?;
     Ok(Swarm::new(transport, behaviour(&keypair, relay, lan), keypair.public().to_peer_id(), swarm_config()))
 }

@@ -31,7 +31,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{Purpose, Stream};
 
-/// Inbound streams of one connection that may be open at a time: a session needs three (two lanes and a handshake).
+/// Inbound streams of one connection that may be open at a time: a session needs four (two lanes, a handshake, a port probe).
 const MAX_INBOUND: usize = 16;
 
 /// Requests for outbound streams of one connection that may wait.
@@ -39,6 +39,7 @@ const MAX_WAITING: usize = 32;
 
 const AUTH: StreamProtocol = StreamProtocol::new("/rs/auth/1");
 const LANE: StreamProtocol = StreamProtocol::new("/rs/lane/1");
+const PROBE: StreamProtocol = StreamProtocol::new("/rs/probe/1");
 
 const GONE: &str = "the path is gone; try another one";
 
@@ -46,6 +47,7 @@ fn protocol(purpose: Purpose) -> StreamProtocol {
     match purpose {
         Purpose::Auth => AUTH,
         Purpose::Lane => LANE,
+        Purpose::Probe => PROBE,
     }
 }
 
@@ -275,15 +277,15 @@ fn refusal(error: &StreamUpgradeError<Infallible>) -> String {
     }
 }
 
-/// Takes inbound streams of both purposes.
+/// Takes inbound streams of every purpose.
 pub(super) struct Purposes;
 
 impl UpgradeInfo for Purposes {
     type Info = StreamProtocol;
-    type InfoIter = [StreamProtocol; 2];
+    type InfoIter = [StreamProtocol; 3];
 
     fn protocol_info(&self) -> Self::InfoIter {
-        [AUTH, LANE]
+        [AUTH, LANE, PROBE]
     }
 }
 
@@ -293,7 +295,8 @@ impl InboundUpgrade<libp2p::Stream> for Purposes {
     type Future = Ready<Result<Self::Output, Infallible>>;
 
     fn upgrade_inbound(self, stream: libp2p::Stream, chosen: StreamProtocol) -> Self::Future {
-        ready(Ok((if chosen == AUTH { Purpose::Auth } else { Purpose::Lane }, stream)))
+        let known = [Purpose::Auth, Purpose::Lane, Purpose::Probe].into_iter().find(|purpose| protocol(*purpose) == chosen);
+        ready(Ok((known.expect("one of ours was chosen"), stream)))
     }
 }
 

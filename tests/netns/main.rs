@@ -10,6 +10,7 @@
 //! | [`lan`] | two machines behind one NAT, and a network without internet |
 //! | [`ipv6`] | IPv6 on both sides and on one |
 //! | [`mapping`] | what a node finds out about its NAT |
+//! | [`probing`] | a symmetric NAT against one whose port is known |
 //! | [`gateway`] | routers that open ports for those who ask (UPnP, NAT-PMP, PCP) |
 //! | [`web`] | a peer that listens on TCP 443, for one whose network lets nothing else out |
 //! | [`tls`] | a relay behind a web server that speaks TLS |
@@ -31,6 +32,7 @@ mod loss;
 mod mapping;
 mod matrix;
 mod nat;
+mod probing;
 mod rig;
 mod roaming;
 mod session;

@@ -10,7 +10,7 @@ use super::{
 use crate::net::{
     behaviour::{self, IDENTIFY, KAD},
     directory,
-    transport::{self, Patience},
+    transport::{self, Patience, Sockets},
 };
 
 /// The directory, in libp2p's form.
@@ -28,7 +28,7 @@ pub(super) struct Behaviour {
 /// A swarm that listens nowhere yet. With a meter every stream is counted, and shaped where there is a limit.
 pub(super) fn swarm(identity: &SigningKey, limits: &Limits, meter: Option<Meter>) -> anyhow::Result<Swarm<Behaviour>> {
     let keypair = behaviour::keypair(identity)?;
-    let transport = transport::stack(&keypair, Patience { idle: QUIC_IDLE, keep_alive: QUIC_KEEP_ALIVE })?;
+    let transport = transport::stack(&keypair, Patience { idle: QUIC_IDLE, keep_alive: QUIC_KEEP_ALIVE }, &Sockets::default())?;
     let transport = match meter {
         Some(meter) => shaped::transport(transport, meter),
         None => transport,
