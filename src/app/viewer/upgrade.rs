@@ -174,15 +174,20 @@ mod tests {
 
     #[test]
     fn ports_are_probed_twice_for_each_network_and_only_where_that_is_allowed() {
-        let (mut upgrade, now) = (Upgrade::new(true), Instant::now());
+        let (mut upgrade, now, long) = (Upgrade::new(true), Instant::now(), Duration::from_secs(1000));
         upgrade.runs_on(PathKind::Relayed, now);
-        assert_eq!(live(&mut upgrade, now, Duration::from_secs(1000)).1, [3, 123]);
-        upgrade.moved(now);
-        assert!(live(&mut upgrade, now, Duration::from_secs(2)).1.is_empty(), "time for the legs to the relay comes first");
-        upgrade.runs_on(PathKind::Direct, now);
-        assert!(live(&mut upgrade, now, Duration::from_secs(1000)).1.is_empty(), "a direct session needs none");
-        upgrade.runs_on(PathKind::Relayed, now);
-        assert_eq!(live(&mut upgrade, now, Duration::from_secs(1000)).1, [3, 123]);
+        assert_eq!(live(&mut upgrade, now, long).1, [3, 123]);
+        upgrade.moved(now + long);
+        assert_eq!(upgrade.due(now + long + PORTS[0]), Some(Todo::ProbePorts), "another network");
+
+        let mut direct = Upgrade::new(true);
+        direct.runs_on(PathKind::Relayed, now);
+        direct.runs_on(PathKind::Direct, now);
+        assert_eq!(direct.next_due(), None);
+
+        let mut forbidden = Upgrade::new(false);
+        forbidden.runs_on(PathKind::Relayed, now);
+        assert!(live(&mut forbidden, now, long).1.is_empty());
     }
 
     #[test]

@@ -175,3 +175,80 @@ async fn first(sockets: &[UdpSocket], peer: &Hello) -> usize {
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use tokio_util::compat::TokioAsyncReadCompatExt;
+
+    use super::*;
+    use crate::net::nat::{Kind, Mapping};
+
+    fn streams() -> (Stream, Stream) {
+        let (near, far) = tokio::io::duplex(64);
+        (Box::pin(near.compat()), Box::pin(far.compat()))
+    }
+
+    async fn socket() -> UdpSocket {
+        UdpSocket::bind("127.0.0.1:0").await.unwrap()
+    }
+
+    fn hello(external: SocketAddr, token: u8) -> Hello {
+        Hello::new(&Mapping { kind: Kind::Unknown, external: vec![external] }, [token; 16])
+    }
+
+    #[tokio::test]
+    async fn both_hear_what_the_other_says() {
+        let (mut near, mut far) = streams();
+        let [one, other] = ["203.0.113.2:1", "198.51.100.2:2"].map(|address| hello(address.parse().unwrap(), 3));
+        let (heard, heard_there) = tokio::join!(exchange(&mut near, &one), exchange(&mut far, &other));
+        assert_eq!((heard.unwrap(), heard_there.unwrap()), (other, one));
+    }
+
+    #[tokio::test]
+    async fn the_socket_that_is_hit_first_is_the_one() {
+        let (mut near, _far) = streams();
+        let (peer, stranger) = (socket().await, socket().await);
+        let ours = hello(stranger.local_addr().unwrap(), 1);
+        let theirs = hello(peer.local_addr().unwrap(), 2);
+        let answering = async {
+            let (mut ports, mut packet) = (BTreeSet::new(), [0; 64]);
+            while ports.len() < SOCKETS {
+                let (length, from) = peer.recv_from(&mut packet).await.unwrap();
+                assert_eq!(packet[..length], ours.probe());
+                ports.insert(from.port());
+            }
+            let mut ports = ports.into_iter().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+            peer.send_to(b"noise", ports.next().unwrap()).await.unwrap();
+            peer.send_to(&[&theirs.probe()[..], b"more"].concat(), ports.next().unwrap()).await.unwrap();
+            stranger.send_to(&theirs.probe(), ports.next().unwrap()).await.unwrap();
+            let chosen = ports.next().unwrap();
+            peer.send_to(&theirs.probe(), chosen).await.unwrap();
+            chosen.port()
+        };
+        let (hit, chosen) = tokio::join!(be_hit(&mut near, &ours, &theirs), answering);
+        assert_eq!(hit.unwrap().local_addr().unwrap().port(), chosen);
+    }
+
+    #[tokio::test]
+    async fn the_easy_side_knocks_until_it_is_told() {
+        let (mut near, mut far) = streams();
+        let (ours, peer) = (Raw::bind("127.0.0.1:0").unwrap(), socket().await);
+        let (own, to) = (hello(ours.local_addr().unwrap(), 1), peer.local_addr().unwrap());
+        let telling = async {
+            let mut packet = [0; 64];
+            for _ in 0..3 {
+                let (length, from) = peer.recv_from(&mut packet).await.unwrap();
+                assert_eq!((&packet[..length], from), (&own.probe()[..], ours.local_addr().unwrap()));
+            }
+            say(&mut far, &[FOUND]).await.unwrap();
+        };
+        let (knocked, ()) = tokio::join!(knock(&mut near, &ours, &own, std::iter::repeat(to)), telling);
+        assert_eq!(knocked, Ok(()));
+        // It went away: no use to go on.
+        drop(far);
+        assert!(knock(&mut near, &ours, &own, std::iter::repeat(to)).await.is_err());
+        assert!(be_hit(&mut near, &own, &hello(to, 2)).await.is_err());
+    }
+}
