@@ -468,9 +468,8 @@ fn a_stranger_gets_no_port_probe() {
             .await
             .expect("the relay knows the way");
         let path = loop {
-            match events.recv().await.expect("it runs") {
-                Event::PathUp { path, kind: PathKind::Relayed, .. } => break path,
-                _ => {}
+            if let Event::PathUp { path, kind: PathKind::Relayed, .. } = events.recv().await.expect("it runs") {
+                break path;
             }
         };
         let mut stream = node.open(path, Purpose::Probe).await.expect("the host speaks rs");
