@@ -105,6 +105,9 @@ pub struct NetArgs {
     /// Do not ask the router for a port that leads here (UPnP, PCP, NAT-PMP)
     #[arg(long)]
     pub no_port_mapping: bool,
+    /// Do not look for a way through a symmetric NAT by sending to many of its ports
+    #[arg(long)]
+    pub no_probing: bool,
 }
 
 /// `rs host`.

@@ -14,6 +14,12 @@ use std::{
     time::Duration,
 };
 
+use ed25519_dalek::SigningKey;
+use futures::AsyncReadExt;
+use rs::{
+    net::{Event, Purpose, address, node},
+    protocol::session::path::PathKind,
+};
 use support::{
     display::Display,
     machine::{Home, Host, Relay, Viewer, session},
@@ -442,4 +448,34 @@ fn a_flood_of_wrong_passwords_is_slowed_down_and_locks_nobody_out() {
     let known = Viewer::at(home, &target, &host.password, "");
     host.accept();
     known.rs.expect("granted");
+}
+
+/// The host would send its kind of NAT first, without waiting: a stranger hears nothing of it.
+#[test]
+fn a_stranger_gets_no_port_probe() {
+    let relay = Relay::start();
+    let host = Host::pattern(&format!("--relay {}", relay.address("tcp")));
+    host.is_reachable_by_id();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let heard = runtime.block_on(async {
+        let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")];
+        let identity = SigningKey::from_bytes(&[7; 32]);
+        let config = node::Config { identity, part: node::Part::Viewer, listen, lan: false, port_mapping: false, trace: None };
+        let (node, mut events) = node::start(config).await.expect("it starts");
+        node.use_relay(address::relay(relay.address("tcp")).expect("an address")).await.expect("it runs");
+        let listing = node.look_up(host.id.parse().expect("an ID")).await.expect("it runs").remove(0);
+        node.dial(Some(listing.key), vec![address::circuit(&listing.relays[0], listing.key)])
+            .await
+            .expect("the relay knows the way");
+        let path = loop {
+            if let Event::PathUp { path, kind: PathKind::Relayed, .. } = events.recv().await.expect("it runs") {
+                break path;
+            }
+        };
+        let mut stream = node.open(path, Purpose::Probe).await.expect("the host speaks rs");
+        let mut heard = Vec::new();
+        let _ = stream.read_to_end(&mut heard).await;
+        heard
+    });
+    assert!(heard.is_empty(), "{heard:?}");
 }

@@ -141,7 +141,7 @@ impl System {
             }
             Self::Ours => {
                 let patience = Patience { idle: Duration::from_secs(10), keep_alive: Duration::from_secs(1) };
-                Some(transport::stack(&keys, patience)?)
+                Some(transport::stack(&keys, patience, &transport::Sockets::default())?)
             }
             Self::Tcp => {
                 let transport = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true)).upgrade(Version::V1Lazy);

@@ -20,7 +20,7 @@ use super::{
     address::WEB_PORT,
     candidates, punches, streams,
     trace::{self, Trace},
-    transport::{self, Patience},
+    transport::{self, Patience, Sockets},
 };
 
 /// The directory's protocol: not the public IPFS network.
@@ -65,9 +65,14 @@ pub(super) struct Behaviour {
 }
 
 /// A swarm that listens nowhere yet.
-pub(super) fn swarm(identity: &SigningKey, lan: bool, trace: Option<mpsc::Sender<Trace>>) -> anyhow::Result<Swarm<Behaviour>> {
+pub(super) fn swarm(
+    identity: &SigningKey,
+    lan: bool,
+    trace: Option<mpsc::Sender<Trace>>,
+    sockets: &Sockets,
+) -> anyhow::Result<Swarm<Behaviour>> {
     let keypair = keypair(identity)?;
-    let stack = transport::stack(&keypair, Patience { idle: QUIC_IDLE, keep_alive: QUIC_KEEP_ALIVE })?;
+    let stack = transport::stack(&keypair, Patience { idle: QUIC_IDLE, keep_alive: QUIC_KEEP_ALIVE }, sockets)?;
     let (transport, relay) = transport::with_circuits(&keypair, stack)?;
     Ok(Swarm::new(transport, behaviour(&keypair, relay, lan, trace), keypair.public().to_peer_id(), swarm_config()))
 }
@@ -183,7 +188,7 @@ fn behaviour(
         candidates: candidates::Behaviour::default(),
         punches: punches::Behaviour::default(),
         trace: trace::Behaviour::new(trace),
-        streams: streams::Behaviour::new(&[Purpose::Auth, Purpose::Lane]),
+        streams: streams::Behaviour::new(&[Purpose::Auth, Purpose::Lane, Purpose::Probe]),
         // Listen addresses are nobody's business: a hole punch exchanges its own.
         identify: identify::Behaviour::new(
             identify::Config::new(IDENTIFY.to_owned(), keypair.public()).with_hide_listen_addrs(true),

@@ -15,6 +15,7 @@ pub mod node;
 mod paths;
 mod portmap;
 mod presence;
+mod probing;
 mod punches;
 pub mod relay;
 mod relays;
@@ -61,6 +62,8 @@ pub enum Purpose {
     Lane,
     /// `/rs/clock/1`: a relay's time. Only relays answer.
     Clock,
+    /// `/rs/probe/1`: both look for a way through a symmetric NAT; see [`Node::probe`].
+    Probe,
 }
 
 impl Transport {
@@ -215,6 +218,7 @@ pub enum Event {
 #[derive(Clone, Debug)]
 pub struct Node {
     commands: mpsc::Sender<Command>,
+    sockets: transport::Sockets,
 }
 
 /// The node has stopped.
@@ -223,12 +227,6 @@ pub struct Node {
 pub struct Stopped;
 
 impl Node {
-    /// A handle that sends to `commands`.
-    #[must_use]
-    pub fn new(commands: mpsc::Sender<Command>) -> Self {
-        Self { commands }
-    }
-
     /// Starts using a relay.
     ///
     /// # Errors
@@ -290,6 +288,16 @@ impl Node {
         let (done, answer) = oneshot::channel();
         self.send(Command::Mapping(done)).await?;
         answer.await.map_err(|_| Stopped)
+    }
+
+    /// Seeks a direct path to the peer of this stream ([`Purpose::Probe`]) by probing ports; both ends must call it. Sends up to 1500
+    /// packets to addresses that the peer names: only for one that is trusted so far, and not often. What is found is an
+    /// [`Event::PathUp`]. Takes half a minute at most; stops when dropped.
+    ///
+    /// # Errors
+    /// Why none was found, for the log.
+    pub async fn probe(&self, key: PeerKey, stream: Stream) -> Result<(), String> {
+        probing::run(self, &self.sockets, key, stream).await
     }
 
     /// Gives back what was borrowed from the router; to be called before the process ends. Takes a second at most.

@@ -33,6 +33,7 @@ use super::{
     relays::Relays,
     roaming::{self, Roaming},
     trace::Trace,
+    transport::Sockets,
 };
 use crate::protocol::{
     id::{HostId, PeerKey},
@@ -69,7 +70,8 @@ pub struct Config {
 /// # Errors
 /// In one line: an address that cannot be listened on, and what to do.
 pub async fn start(config: Config) -> anyhow::Result<(Node, mpsc::Receiver<Event>)> {
-    let mut swarm = behaviour::swarm(&config.identity, config.lan, config.trace)?;
+    let sockets = Sockets::default();
+    let mut swarm = behaviour::swarm(&config.identity, config.lan, config.trace, &sockets)?;
     let listeners = match config.listen.is_empty() {
         true => behaviour::listen_everywhere(&mut swarm, 0)?,
         false => behaviour::listen(&mut swarm, &config.listen)?,
@@ -85,7 +87,7 @@ pub async fn start(config: Config) -> anyhow::Result<(Node, mpsc::Receiver<Event
     settled.into_iter().for_each(|event| task.on_swarm_event(event));
     task.roaming.settled();
     tokio::spawn(task.run());
-    Ok((Node::new(commands), events))
+    Ok((Node { commands, sockets }, events))
 }
 
 async fn presence(identity: SigningKey) -> anyhow::Result<Presence> {

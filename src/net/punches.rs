@@ -222,7 +222,7 @@ mod tests {
     fn swarm() -> Swarm<Behaviour> {
         let keypair = Keypair::generate_ed25519();
         let patience = Patience { idle: CLASH * 5, keep_alive: CLASH };
-        let stack = transport::stack(&keypair, patience).expect("a transport");
+        let stack = transport::stack(&keypair, patience, &transport::Sockets::default()).expect("a transport");
         let config = libp2p::swarm::Config::with_tokio_executor();
         Swarm::new(stack, Behaviour::default(), keypair.public().to_peer_id(), config)
     }

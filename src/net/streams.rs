@@ -31,7 +31,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{Purpose, Stream};
 
-/// Inbound streams of one connection that may be open at a time: a session needs three (two lanes and a handshake).
+/// Inbound streams of one connection that may be open at a time: a session needs four (two lanes, a handshake, a port probe).
 const MAX_INBOUND: usize = 16;
 
 /// Requests for outbound streams of one connection that may wait.
@@ -40,6 +40,7 @@ const MAX_WAITING: usize = 32;
 const AUTH: StreamProtocol = StreamProtocol::new("/rs/auth/1");
 const LANE: StreamProtocol = StreamProtocol::new("/rs/lane/1");
 const CLOCK: StreamProtocol = StreamProtocol::new("/rs/clock/1");
+const PROBE: StreamProtocol = StreamProtocol::new("/rs/probe/1");
 
 const GONE: &str = "the path is gone; try another one";
 
@@ -48,6 +49,7 @@ fn protocol(purpose: Purpose) -> StreamProtocol {
         Purpose::Auth => AUTH,
         Purpose::Lane => LANE,
         Purpose::Clock => CLOCK,
+        Purpose::Probe => PROBE,
     }
 }
 

@@ -310,7 +310,7 @@ struct Rogue(Swarm<Behaviour>, PeerId);
 
 impl Rogue {
     async fn at(meeting: &Meeting) -> Self {
-        let mut swarm = behaviour::swarm(&identity(5), false, None).unwrap();
+        let mut swarm = behaviour::swarm(&identity(5), false, None, &Default::default()).unwrap();
         let relay = address::peer_of(&key(9)).unwrap();
         let dial = DialOpts::peer_id(relay).addresses(meeting.bare()).build();
         swarm.behaviour_mut().candidates.invite(dial.connection_id());

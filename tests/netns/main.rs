@@ -12,6 +12,7 @@
 //! | [`directory`] | five relays that share the directory; one dies and comes back |
 //! | [`mapping`] | what a node finds out about its NAT |
 //! | [`doctor`] | what `rs doctor` finds, and what it tells of a hole punch |
+//! | [`probing`] | a symmetric NAT against one whose port is known |
 //! | [`gateway`] | routers that open ports for those who ask (UPnP, NAT-PMP, PCP) |
 //! | [`web`] | a peer that listens on TCP 443, for one whose network lets nothing else out |
 //! | [`tls`] | a relay behind a web server that speaks TLS |
@@ -35,6 +36,7 @@ mod loss;
 mod mapping;
 mod matrix;
 mod nat;
+mod probing;
 mod rig;
 mod roaming;
 mod session;

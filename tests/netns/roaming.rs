@@ -64,7 +64,9 @@ impl Scene {
         elsewhere.filter(&kind.ruleset(ELSEWHERE.0, "10.3.0.2"));
         let relay = session::relay(&lab.relay, &[&format!("/ip4/{RELAY}")]);
         let mut host = session::host(&lab.host.end, &relay.addresses, &fixed());
-        let mut viewer = session::viewer(&lab.viewer.end, &relay.addresses, &host, &fixed());
+        // What becomes direct does so by punching, and what is relayed stays so until somebody moves.
+        let line = format!("{} --no-probing", fixed());
+        let mut viewer = session::viewer(&lab.viewer.end, &relay.addresses, &host, &line);
         assert_eq!(way_of(&mut host, &mut viewer, way), way);
         Self { lab, elsewhere, _relay: relay, host, viewer }
     }

@@ -12,11 +12,15 @@ use super::{
     },
 };
 
-/// How long a direct path may take to appear where one is expected: the first punch and, 10 s later, the second.
-const UPGRADE: Duration = Duration::from_secs(15);
+/// How long a direct path may take to appear where one is expected: the first punch and, 10 s later, the second; or after 3 s, what NAT
+/// this is, and 15 s of probing ports.
+const UPGRADE: Duration = Duration::from_secs(25);
 
 /// How long a relayed session is watched where no direct path is expected.
 const QUIET: Duration = Duration::from_secs(4);
+
+/// The relay's other port for QUIC.
+const SECOND: &str = "/udp/443/quic-v1";
 
 /// On which way a session runs in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +57,8 @@ impl Way {
     }
 }
 
-/// Starts the relay on a machine, at these IP addresses (such as `/ip4/192.0.2.2`), and for firewalls on TCP 443 too.
+/// Starts the relay on a machine, at these IP addresses (such as `/ip4/192.0.2.2`), for firewalls on TCP 443 too, and on UDP 443 to tell
+/// what NAT somebody is behind. That last one is not given out.
 #[track_caller]
 pub(crate) fn relay(machine: &Machine, at: &[&str]) -> Relay {
     relay_that_joins(machine, at, None)
@@ -70,13 +75,17 @@ pub(crate) fn relay_that_joins(machine: &Machine, at: &[&str], other: Option<&st
 pub(crate) fn relay_at(home: Home, machine: &Machine, at: &[&str], other: Option<&str>) -> Relay {
     let listen: Vec<String> = at
         .iter()
-        .flat_map(|ip| [format!("{ip}/udp/{PORT}/quic-v1"), format!("{ip}/tcp/{PORT}"), format!("{ip}/tcp/443")])
+        .flat_map(|ip| {
+            let second = format!("{ip}{SECOND}");
+            [format!("{ip}/udp/{PORT}/quic-v1"), second, format!("{ip}/tcp/{PORT}"), format!("{ip}/tcp/443")]
+        })
         .collect();
     let join: Vec<String> = other.map(str::to_owned).into_iter().collect();
     let start = with(machine.rs(&home, "relay --json"), "--listen", &listen);
     let rs = with(start, "--join", &join).go();
     let ready = rs.expect_where("ready", |ready| strings(&ready["addresses"]).len() >= listen.len());
-    Relay { rs, home, addresses: strings(&ready["addresses"]) }
+    let addresses = strings(&ready["addresses"]).into_iter().filter(|address| !address.contains(SECOND)).collect();
+    Relay { rs, home, addresses }
 }
 
 /// Starts a host on a machine and waits until it is reachable through the relay.

@@ -7,6 +7,7 @@ mod door;
 mod face;
 mod lanes;
 mod password;
+mod probes;
 mod session;
 
 use std::{
@@ -26,6 +27,7 @@ use self::{
     door::{Admitted, Door, DoorEvent, Knock},
     lanes::{Lanes, Opened},
     password::Secret,
+    probes::Probes,
 };
 use super::{
     Failure, control_socket,
@@ -114,6 +116,7 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
         secret,
         store,
         relays,
+        probes: Probes::new(node.clone(), !args.net.no_probing),
         node,
         face: events.clone(),
         outlet: Outlet::new(events),
@@ -154,6 +157,7 @@ struct Host {
     secret: Secret,
     store: Store,
     relays: relays::Relays,
+    probes: Probes,
     node: Node,
     /// For the sessions.
     face: mpsc::Sender<HostEvent>,
@@ -404,6 +408,11 @@ impl Host {
                 self.command(|| session::Command::PathDown(path)).await;
             }
             Event::Inbound { path, key, purpose: Purpose::Auth, stream } => self.door.answer(path, key, stream),
+            Event::Inbound { path, key, purpose: Purpose::Probe, stream } => {
+                let relayed = self.paths.get(&path).is_some_and(|(kind, _)| *kind == PathKind::Relayed);
+                let in_session = relayed && self.sessions.values().any(|live| live.auth.peer == key && !live.commands.is_closed());
+                self.probes.answer(key, stream, in_session);
+            }
             Event::Inbound { purpose: Purpose::Lane | Purpose::Clock, .. } => {}
         }
         false

@@ -77,6 +77,7 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
             path: opened.path,
             shown_path: opened.shown_path,
             resume: opened.config.resume(),
+            probing: !args.net.no_probing,
             picture,
             faces: std::mem::take(&mut faces),
             actions: [Some(acted), window_acted],

@@ -7,6 +7,7 @@ use std::{
 
 use libp2p::Multiaddr;
 use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Faces,
@@ -21,7 +22,7 @@ use crate::{
         exit_code, path_info,
     },
     cli::ExitCode,
-    net::{Node, address},
+    net::{Node, Purpose, address},
     protocol::{
         auth::Authenticated,
         id::PeerKey,
@@ -57,6 +58,8 @@ pub(super) struct Start {
     /// The path that the faces were told of.
     pub(super) shown_path: Option<PathInfo>,
     pub(super) resume: Duration,
+    /// Whether ports may be probed for a direct path.
+    pub(super) probing: bool,
     pub(super) picture: Picture,
     pub(super) faces: Faces,
     /// What the users of the faces do.
@@ -79,6 +82,8 @@ pub(super) struct Session {
     opening: JoinSet<Opened>,
     redial: Option<tokio::task::AbortHandle>,
     upgrade: Upgrade,
+    /// While the session is relayed.
+    port_probe: Option<AbortOnDropHandle<()>>,
     /// No path: what the user does now would come as a surprise later, so it is not sent.
     stalled: bool,
     /// Files that wait for the first picture.
@@ -97,7 +102,7 @@ pub(super) struct Session {
 impl Session {
     /// Takes the first path and opens its lanes.
     pub(super) fn start(start: Start) -> Result<Self, Failure> {
-        let Start { auth, network, path, shown_path, resume, picture, faces, actions, screenshot, begun } = start;
+        let Start { auth, network, path, shown_path, resume, probing, picture, faces, actions, screenshot, begun } = start;
         let decode = Decode::start(picture.clone()).map_err(Failure::other)?;
         let mut session = Self {
             permissions: auth.permissions,
@@ -110,7 +115,8 @@ impl Session {
             actions,
             opening: JoinSet::new(),
             redial: None,
-            upgrade: Upgrade::default(),
+            upgrade: Upgrade::new(probing),
+            port_probe: None,
             stalled: false,
             leave_after_screenshot: screenshot.is_some(),
             screenshots: screenshot.into_iter().collect(),
@@ -193,6 +199,7 @@ impl Session {
         while let Some(todo) = self.upgrade.due(Instant::now()) {
             match todo {
                 Todo::Close(path) => self.network.node.close(path).await,
+                Todo::ProbePorts => self.probe_ports(),
                 Todo::Dial(number) => {
                     let mut circuits: Vec<_> = self.network.ways.iter().filter(|way| address::is_circuit(way)).cloned().collect();
                     if circuits.is_empty() {
@@ -205,6 +212,21 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// What comes of it is told as a path.
+    fn probe_ports(&mut self) {
+        let Some((path, ..)) = self.driver.current_path() else { return };
+        let (node, key) = (self.network.node.clone(), self.auth.peer);
+        self.port_probe = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            let probed = match node.open(path, Purpose::Probe).await {
+                Ok(stream) => node.probe(key, stream).await,
+                Err(reason) => Err(reason),
+            };
+            if let Err(reason) = probed {
+                tracing::debug!(reason, "no direct path by probing ports");
+            }
+        })));
     }
 
     /// Opens the lanes of a path in the background.
@@ -245,6 +267,9 @@ impl Session {
             Event::Message(message) => self.message(message),
             Event::PathChanged(path, kind) => {
                 self.upgrade.runs_on(kind, Instant::now());
+                if kind != PathKind::Relayed {
+                    self.port_probe = None;
+                }
                 if let Some(redial) = self.redial.take() {
                     redial.abort();
                 }

@@ -8,6 +8,9 @@
 //!   rarely; the last pause is kept for ever.
 //! - [`SOON`] after a session fell back from a direct path, or our own address changed, and the pauses start over: the networks are others.
 //!
+//! Where punching cannot help, because one side is behind a symmetric NAT, probing ports may (`Node::probe`): after [`PORTS`]`[0]` on a
+//! relay, and once more after [`PORTS`]`[1]`. It finds out by itself whether the networks are of that kind.
+//!
 //! So there is one circuit more than the session needs, for a third of a minute at a time. Sans-IO: the caller brings the time.
 
 use std::time::{Duration, Instant};
@@ -21,6 +24,9 @@ const PAUSES: [Duration; 4] =
 const SOON: Duration = Duration::from_secs(1);
 /// How long a probe is kept: two punches, the second one ten seconds after the first.
 const PUNCH: Duration = Duration::from_secs(20);
+/// From the beginning on a relay to the first time that ports are probed, and from there to the second: an ordinary punch has had its
+/// time, and the host hears only one a minute.
+const PORTS: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(120)];
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -29,6 +35,15 @@ pub(super) struct Upgrade {
     probes: usize,
     next: Option<Instant>,
     probe: Option<Probe>,
+    ports: Ports,
+}
+
+/// When ports are probed.
+#[derive(Debug, Default)]
+struct Ports {
+    allowed: bool,
+    tries: usize,
+    next: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -45,16 +60,23 @@ pub(super) enum Todo {
     Dial(usize),
     /// Close this path.
     Close(PathId),
+    /// Probe ports with the host.
+    ProbePorts,
 }
 
 impl Upgrade {
+    /// With or without probing ports.
+    pub(super) fn new(probing: bool) -> Self {
+        Self { ports: Ports { allowed: probing, ..Ports::default() }, ..Self::default() }
+    }
+
     /// The session runs on a path of this kind now.
     pub(super) fn runs_on(&mut self, kind: PathKind, now: Instant) {
         match (self.kind.replace(kind), kind) {
             (Some(PathKind::Relayed), PathKind::Relayed) => {}
             (None, PathKind::Relayed) => self.start_over(PAUSES[0], now),
             (Some(_), PathKind::Relayed) => self.start_over(SOON, now),
-            (_, PathKind::Direct | PathKind::Lan) => self.next = None,
+            (_, PathKind::Direct | PathKind::Lan) => (self.next, self.ports.next) = (None, None),
         }
     }
 
@@ -83,7 +105,7 @@ impl Upgrade {
 
     /// When [`Self::due`] has something next.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        [self.next, self.probe.as_ref().map(|probe| probe.until)].into_iter().flatten().min()
+        [self.next, self.ports.next, self.probe.as_ref().map(|probe| probe.until)].into_iter().flatten().min()
     }
 
     /// What is to be done now. Call until there is nothing.
@@ -92,6 +114,11 @@ impl Upgrade {
             && let Some(path) = over.path
         {
             return Some(Todo::Close(path));
+        }
+        if self.ports.next.take_if(|next| *next <= now).is_some() {
+            self.ports.tries += 1;
+            self.ports.next = PORTS.get(self.ports.tries).map(|pause| now + *pause);
+            return Some(Todo::ProbePorts);
         }
         // One at a time.
         self.next.filter(|next| *next <= now && self.probe.is_none())?;
@@ -107,6 +134,7 @@ impl Upgrade {
             probe.until = now;
         }
         (self.probes, self.next) = (0, Some(now + pause));
+        (self.ports.tries, self.ports.next) = (0, self.ports.allowed.then(|| now + PORTS[0]));
     }
 }
 
@@ -114,9 +142,9 @@ impl Upgrade {
 mod tests {
     use super::*;
 
-    /// Lives for so long, with every probe coming up at once; when each was dialled, in seconds, and whether one was ever left open.
-    fn live(upgrade: &mut Upgrade, mut now: Instant, length: Duration) -> Vec<u64> {
-        let (begun, mut dialled, mut open) = (now, Vec::new(), None);
+    /// Lives for so long, with every probe coming up at once; when each was dialled, and when ports were probed, in seconds.
+    fn live(upgrade: &mut Upgrade, mut now: Instant, length: Duration) -> (Vec<u64>, Vec<u64>) {
+        let (begun, mut dialled, mut ports, mut open) = (now, Vec::new(), Vec::new(), None);
         while let Some(next) = upgrade.next_due().filter(|next| *next < begun + length) {
             now = next.max(now);
             while let Some(todo) = upgrade.due(now) {
@@ -130,17 +158,36 @@ mod tests {
                         dialled.push((now - begun).as_secs());
                     }
                     Todo::Close(path) => assert_eq!(open.take(), Some(path)),
+                    Todo::ProbePorts => ports.push((now - begun).as_secs()),
                 }
             }
         }
-        dialled
+        (dialled, ports)
     }
 
     #[test]
     fn a_relayed_session_probes_more_and_more_rarely_and_never_stops() {
         let (mut upgrade, now) = (Upgrade::default(), Instant::now());
         upgrade.runs_on(PathKind::Relayed, now);
-        assert_eq!(live(&mut upgrade, now, Duration::from_secs(1100)), [15, 60, 180, 480, 780, 1080]);
+        assert_eq!(live(&mut upgrade, now, Duration::from_secs(1100)), (vec![15, 60, 180, 480, 780, 1080], vec![]));
+    }
+
+    #[test]
+    fn ports_are_probed_twice_for_each_network_and_only_where_that_is_allowed() {
+        let (mut upgrade, now, long) = (Upgrade::new(true), Instant::now(), Duration::from_secs(1000));
+        upgrade.runs_on(PathKind::Relayed, now);
+        assert_eq!(live(&mut upgrade, now, long).1, [3, 123]);
+        upgrade.moved(now + long);
+        assert_eq!(upgrade.due(now + long + PORTS[0]), Some(Todo::ProbePorts), "another network");
+
+        let mut direct = Upgrade::new(true);
+        direct.runs_on(PathKind::Relayed, now);
+        direct.runs_on(PathKind::Direct, now);
+        assert_eq!(direct.next_due(), None);
+
+        let mut forbidden = Upgrade::new(false);
+        forbidden.runs_on(PathKind::Relayed, now);
+        assert!(live(&mut forbidden, now, long).1.is_empty());
     }
 
     #[test]
@@ -151,7 +198,7 @@ mod tests {
         upgrade.moved(now);
         assert_eq!(upgrade.next_due(), None);
         upgrade.runs_on(PathKind::Relayed, now);
-        assert_eq!(live(&mut upgrade, now, Duration::from_secs(100)), [1, 46]);
+        assert_eq!(live(&mut upgrade, now, Duration::from_secs(100)), (vec![1, 46], vec![]));
     }
 
     #[test]

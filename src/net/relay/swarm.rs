@@ -12,7 +12,7 @@ use crate::net::{
     Purpose,
     behaviour::{self, IDENTIFY, KAD},
     directory, streams,
-    transport::{self, Patience},
+    transport::{self, Patience, Sockets},
 };
 
 #[derive(NetworkBehaviour)]
@@ -28,7 +28,7 @@ pub(super) struct Behaviour {
 /// A swarm that listens nowhere yet. With a meter every stream is counted, and shaped where there is a limit.
 pub(super) fn swarm(identity: &SigningKey, limits: &Limits, meter: Option<Meter>) -> anyhow::Result<Swarm<Behaviour>> {
     let keypair = behaviour::keypair(identity)?;
-    let transport = transport::stack(&keypair, Patience { idle: QUIC_IDLE, keep_alive: QUIC_KEEP_ALIVE })?;
+    let transport = transport::stack(&keypair, Patience { idle: QUIC_IDLE, keep_alive: QUIC_KEEP_ALIVE }, &Sockets::default())?;
     let transport = match meter {
         Some(meter) => shaped::transport(transport, meter),
         None => transport,

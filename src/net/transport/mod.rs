@@ -23,6 +23,8 @@ use libp2p::{
     dns, identity, noise, relay, tcp, websocket, yamux,
 };
 
+pub use self::quic::Sockets;
+
 /// Until a connection is encrypted and its peer's key is proven.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -35,12 +37,17 @@ pub struct Patience {
     pub keep_alive: Duration,
 }
 
-/// Every transport, without circuits.
+/// Every transport, without circuits. QUIC's sockets are known at `sockets`.
 ///
 /// # Errors
 /// The machine's resolver settings cannot be read, or the key cannot sign a certificate.
-pub fn stack(keypair: &identity::Keypair, patience: Patience) -> anyhow::Result<Boxed<(PeerId, StreamMuxerBox)>> {
-    let quic = quic::Transport::new(quic::Config::new(keypair, patience.idle, patience.keep_alive))?;
+pub fn stack(
+    keypair: &identity::Keypair,
+    patience: Patience,
+    sockets: &Sockets,
+) -> anyhow::Result<Boxed<(PeerId, StreamMuxerBox)>> {
+    let config = quic::Config::new(keypair, patience.idle, patience.keep_alive);
+    let quic = quic::Transport::new(quic::Config { sockets: sockets.clone(), ..config })?;
     let quic = quic.map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
     let named = resolved(quic.or_transport(encrypted(tcp(), keypair)?).map(|either, _| either.into_inner()))?;
     let web = proxy::Proxied::from_environment().or_transport(resolved(tcp())?);

@@ -19,7 +19,7 @@ use quinn::{
     rustls::{NoKeyLog, client::Resumption},
 };
 use sha2::{Digest, Sha256};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{
     Config, Congestion, Error,
@@ -48,15 +48,22 @@ impl Endpoints {
         })
     }
 
-    /// Accepts connections at `local`, and dials.
-    pub(super) fn listening(&self, local: SocketAddr) -> Result<quinn::Endpoint, Error> {
-        self.bind(local, Some(self.server.clone()))
+    /// Accepts connections at `local`, and dials. With its socket, to send from.
+    pub(super) fn listening(&self, local: SocketAddr) -> Result<(quinn::Endpoint, Arc<UdpSocket>), Error> {
+        let socket = bind(local)?;
+        let shared = Arc::new(socket.try_clone()?);
+        Ok((self.endpoint(socket, Some(self.server.clone()))?, shared))
     }
 
     /// Dials addresses of the family of `remote`, from a port of the system's choice.
     pub(super) fn dialling(&self, remote: SocketAddr) -> Result<quinn::Endpoint, Error> {
         let any = if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        self.bind(SocketAddr::new(any, 0), None)
+        self.endpoint(bind(SocketAddr::new(any, 0))?, None)
+    }
+
+    /// Dials from this socket.
+    pub(super) fn dialling_from(&self, socket: UdpSocket) -> Result<quinn::Endpoint, Error> {
+        self.endpoint(socket, None)
     }
 
     /// What a dial is made with.
@@ -64,9 +71,9 @@ impl Endpoints {
         self.client.clone()
     }
 
-    fn bind(&self, local: SocketAddr, server: Option<quinn::ServerConfig>) -> Result<quinn::Endpoint, Error> {
+    fn endpoint(&self, socket: UdpSocket, server: Option<quinn::ServerConfig>) -> Result<quinn::Endpoint, Error> {
         let runtime = quinn::default_runtime().ok_or(Error::NoRuntime)?;
-        let socket = socket(local, self.buffer)?;
+        widen(SockRef::from(&socket), self.buffer);
         let mut config = EndpointConfig::new(Arc::new(self.reset_key(socket.local_addr()?)?));
         config.supported_versions(vec![1]).min_reset_interval(RESETS).cid_generator(|| Box::new(RandomIds));
         Ok(quinn::Endpoint::new(config, server, socket, runtime)?)
@@ -116,19 +123,18 @@ impl HmacKey for ResetKey {
     }
 }
 
-fn socket(local: SocketAddr, buffer: usize) -> io::Result<UdpSocket> {
+fn bind(local: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
     if local.is_ipv6() {
         // So that the same port is free for IPv4.
         socket.set_only_v6(true)?;
     }
-    widen(&socket, buffer);
     socket.bind(&local.into())?;
     Ok(socket.into())
 }
 
 /// Best effort: Linux gives what `net.core.rmem_max` and `wmem_max` allow and says nothing, others refuse. It works with less.
-fn widen(socket: &Socket, buffer: usize) {
+fn widen(socket: SockRef<'_>, buffer: usize) {
     if let Err(error) = socket.set_recv_buffer_size(buffer).and(socket.set_send_buffer_size(buffer)) {
         tracing::debug!(%error, "the socket's buffers stay as they are");
     }

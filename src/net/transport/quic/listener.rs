@@ -1,7 +1,7 @@
 //! One listening socket: its addresses, and who comes in.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, UdpSocket},
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -19,6 +19,7 @@ use super::{
     address::multiaddr_of,
     connection,
     settings::{HANDSHAKE, TURNED_AWAY},
+    sockets,
 };
 
 type Event = TransportEvent<<Transport as transport::Transport>::ListenerUpgrade, Error>;
@@ -27,6 +28,8 @@ type Event = TransportEvent<<Transport as transport::Transport>::ListenerUpgrade
 pub(super) struct Listener {
     id: ListenerId,
     endpoint: quinn::Endpoint,
+    /// The endpoint's, once more: known to others for as long as we listen.
+    _socket: Arc<UdpSocket>,
     local: SocketAddr,
     /// The one address of a listener that is not on a wildcard, until it is reported.
     fixed: Option<SocketAddr>,
@@ -42,6 +45,7 @@ impl Listener {
     pub(super) fn new(
         id: ListenerId,
         endpoint: quinn::Endpoint,
+        socket: Arc<UdpSocket>,
         handshakes: Arc<Semaphore>,
         max_handshakes: usize,
     ) -> Result<Self, Error> {
@@ -51,7 +55,7 @@ impl Listener {
             false => (Some(local), None),
         };
         let accept = accept(&endpoint);
-        Ok(Self { id, endpoint, local, fixed, watcher, accept, handshakes, max_handshakes })
+        Ok(Self { id, endpoint, _socket: socket, local, fixed, watcher, accept, handshakes, max_handshakes })
     }
 
     pub(super) fn id(&self) -> ListenerId {
@@ -62,10 +66,9 @@ impl Listener {
         &self.endpoint
     }
 
-    /// Whether packets from this socket can get there: a socket on the loopback address stays inside, the others do not go there.
+    /// Whether packets from this socket can get there.
     pub(super) fn reaches(&self, remote: SocketAddr) -> bool {
-        let local = self.local.ip();
-        local.is_ipv4() == remote.is_ipv4() && (local.is_unspecified() || local.is_loopback() == remote.ip().is_loopback())
+        sockets::reaches(self.local, remote)
     }
 
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Event> {

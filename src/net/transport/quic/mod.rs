@@ -8,7 +8,7 @@
 //!   transport: only so a dial ends in "wrong peer" and not in a TLS alert.
 //! - A dial that may reuse a port ([`PortUse::Reuse`]) leaves from the oldest listening socket that can reach the address: the mapping
 //!   in the NAT is that socket's, and hole punching lives on it. Without one, such dials share one socket per family.
-//!   [`PortUse::New`] takes a new socket each time.
+//!   [`PortUse::New`] takes a new socket each time. Before all that comes a socket that was handed in for this address ([`Sockets`]).
 //! - A dial in the listener's role (DCUtR) is a dial like any other, as in the stock transport: both sides dial, and the better of the
 //!   two connections is picked above. The specified way, random packets from one side, was measured to lose cases that this one wins.
 //! - A listener on a wildcard address follows the interfaces: [`TransportEvent::NewAddress`] and [`TransportEvent::AddressExpired`].
@@ -28,6 +28,7 @@ mod endpoint;
 mod error;
 mod listener;
 mod settings;
+mod sockets;
 #[cfg(test)]
 mod tests;
 
@@ -48,6 +49,7 @@ use libp2p::{
 };
 use tokio::sync::Semaphore;
 
+pub use self::sockets::Sockets;
 pub(crate) use self::{connection::Connection, error::Error};
 use self::{endpoint::Endpoints, listener::Listener};
 
@@ -66,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) buffer: usize,
     /// Incoming handshakes under way at a time. Above half of it a peer must first show that it owns its address.
     pub(crate) handshakes: usize,
+    /// Where its sockets are known.
+    pub(crate) sockets: Sockets,
 }
 
 /// Congestion control: `quinn`'s implementations.
@@ -91,6 +95,7 @@ pub(crate) struct Transport {
     shared: [Option<quinn::Endpoint>; 2],
     handshakes: Arc<Semaphore>,
     max_handshakes: usize,
+    sockets: Sockets,
     waker: Option<Waker>,
 }
 
@@ -98,7 +103,15 @@ impl Config {
     /// With the settings that were measured best.
     pub(crate) fn new(keypair: &Keypair, idle: Duration, keep_alive: Duration) -> Self {
         let (buffer, handshakes) = (settings::SOCKET_BUFFER, settings::HANDSHAKES);
-        Self { keypair: keypair.clone(), idle, keep_alive, congestion: Congestion::Bbr, buffer, handshakes }
+        Self {
+            keypair: keypair.clone(),
+            idle,
+            keep_alive,
+            congestion: Congestion::Bbr,
+            buffer,
+            handshakes,
+            sockets: Sockets::default(),
+        }
     }
 }
 
@@ -113,12 +126,16 @@ impl Transport {
             shared: [None, None],
             handshakes: Arc::new(Semaphore::new(config.handshakes)),
             max_handshakes: config.handshakes,
+            sockets: config.sockets,
             waker: None,
         })
     }
 
     /// The endpoint that a dial leaves from.
     fn endpoint_to(&mut self, remote: SocketAddr, port_use: PortUse) -> Result<quinn::Endpoint, Error> {
+        if let Some(socket) = self.sockets.take(remote) {
+            return self.endpoints.dialling_from(socket);
+        }
         if port_use == PortUse::New {
             return self.endpoints.dialling(remote);
         }
@@ -149,9 +166,10 @@ impl transport::Transport for Transport {
         let Some(local) = address::socket_of(&address) else {
             return Err(TransportError::MultiaddrNotSupported(address));
         };
-        let endpoint = self.endpoints.listening(local).map_err(TransportError::Other)?;
-        let listener =
-            Listener::new(id, endpoint, Arc::clone(&self.handshakes), self.max_handshakes).map_err(TransportError::Other)?;
+        let (endpoint, socket) = self.endpoints.listening(local).map_err(TransportError::Other)?;
+        self.sockets.listens(&socket);
+        let listener = Listener::new(id, endpoint, socket, Arc::clone(&self.handshakes), self.max_handshakes)
+            .map_err(TransportError::Other)?;
         self.listeners.push(listener);
         // From now on dials leave from the listener where they can. Connections that use the old socket keep it alive.
         self.shared[usize::from(local.is_ipv6())] = None;

@@ -235,6 +235,63 @@ async fn a_dial_reuses_the_listening_port_and_only_on_request() {
 }
 
 #[tokio::test]
+async fn a_dial_leaves_from_the_socket_that_was_handed_in_for_it() {
+    let (keypair, (_, mut listener)) = (Keypair::generate_ed25519(), ours());
+    let (config, reuse) = (config(&keypair), options(PortUse::Reuse));
+    let sockets = config.sockets.clone();
+    let mut dialler = boxed(Transport::new(config).unwrap());
+    let (_, address) = listen(&mut listener, V4).await;
+    let (_, own) = listen(&mut dialler, V4).await;
+    let remote = address::socket_of(&address).unwrap();
+    let socket = || UdpSocket::bind("127.0.0.1:0").unwrap();
+
+    let handed_in = socket();
+    let port = address::multiaddr_of(handed_in.local_addr().unwrap());
+    let adopted = sockets.adopt(handed_in, remote);
+    let (.., seen) = connect(&mut dialler, &mut listener, &address, reuse).await;
+    assert_eq!(seen, port);
+    let (.., seen) = connect(&mut dialler, &mut listener, &address, reuse).await;
+    assert_eq!(seen, own, "only once");
+    drop(adopted);
+
+    drop(sockets.adopt(socket(), remote));
+    let _other = sockets.adopt(socket(), "127.0.0.1:9".parse().unwrap());
+    let (.., seen) = connect(&mut dialler, &mut listener, &address, reuse).await;
+    assert_eq!(seen, own, "too late, and for another address");
+}
+
+#[tokio::test]
+async fn the_listening_socket_is_known_for_as_long_as_it_listens() {
+    let config = config(&Keypair::generate_ed25519());
+    let sockets = config.sockets.clone();
+    let mut node = boxed(Transport::new(config).unwrap());
+    let there = "127.0.0.1:9".parse().unwrap();
+    assert!(sockets.towards(there).is_none());
+    let (id, address) = listen(&mut node, V4).await;
+    let own = address::socket_of(&address).unwrap();
+    assert_eq!(sockets.towards(there).unwrap().local_addr().unwrap(), own);
+    assert!(sockets.towards("192.0.2.1:9".parse().unwrap()).is_none(), "nothing leaves the loopback address");
+    node.remove_listener(id);
+    assert!(sockets.towards(there).is_none());
+}
+
+/// What draws no answer is told by what does: a first packet of an unknown version, sent after it.
+#[tokio::test]
+async fn a_port_probe_draws_no_answer() {
+    let (_, mut listener) = ours();
+    let (_, address) = listen(&mut listener, V4).await;
+    let sender = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut unknown = vec![0; 1200];
+    unknown[..5].copy_from_slice(&[0xc0, 0x1a, 0x2a, 0x3a, 0x4a]);
+    for packet in [&b"\x04rs1 and sixteen more"[..20], &unknown] {
+        sender.send_to(packet, address::socket_of(&address).unwrap()).await.unwrap();
+    }
+    let mut answer = [0; 1500];
+    sender.recv_from(&mut answer).await.unwrap();
+    assert_eq!((answer[0] & 0x80, &answer[1..5]), (0x80, &[0; 4][..]), "version negotiation");
+}
+
+#[tokio::test]
 async fn a_wildcard_listener_has_addresses_and_dials_from_its_port() {
     let ((_, mut dialler), (_, mut listener)) = (ours(), ours());
     let (_, address) = listen(&mut listener, V4).await;
