@@ -18,7 +18,7 @@
 //! - *Pictures* are asked for one at a time ([`Event::WantPicture`]) while the path in use has credit ([`pictures`]).
 //! - *Stall.* When no path is left the session stalls; a path within the resume time resumes it, else it is lost.
 //! - *End.* `End` is the last message of the side that ends. It is transmitted until it is acknowledged
-//!   ([`Session::is_drained`]) or the caller has had enough. Afterwards nothing is told, and only `End` and acknowledgements go out.
+//!   ([`Session::is_drained`]) or the caller has had enough. Afterwards nothing is told, and only `End`, acknowledgements and pongs go out.
 //! - *Violations* end the session with [`EndReason::ProtocolError`], and the peer is told. Whatever it sends, memory is bounded:
 //!   by the outbox ([`outbox`]), the credit ([`pictures`]), [`MAX_PATHS`], and what one mutation puts out.
 
@@ -138,7 +138,11 @@ impl Session {
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::PathUp(id, kind, carrier) => self.add_path(id, Path::new(kind, carrier, now)),
-            Input::PathDown(id) => drop(self.paths.remove(&id)),
+            Input::PathDown(id) => {
+                if self.paths.remove(&id).is_some() {
+                    self.doubt_others(now, id);
+                }
+            }
             Input::Received { path, lane, record } => {
                 if let Err(violation) = self.receive(now, path, lane, record) {
                     tracing::debug!(%violation, "the session ends");
@@ -258,9 +262,8 @@ impl Session {
             }
             Record::Ack { control, picture } => self.acknowledged(control, picture),
             Record::Ping { number } => {
-                if !self.has_ended() {
-                    self.transmit(id, &Record::Pong { number });
-                }
+                // After the end too: the peer must not take the path for dead on which it will hear of it.
+                self.transmit(id, &Record::Pong { number });
                 Ok(())
             }
             Record::Pong { number } => path.pong(now, number),
@@ -312,10 +315,23 @@ impl Session {
         self.paths.values_mut().for_each(|path| path.expire(now));
         self.choose_path(now);
         self.give_up(now);
+        self.look_around(now);
         self.ping(now);
         self.transmit_messages();
         self.transmit_ack(now);
         self.transmit_pictures();
+    }
+
+    fn look_around(&mut self, now: Instant) {
+        if let Some(id) = self.current
+            && self.paths.get_mut(&id).is_some_and(|path| path.gets_late(now))
+        {
+            self.doubt_others(now, id);
+        }
+    }
+
+    fn doubt_others(&mut self, now: Instant, id: PathId) {
+        self.paths.iter_mut().filter(|(other, _)| **other != id).for_each(|(_, path)| path.doubt(now));
     }
 
     fn choose_path(&mut self, now: Instant) {
@@ -420,7 +436,8 @@ impl Session {
         let pings = self.paths.iter().filter_map(|(id, path)| path.ping_due(self.current == Some(*id)));
         let pings = pings.filter(|_| !self.has_ended());
         let ack = self.acks.due.filter(|_| self.current.is_some());
-        deaths.chain(pings).chain(ack).chain(self.resume_deadline()).min()
+        let late = self.current.and_then(|id| self.paths.get(&id)?.late_at());
+        deaths.chain(late).chain(pings).chain(ack).chain(self.resume_deadline()).min()
     }
 
     /// When the session is lost if no path comes.

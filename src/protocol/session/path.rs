@@ -3,6 +3,8 @@
 //! - A path owns its numbers: round trip, silence, and how far the session's messages and pictures got on it.
 //! - It is attached once the peer's `Attach` came in on it. It dies when nothing has been heard for [`silence`] while a ping is
 //!   unanswered; the answer to that ping, should it ever come, revives it. Only attached, living paths are used.
+//! - When a path breaks, or the one in use is late with an answer, the peer may have moved, and the other paths may be dead without a word:
+//!   they are asked at once, and have [`HASTE`] to answer. So they do not die one after the other, each in its own time.
 //! - The viewer decides ([`nominate`]): a better tier promotes at once, only death demotes. Within a tier it stays with the path in
 //!   use unless another one is much quicker, or is QUIC and not much slower than this TCP. The host follows the highest living epoch ([`follow`]): when two sides
 //!   decide, or the last path heard wins, a session flaps between two good paths.
@@ -25,6 +27,8 @@ pub const PING_BACKUP: Duration = Duration::from_secs(2);
 pub const SILENCE: Duration = Duration::from_millis(1200);
 /// How long at most: a link that is that slow is as good as dead.
 pub const MAX_SILENCE: Duration = Duration::from_secs(4);
+/// How long a path may be silent, beside four of its round trips, until it is late; and once it is doubted, until it is dead.
+pub const HASTE: Duration = Duration::from_millis(400);
 /// What a round trip is taken for before it is measured.
 const FIRST_RTT: Duration = Duration::from_millis(200);
 /// After a switch, how long a quicker path of the same tier must wait.
@@ -84,6 +88,10 @@ pub(super) struct Path {
     heard: Instant,
     rtt: Option<Duration>,
     ping: Ping,
+    /// When another path broke or was late, until this one answers.
+    doubted: Option<Instant>,
+    /// It is late, and the others are doubted for it.
+    late: bool,
 }
 
 /// There is one ping at a time, so the peer never gets more of them than it answers.
@@ -108,6 +116,8 @@ impl Path {
             heard: now,
             rtt: None,
             ping: Ping::Sent(0, now),
+            doubted: None,
+            late: false,
         }
     }
 
@@ -135,10 +145,30 @@ impl Path {
         self.heard = now;
     }
 
+    /// Another path broke or is late.
+    pub(super) fn doubt(&mut self, now: Instant) {
+        self.doubted = Some(now);
+    }
+
+    /// Whether it is late since now.
+    pub(super) fn gets_late(&mut self, now: Instant) -> bool {
+        let gets_late = self.late_at().is_some_and(|at| at <= now);
+        self.late |= gets_late;
+        gets_late
+    }
+
+    /// When it will be late, if nothing is heard until then.
+    pub(super) fn late_at(&self) -> Option<Instant> {
+        match self.ping {
+            Ping::Sent(_, at) if self.alive && !self.late => Some(at.max(self.heard) + self.haste()),
+            _ => None,
+        }
+    }
+
     /// The number of the ping to send now, if it is time.
     pub(super) fn ping(&mut self, now: Instant, in_use: bool) -> Option<u64> {
         match self.ping {
-            Ping::Answered(number, at) if at + ping_interval(in_use) <= now => {
+            Ping::Answered(number, _) if self.ping_due(in_use).is_some_and(|due| due <= now) => {
                 self.ping = Ping::Sent(number, now);
                 Some(number)
             }
@@ -155,7 +185,7 @@ impl Path {
         let sample = now.saturating_duration_since(at);
         self.rtt = Some(self.rtt.map_or(sample, |smoothed| (smoothed * 7 + sample) / 8));
         self.ping = Ping::Answered(number + 1, now);
-        self.alive = true;
+        (self.alive, self.doubted, self.late) = (true, None, false);
         Ok(())
     }
 
@@ -167,7 +197,11 @@ impl Path {
     /// When it dies, if nothing is heard until then.
     pub(super) fn death(&self) -> Option<Instant> {
         match self.ping {
-            Ping::Sent(_, at) if self.alive => Some(at.max(self.heard) + silence(self.rtt)),
+            Ping::Sent(_, at) if self.alive => {
+                let (quiet, patience) = (at.max(self.heard), silence(self.rtt));
+                let hurried = self.doubted.map(|since| quiet.max(since) + self.haste());
+                Some(hurried.map_or(quiet + patience, |hurried| hurried.min(quiet + patience)))
+            }
             _ => None,
         }
     }
@@ -175,9 +209,13 @@ impl Path {
     /// When the next ping is due.
     pub(super) fn ping_due(&self, in_use: bool) -> Option<Instant> {
         match self.ping {
-            Ping::Answered(_, at) => Some(at + ping_interval(in_use)),
+            Ping::Answered(_, at) => Some(self.doubted.unwrap_or(at + ping_interval(in_use))),
             Ping::Sent(..) => None,
         }
+    }
+
+    fn haste(&self) -> Duration {
+        (HASTE + self.rtt.unwrap_or(FIRST_RTT) * 4).min(MAX_SILENCE)
     }
 
     /// Unknown round trips come last.
@@ -337,6 +375,31 @@ mod tests {
         path.pong(now + 5 * SILENCE, 0).expect("the ping under way");
         assert!(path.alive);
         assert!(path.pong(now + 5 * SILENCE, 0).is_err(), "answered already");
+    }
+
+    #[test]
+    fn a_doubted_path_is_asked_at_once_and_has_less_time() {
+        let now = Instant::now();
+        let mut path = path(now, PathKind::Direct, Carrier::Quic, 40);
+        let broke = now + 100 * MS;
+        assert_eq!(path.ping(broke, true), None, "it is not time yet");
+        path.doubt(broke);
+        assert_eq!(path.ping(broke, true), Some(1));
+        assert_eq!(path.death(), Some(broke + HASTE + 160 * MS));
+        path.pong(broke + 40 * MS, 1).expect("the ping under way");
+        assert_eq!(path.ping(broke + 40 * MS + PING_CURRENT, true), Some(2), "it is trusted again");
+        assert_eq!(path.death(), Some(broke + 40 * MS + PING_CURRENT + silence(Some(40 * MS))));
+    }
+
+    #[test]
+    fn a_doubt_does_not_give_a_silent_path_more_time() {
+        let now = Instant::now();
+        let mut path = path(now, PathKind::Direct, Carrier::Quic, 40);
+        let asked = now + PING_CURRENT + 40 * MS;
+        path.ping(asked, true).expect("it is time");
+        let death = path.death().expect("it is silent");
+        path.doubt(death - 10 * MS);
+        assert_eq!(path.death(), Some(death));
     }
 
     #[test]

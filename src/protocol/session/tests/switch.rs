@@ -55,6 +55,35 @@ fn what_was_under_way_on_a_silently_dead_path_arrives_on_the_backup() {
 }
 
 #[test]
+fn when_the_backup_breaks_a_silently_dead_path_is_noticed_sooner_and_a_living_one_stays() {
+    let (mut pair, relay) = Pair::connected(PathKind::Relayed, 40 * MS);
+    let direct = pair.add_path(PathKind::Direct, 15 * MS, Duration::ZERO);
+    pair.run(Duration::from_secs(3));
+    pair.cut(relay);
+    pair.run(Duration::from_secs(3));
+    assert_eq!((pair.host.path(), pair.viewer.path()), (Some(direct), Some(direct)));
+    let relay = pair.add_path(PathKind::Relayed, 40 * MS, Duration::ZERO);
+    pair.run(Duration::from_secs(3));
+    pair.blackhole(direct);
+    pair.cut(relay);
+    pair.run(path::HASTE + 4 * 30 * MS + 10 * MS);
+    assert!(pair.host.told(&Event::Stalled).is_some() && pair.viewer.told(&Event::Stalled).is_some());
+}
+
+#[test]
+fn paths_that_die_together_without_a_word_are_all_given_up_when_the_first_one_is() {
+    let (mut pair, relay) = Pair::connected(PathKind::Relayed, 20 * MS);
+    let mut paths = vec![relay];
+    paths.extend([10, 12, 15].map(|latency| pair.add_path(PathKind::Direct, latency * MS, Duration::ZERO)));
+    pair.run(Duration::from_secs(3));
+    paths.into_iter().for_each(|path| pair.blackhole(path));
+    let silent = pair.now;
+    pair.run(Duration::from_secs(4));
+    let stalled = pair.viewer.told(&Event::Stalled).expect("nothing is left");
+    assert!(stalled < silent + path::PING_CURRENT + path::silence(Some(40 * MS)) + 100 * MS, "{:?}", stalled - silent);
+}
+
+#[test]
 fn pings_keep_two_good_paths_of_a_tier_from_flapping() {
     let (mut pair, _) = Pair::connected(PathKind::Direct, 30 * MS);
     pair.add_path(PathKind::Direct, 25 * MS, 10 * MS);
