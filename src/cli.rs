@@ -196,7 +196,7 @@ pub struct RotateArgs {
 /// `rs relay`.
 #[derive(Debug, Args)]
 pub struct RelayArgs {
-    /// Listen here instead of on port 4001 of every interface (may be repeated)
+    /// Listen here instead of on ports 4001 and 443 of every interface (may be repeated)
     #[arg(long, value_name = "MULTIADDR")]
     pub listen: Vec<Multiaddr>,
     /// Share the directory with this relay: a multiaddr that ends in /p2p/… (may be repeated)
