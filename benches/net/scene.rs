@@ -71,10 +71,11 @@ impl Scene {
         (self.relay.rs, _) = relay(&self.link, &self.relay.home);
     }
 
-    /// From now on everything between host and viewer that is not relayed is lost without a word.
+    /// From now on everything between host and viewer that is not relayed is lost without a word, from whatever port: host and relay share
+    /// an address.
     pub(crate) fn cut(&self) -> anyhow::Result<()> {
         for (end, port) in [(VIEWER, "sport"), (HOST, "dport")] {
-            let rule = format!("ip saddr {} meta l4proto {{ tcp, udp }} th {port} {HOST_PORT} drop", ADDRESSES[1 - end]);
+            let rule = format!("ip saddr {} meta l4proto {{ tcp, udp }} th {port} != {RELAY_PORT} drop", ADDRESSES[1 - end]);
             self.filter(end, &format!("table ip cut {{ chain in {{ type filter hook input priority filter; {rule}; }}; }}"))?;
         }
         Ok(())
