@@ -208,6 +208,14 @@ pub fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
     }
 }
 
+/// The TCP or UDP port of an address.
+pub(super) fn port_of(address: &Multiaddr) -> Option<u16> {
+    address.iter().find_map(|part| match part {
+        Protocol::Tcp(port) | Protocol::Udp(port) => Some(port),
+        _ => None,
+    })
+}
+
 /// Loopback, private (RFC 1918), unique local (RFC 4193) or link-local.
 #[must_use]
 pub fn is_local(ip: IpAddr) -> bool {

@@ -130,9 +130,7 @@ pub(super) fn listen_for_the_web<B: NetworkBehaviour>(swarm: &mut Swarm<B>) -> a
         let addresses = [(format!("{ip}/tcp/{WEB_PORT}/ws"), without_tcp), (format!("{ip}/udp/{WEB_PORT}/quic-v1"), without_udp)];
         for (address, loss) in addresses {
             if let Err(error) = swarm.listen_on(address.parse()?) {
-                let why = error.to_string();
-                let why = why.lines().next().unwrap_or_default();
-                tracing::warn!("not on {address} ({why}): {loss}");
+                tracing::warn!("not on {address} ({}): {loss}", first_line(&error.to_string()));
             }
         }
     }
@@ -158,8 +156,12 @@ pub(super) async fn settle<B: NetworkBehaviour>(
 }
 
 pub(super) fn cannot_listen(address: &Multiaddr, why: &str) -> anyhow::Error {
-    let why = why.lines().next().unwrap_or_default();
-    anyhow::anyhow!("cannot listen on {address} ({why}); give another address or port with --listen")
+    anyhow::anyhow!("cannot listen on {address} ({}); give another address or port with --listen", first_line(why))
+}
+
+/// libp2p's errors go on for lines.
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }
 
 fn behaviour(

@@ -23,7 +23,7 @@ use libp2p::{
     },
 };
 
-use super::address::{WEB_PORT, ip_of, is_circuit};
+use super::address::{WEB_PORT, ip_of, is_circuit, port_of};
 
 /// Addresses remembered; DCUtR itself keeps the newest twenty.
 const MAX_CANDIDATES: usize = 16;
@@ -101,7 +101,7 @@ fn is_candidate(address: &Multiaddr) -> bool {
         Some(IpAddr::V6(ip)) => !ip.is_unspecified() && !ip.is_multicast() && !ip.is_unicast_link_local(),
         None => false,
     };
-    let port = address.iter().any(|part| matches!(part, Protocol::Tcp(port) | Protocol::Udp(port) if port != 0));
+    let port = port_of(address).is_some_and(|port| port != 0);
     let plain = !address.iter().any(|part| matches!(part, Protocol::P2p(_) | Protocol::Ws(_) | Protocol::Wss(_)));
     usable && port && plain && !is_circuit(address)
 }

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    Command, Event, Listing, Node, Purpose, QUEUE, RelayAddress, Stream,
+    Command, Event, Node, Purpose, QUEUE, RelayAddress, Stream,
     behaviour::{self, Behaviour},
     dials::{Dials, Failure},
     directory,
@@ -200,7 +200,7 @@ impl Task {
         match command {
             Command::UseRelay(relay) => self.use_relay(relay),
             Command::Hurry(hurry) => self.relays.hurry(hurry, Instant::now()),
-            Command::LookUp(id, done) => self.look_up(id, done),
+            Command::LookUp(id, done) => self.lookups.start(id, done, Instant::now()),
             Command::Dial { key, addresses, done } => self.dial_peer(key, addresses, done),
             Command::Open { path, purpose, done } => self.open(path, purpose, done),
             Command::Keep(path, keep) => {
@@ -233,11 +233,6 @@ impl Task {
             }
             None => self.tell(Event::RelayDown { relay, reason: "too many relays, or a damaged address; name fewer".to_owned() }),
         }
-    }
-
-    fn look_up(&mut self, id: HostId, done: oneshot::Sender<Vec<Listing>>) {
-        self.lookups.start(id, done, Instant::now());
-        self.run_lookups();
     }
 
     fn run_lookups(&mut self) {

@@ -24,7 +24,7 @@ use tokio::{
 
 use super::{
     Transport,
-    address::{ip_of, is_circuit, transport_of},
+    address::{ip_of, is_circuit, port_of, transport_of},
 };
 
 /// How long one protocol may take to answer its probe, and then to open a port.
@@ -114,7 +114,7 @@ struct Keeper {
 impl Keeper {
     async fn run(mut self, mut wanted: watch::Receiver<BTreeSet<Multiaddr>>) {
         loop {
-            let port = port_of(&wanted.borrow_and_update(), self.transport);
+            let port = port_for(&wanted.borrow_and_update(), self.transport);
             let changed = match port {
                 Some(port) => tokio::select! {
                     changed = wanted.changed() => changed,
@@ -207,13 +207,9 @@ async fn open(
 }
 
 /// The port to ask for: of the first address with this transport.
-fn port_of(listening: &BTreeSet<Multiaddr>, transport: Transport) -> Option<NonZeroU16> {
+fn port_for(listening: &BTreeSet<Multiaddr>, transport: Transport) -> Option<NonZeroU16> {
     let address = listening.iter().find(|address| transport_of(address) == transport)?;
-    let port = address.iter().find_map(|part| match part {
-        Protocol::Udp(port) | Protocol::Tcp(port) => Some(port),
-        _ => None,
-    })?;
-    NonZeroU16::new(port)
+    NonZeroU16::new(port_of(address)?)
 }
 
 /// An IPv4 address that a router could send to.
@@ -236,7 +232,7 @@ mod tests {
 
     fn port(listening: &[&str], transport: Transport) -> Option<u16> {
         let listening = listening.iter().map(|text| text.parse().unwrap()).filter(is_mappable).collect();
-        port_of(&listening, transport).map(NonZeroU16::get)
+        port_for(&listening, transport).map(NonZeroU16::get)
     }
 
     #[test]

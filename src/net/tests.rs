@@ -403,12 +403,7 @@ async fn garbage_on_every_port_leaves_all_well() {
 }
 
 async fn throw_garbage(address: &Multiaddr) {
-    use libp2p::multiaddr::Protocol;
-    let port = address.iter().find_map(|part| match part {
-        Protocol::Udp(port) | Protocol::Tcp(port) => Some(port),
-        _ => None,
-    });
-    let target = ("127.0.0.1", port.unwrap());
+    let target = ("127.0.0.1", address::port_of(address).unwrap());
     let junk: Vec<u8> = (0..4096_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     if address::transport_of(address) == Transport::Quic {
         let socket = UdpSocket::from_std(nonblocking(StdUdp::bind("127.0.0.1:0").unwrap())).unwrap();

@@ -168,7 +168,6 @@ impl Task {
             self.swarm.behaviour_mut().kad.remove_peer(&peer);
             self.dials.relay_down(peer);
         }
-        self.run_lookups();
         if let (Some(event), false) = (event, quiet) {
             self.tell(event);
         }

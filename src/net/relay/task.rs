@@ -18,9 +18,7 @@ use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, Swarm,
     core::{ConnectedPoint, transport::ListenerId},
-    identify, kad,
-    multiaddr::Protocol,
-    relay,
+    identify, kad, relay,
     swarm::{ConnectionId, SwarmEvent, dial_opts::DialOpts},
 };
 use tokio::{
@@ -36,7 +34,7 @@ use super::{
 };
 use crate::net::{
     Transport,
-    address::{ip_of, transport_of},
+    address::{ip_of, port_of, transport_of},
     clock,
     relays::Relays,
 };
@@ -225,19 +223,16 @@ impl Task {
 
 /// Whether a new connection shows that its peer has left the old one's address. IPv4 and IPv6, QUIC and TCP may well differ.
 fn has_moved(old: &Origin, new: &Origin) -> bool {
-    old.transport == new.transport && old.ip.is_ipv4() == new.ip.is_ipv4() && old.ip != new.ip
+    is_alike(old, new) && old.ip != new.ip
 }
 
 /// Whether a later connection takes an earlier one's place, if its peer has lost one.
 fn is_superseded(old: &Origin, new: &Origin) -> bool {
-    old.transport == new.transport && old.ip.is_ipv4() == new.ip.is_ipv4() && old.port.is_some() && old.port == new.port
+    is_alike(old, new) && old.port.is_some() && old.port == new.port
 }
 
-fn port_of(address: &Multiaddr) -> Option<u16> {
-    address.iter().find_map(|part| match part {
-        Protocol::Tcp(port) | Protocol::Udp(port) => Some(port),
-        _ => None,
-    })
+fn is_alike(one: &Origin, other: &Origin) -> bool {
+    one.transport == other.transport && one.ip.is_ipv4() == other.ip.is_ipv4()
 }
 
 #[cfg(test)]

@@ -215,7 +215,7 @@ impl Path {
     }
 
     fn haste(&self) -> Duration {
-        (HASTE + self.rtt.unwrap_or(FIRST_RTT) * 4).min(MAX_SILENCE)
+        patience(HASTE, self.rtt)
     }
 
     /// Unknown round trips come last.
@@ -229,7 +229,11 @@ impl Path {
 /// answers late, its round trip grows, and it is given more time: like TCP's timeout (RFC 6298, §2), with a floor for jitter.
 #[must_use]
 pub fn silence(rtt: Option<Duration>) -> Duration {
-    (SILENCE + rtt.unwrap_or(FIRST_RTT) * 4).min(MAX_SILENCE)
+    patience(SILENCE, rtt)
+}
+
+fn patience(least: Duration, rtt: Option<Duration>) -> Duration {
+    (least + rtt.unwrap_or(FIRST_RTT) * 4).min(MAX_SILENCE)
 }
 
 /// The viewer's choice. `settled`: the last switch is long past.
