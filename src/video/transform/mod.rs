@@ -1,7 +1,7 @@
 //! The transform coder: parts of the picture that are photographs or video, with a loss, for links that cannot carry them exactly.
 //!
-//! Pure, stateless and the same on both sides: what is on the viewer's screen is the only memory. [`encode`] leaves in its `shown`
-//! exactly what [`decode`] will leave in the viewer's.
+//! Pure, stateless and the same on both sides: what is on the viewer's screen is the only memory. [`Coder::encode`] leaves in its `shown`
+//! exactly what [`Coder::decode`] will leave in the viewer's.
 //!
 //! # Coding
 //!
@@ -75,54 +75,20 @@ const STILL: u8 = 0;
 const MOVED: u8 = 1;
 const EXPECTED: u8 = 2;
 const INTRA: u8 = 3;
+/// Absolute differences of a macroblock's luma, in steps, above which it is not worth trying whether it can stay as it is.
+const NEAR: u32 = 64;
 
-/// Codes the pixels of `rect` of `now` against `shown`, the picture on the viewer's screen, and brings `shown` to what the viewer will
-/// see. Both frames have the same size and `rect` lies inside.
-pub fn encode(now: &Frame, shown: &mut Frame, rect: Rect, quality: Quality, out: &mut Symbols) {
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let source = Planes::load(now, rect, 0);
-            let mut part = Part::new(shown, rect, quality);
-            let lambda = BIT * f32::from(quality.0) * f32::from(quality.0);
-            let search = Search::new(&part.reference, lambda.sqrt());
-            for row in 0..part.rows {
-                for column in 0..part.columns {
-                    part.encode_block(&source, &search, lambda, column, row, out);
-                }
-            }
-            out.align();
-            part.finish(shown, rect);
-        },
-    );
-}
-
-/// Brings `rect` of `shown` to the picture that the symbols stand for. After an error `shown` is as before.
-///
-/// # Errors
-/// Symbols that no encoder writes. `rect` must lie inside `shown`.
-pub fn decode(shown: &mut Frame, rect: Rect, quality: Quality, symbols: &mut SymbolReader<'_>) -> Result<(), Malformed> {
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let mut part = Part::new(shown, rect, quality);
-            for row in 0..part.rows {
-                for column in 0..part.columns {
-                    part.decode_block(column, row, symbols)?;
-                }
-            }
-            symbols.align();
-            part.finish(shown, rect);
-            Ok(())
-        },
-    )
-}
-
-/// A rectangle while it is coded or decoded.
-struct Part {
+/// The coder of either side. It remembers nothing from one part to the next but its memory: about 40 bytes for each pixel of the largest
+/// rectangle and its margin.
+#[derive(Debug, Default)]
+pub struct Coder {
     columns: usize,
     rows: usize,
     quality: u8,
+    /// The encoder's: what shall be shown, and the search for vectors.
+    source: Planes,
+    search: Search,
+    /// The screen before this part.
     reference: Planes,
     /// What has been reconstructed so far.
     picture: Planes,
@@ -131,8 +97,90 @@ struct Part {
     vectors: Vec<Vector>,
 }
 
+impl Coder {
+    /// Codes the pixels of `rect` of `now` against `shown`, the picture on the viewer's screen, and brings `shown` to what the viewer
+    /// will see. Both frames have the same size and `rect` lies inside.
+    pub fn encode(&mut self, now: &Frame, shown: &mut Frame, rect: Rect, quality: Quality, out: &mut Symbols) {
+        pulp::Arch::new().dispatch(Encode { coder: self, now, shown, rect, quality, out });
+    }
+
+    /// Brings `rect` of `shown` to the picture that the symbols stand for. After an error `shown` is as before.
+    ///
+    /// # Errors
+    /// Symbols that no encoder writes. `rect` must lie inside `shown`.
+    pub fn decode(
+        &mut self,
+        shown: &mut Frame,
+        rect: Rect,
+        quality: Quality,
+        symbols: &mut SymbolReader<'_>,
+    ) -> Result<(), Malformed> {
+        pulp::Arch::new().dispatch(Decode { coder: self, shown, rect, quality, symbols })
+    }
+}
+
+// Named types, because all that runs for an instruction set must be inlined into the function that has it, and a closure's call is not
+// always.
+
+struct Encode<'a> {
+    coder: &'a mut Coder,
+    now: &'a Frame,
+    shown: &'a mut Frame,
+    rect: Rect,
+    quality: Quality,
+    out: &'a mut Symbols,
+}
+
+impl pulp::NullaryFnOnce for Encode<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { coder, now, shown, rect, quality, out } = self;
+        coder.begin(shown, rect, quality);
+        coder.source.load(now, rect, 0);
+        let lambda = BIT * f32::from(quality.0) * f32::from(quality.0);
+        coder.search.load(&coder.reference, lambda.sqrt());
+        for row in 0..coder.rows {
+            for column in 0..coder.columns {
+                coder.encode_block(lambda, column, row, out);
+            }
+        }
+        out.align();
+        coder.finish(shown, rect);
+    }
+}
+
+struct Decode<'a, 'b> {
+    coder: &'a mut Coder,
+    shown: &'a mut Frame,
+    rect: Rect,
+    quality: Quality,
+    symbols: &'a mut SymbolReader<'b>,
+}
+
+impl pulp::NullaryFnOnce for Decode<'_, '_> {
+    type Output = Result<(), Malformed>;
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        let Self { coder, shown, rect, quality, symbols } = self;
+        coder.begin(shown, rect, quality);
+        for row in 0..coder.rows {
+            for column in 0..coder.columns {
+                coder.decode_block(column, row, symbols)?;
+            }
+        }
+        symbols.align();
+        coder.finish(shown, rect);
+        Ok(())
+    }
+}
+
 /// A macroblock's prediction with what it misses.
 struct Attempt {
+    kind: u8,
+    vector: Vector,
     predicted: [Block; 3],
     coded: u8,
     levels: [Levels; 6],
@@ -140,23 +188,42 @@ struct Attempt {
     cost: f32,
 }
 
-impl Part {
+impl Attempt {
     #[inline(always)]
-    fn new(shown: &Frame, rect: Rect, quality: Quality) -> Self {
-        let (columns, rows) = plane::macroblocks(rect);
+    fn none() -> Self {
         Self {
-            columns,
-            rows,
-            quality: quality.0,
-            reference: Planes::load(shown, rect, MARGIN),
-            picture: Planes::load(shown, rect, 0),
-            modes: vec![0; columns * rows],
-            vectors: vec![Vector::default(); columns * rows],
+            kind: STILL,
+            vector: Vector::default(),
+            predicted: [[0; SIDE * SIDE]; 3],
+            coded: 0,
+            levels: [[0; 64]; 6],
+            cost: f32::INFINITY,
         }
     }
 
     #[inline(always)]
-    fn finish(mut self, shown: &mut Frame, rect: Rect) {
+    fn improve(&mut self, other: Self) {
+        if other.cost < self.cost {
+            *self = other;
+        }
+    }
+}
+
+impl Coder {
+    #[inline(always)]
+    fn begin(&mut self, shown: &Frame, rect: Rect, quality: Quality) {
+        (self.columns, self.rows) = plane::macroblocks(rect);
+        self.quality = quality.0;
+        self.reference.load(shown, rect, MARGIN);
+        self.picture.load(shown, rect, 0);
+        self.modes.clear();
+        self.modes.resize(self.columns * self.rows, 0);
+        self.vectors.clear();
+        self.vectors.resize(self.columns * self.rows, Vector::default());
+    }
+
+    #[inline(always)]
+    fn finish(&mut self, shown: &mut Frame, rect: Rect) {
         deblock::smooth(&mut self.picture, &self.modes, &self.vectors, self.columns, self.quality);
         self.picture.store(shown, rect);
     }
@@ -206,36 +273,37 @@ impl Part {
     }
 
     #[inline(always)]
-    fn encode_block(&mut self, source: &Planes, search: &Search, lambda: f32, column: usize, row: usize, out: &mut Symbols) {
+    fn encode_block(&mut self, lambda: f32, column: usize, row: usize, out: &mut Symbols) {
         let (x, y) = (column * SIDE, row * SIDE);
-        let wanted = [source.block(0, x, y), source.block(1, x, y), source.block(2, x, y)];
-        let mut best = self.attempt(&wanted, self.predict_moved(Vector::default(), x, y), lambda, 0.5);
-        if best.coded == 0 {
-            out.push(MODES, STILL << 6);
-            return;
-        }
-        let (mut kind, mut vector, mut way) = (STILL, Vector::default(), Intra::Mean);
+        let wanted = [self.source.block(0, x, y), self.source.block(1, x, y), self.source.block(2, x, y)];
         let neighbours = self.neighbours(column, row);
         let expected = motion::median(neighbours[0], neighbours[1], neighbours[2]);
         let guesses = [expected, neighbours[0], neighbours[1], neighbours[2]];
-        let (moved, distance) = search.best(&self.reference, &wanted[0], x, y, &guesses);
-        if moved != vector {
-            let attempt = self.attempt(&wanted, self.predict_moved(moved, x, y), lambda, motion::vector_bits(moved, expected) + 1.0);
-            if attempt.cost < best.cost {
-                (best, vector, kind) = (attempt, moved, if moved == expected { EXPECTED } else { MOVED });
+        let mut best = Attempt::none();
+        let still = self.reference.from(0, x.cast_signed(), y.cast_signed());
+        let near = motion::differences(&wanted[0], still, self.reference.stride()) < NEAR * u32::from(self.quality);
+        if near {
+            best = self.attempt(&wanted, STILL, Vector::default(), self.predict_moved(Vector::default(), x, y), lambda, 0.5);
+            if best.coded == 0 {
+                out.push(MODES, STILL << 6);
+                return;
             }
+        }
+        let (vector, distance) = self.search.best(&self.reference, &wanted[0], x, y, &guesses);
+        if vector != Vector::default() || !near {
+            let kind = if vector == expected { EXPECTED } else { MOVED };
+            let bits = motion::vector_bits(vector, expected) + 1.0;
+            best.improve(self.attempt(&wanted, kind, vector, self.predict_moved(vector, x, y), lambda, bits));
         }
         let (intra, intra_distance) = self.best_intra(&wanted[0], x, y);
         if intra_distance < distance + distance / 4 {
-            let attempt = self.attempt(&wanted, self.predict_intra(intra, x, y), lambda, 5.0);
-            if attempt.cost < best.cost {
-                (best, vector, kind, way) = (attempt, Vector::default(), INTRA, intra);
-            }
+            best.improve(self.attempt(&wanted, INTRA, Vector::default(), self.predict_intra(intra, x, y), lambda, 5.0));
         }
+        let (kind, vector) = (best.kind, best.vector);
         let mode = kind << 6 | best.coded;
         out.push(MODES, mode);
         if kind == INTRA {
-            out.push(VECTORS, way as u8);
+            out.push(VECTORS, intra as u8);
         } else if kind == MOVED {
             out.push(VECTORS, vector.x.wrapping_sub(expected.x).cast_unsigned());
             out.push(VECTORS, vector.y.wrapping_sub(expected.y).cast_unsigned());
@@ -250,8 +318,8 @@ impl Part {
 
     /// Quantises what a prediction misses; `bits` is what the prediction itself costs.
     #[inline(always)]
-    fn attempt(&self, wanted: &[Block; 3], predicted: [Block; 3], lambda: f32, bits: f32) -> Attempt {
-        let mut attempt = Attempt { predicted, coded: 0, levels: [[0; 64]; 6], cost: lambda * bits };
+    fn attempt(&self, wanted: &[Block; 3], kind: u8, vector: Vector, predicted: [Block; 3], lambda: f32, bits: f32) -> Attempt {
+        let mut attempt = Attempt { kind, vector, predicted, coded: 0, levels: [[0; 64]; 6], cost: lambda * bits };
         for plane in 0..3 {
             let (mut missed, mut energy) = ([0; SIDE * SIDE], 0);
             for (at, missed) in missed.iter_mut().enumerate() {
@@ -274,16 +342,20 @@ impl Part {
 
     #[inline(always)]
     fn predict_moved(&self, vector: Vector, x: usize, y: usize) -> [Block; 3] {
-        let plane = #[inline(always)]
-        |plane| motion::predict(&self.reference, plane, x, y, vector);
-        [plane(0), plane(1), plane(2)]
+        let mut blocks = [[0; SIDE * SIDE]; 3];
+        for (plane, block) in blocks.iter_mut().enumerate() {
+            *block = motion::predict(&self.reference, plane, x, y, vector);
+        }
+        blocks
     }
 
     #[inline(always)]
     fn predict_intra(&self, intra: Intra, x: usize, y: usize) -> [Block; 3] {
-        let plane = #[inline(always)]
-        |plane| intra.predict(&self.reference, &self.picture, plane, x, y);
-        [plane(0), plane(1), plane(2)]
+        let mut blocks = [[0; SIDE * SIDE]; 3];
+        for (plane, block) in blocks.iter_mut().enumerate() {
+            *block = intra.predict(&self.reference, &self.picture, plane, x, y);
+        }
+        blocks
     }
 
     #[inline(always)]

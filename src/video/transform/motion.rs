@@ -27,9 +27,10 @@ const ROWS: usize = SIDE + 7;
 fn filter(source: &[i16], pitch: usize, quarter: usize, range: (i16, i16), out: &mut [i16]) {
     let taps = TAPS[quarter];
     let width = out.len();
-    let line = #[inline(always)]
-    |tap: usize| &source[tap * pitch..tap * pitch + width];
-    let lines = [line(0), line(1), line(2), line(3), line(4), line(5), line(6), line(7)];
+    let mut lines: [&[i16]; 8] = [&[]; 8];
+    for (tap, line) in lines.iter_mut().enumerate() {
+        *line = &source[tap * pitch..tap * pitch + width];
+    }
     for x in 0..width {
         let mut sum = 32i16;
         for tap in 0..8 {
@@ -80,6 +81,7 @@ pub(super) fn median(a: Vector, b: Vector, c: Vector) -> Vector {
 }
 
 /// The encoder's search, by luma alone.
+#[derive(Debug, Default)]
 pub(super) struct Search {
     /// Luma moved by half a pixel right, down, and both; the reference's layout.
     halves: [Vec<i16>; 3],
@@ -95,63 +97,51 @@ struct Found {
 }
 
 const STEPS: [(i8, i8); 8] = [(-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (1, -1), (-1, 1), (1, 1)];
+/// The most rounds of a search at one pace.
+const ROUNDS: usize = 16;
 /// Whole pixels that a vector can point to, less a pixel for the refinement.
 const FURTHEST: i8 = (REACH - 1) as i8;
 
 impl Search {
+    /// Makes ready for a reference.
     #[inline(always)]
-    pub(super) fn new(reference: &Planes, bit: f32) -> Self {
+    pub(super) fn load(&mut self, reference: &Planes, bit: f32) {
         let (stride, luma) = (reference.stride(), reference.whole(0));
         let height = luma.len() / stride;
-        let mut halves = [(); 3].map(|()| vec![0; luma.len()]);
+        self.bit = bit;
+        self.halves.iter_mut().for_each(|plane| plane.resize(luma.len(), 0));
+        let [right, down, both] = &mut self.halves;
         // The outermost pixels, which the filter cannot reach, are never asked for.
         for row in 0..height {
             let line = &luma[row * stride..(row + 1) * stride];
-            filter(line, 1, 2, RANGE[0], &mut halves[0][row * stride + BEFORE..(row + 1) * stride - 4]);
+            filter(line, 1, 2, RANGE[0], &mut right[row * stride + BEFORE..(row + 1) * stride - 4]);
         }
-        let [right, down, both] = &mut halves;
         for row in BEFORE..height - 4 {
             let above = (row - BEFORE) * stride;
             filter(&luma[above..], stride, 2, RANGE[0], &mut down[row * stride..(row + 1) * stride]);
             filter(&right[above..], stride, 2, RANGE[0], &mut both[row * stride..(row + 1) * stride]);
         }
-        Self { halves, bit }
     }
 
     /// The best vector for a block at `x`, `y`, beginning with guesses; the first guess is what the vector will be coded against.
     #[inline(always)]
     pub(super) fn best(&self, reference: &Planes, block: &Block, x: usize, y: usize, guesses: &[Vector]) -> (Vector, u32) {
-        let expected = guesses[0];
         let start = reference.index(x.cast_signed(), y.cast_signed());
-        let (stride, luma) = (reference.stride(), reference.whole(0));
-        let price = #[inline(always)]
-        |vector: Vector| (self.bit * vector_bits(vector, expected)) as u32;
-        let at = #[inline(always)]
-        |right: i8, down: i8| start.wrapping_add_signed(isize::from(down) * stride.cast_signed() + isize::from(right));
-        let whole = #[inline(always)]
-        |right: i8, down: i8| {
-            let vector = Vector { x: right * 4, y: down * 4 };
-            Found { vector, cost: differences(block, &luma[at(right, down)..], stride) + price(vector) }
-        };
-        let mut best = whole(0, 0);
+        let [right, down, both] = self.halves.each_ref().map(Vec::as_slice);
+        let planes = [reference.whole(0), right, down, both];
+        let trial = Trial { planes, stride: reference.stride(), start, block, expected: guesses[0], bit: self.bit };
+        let mut best = trial.whole(0, 0);
         for guess in guesses {
-            let [right, down] = [guess.x, guess.y].map(|part| (part.saturating_add(2) >> 2).clamp(-FURTHEST, FURTHEST));
-            let found = whole(right, down);
-            if found.cost < best.cost {
-                best = found;
-            }
+            let near = |part: i8| (part.saturating_add(2) >> 2).clamp(-FURTHEST, FURTHEST);
+            best.improve(trial.whole(near(guess.x), near(guess.y)));
         }
-        for pace in [4i8, 2, 1] {
-            for _ in 0..16 {
+        for (pace, steps) in [(4, &STEPS[..]), (2, &STEPS[..]), (1, &STEPS[..4])] {
+            for _ in 0..ROUNDS {
                 let centre = best.vector;
-                for (right, down) in STEPS.iter().take(if pace == 1 { 4 } else { 8 }) {
+                for (right, down) in steps {
                     let (right, down) = (centre.x / 4 + right * pace, centre.y / 4 + down * pace);
-                    if right.abs() > FURTHEST || down.abs() > FURTHEST {
-                        continue;
-                    }
-                    let found = whole(right, down);
-                    if found.cost < best.cost {
-                        best = found;
+                    if right.abs() <= FURTHEST && down.abs() <= FURTHEST {
+                        best.improve(trial.whole(right, down));
                     }
                 }
                 if best.vector == centre {
@@ -159,46 +149,81 @@ impl Search {
                 }
             }
         }
-        let half = #[inline(always)]
-        |right: i16, down: i16| -> &[i16] {
-            let plane = match (right & 1, down & 1) {
-                (0, 0) => luma,
-                (1, 0) => &self.halves[0],
-                (0, _) => &self.halves[1],
-                _ => &self.halves[2],
-            };
-            &plane[at((right >> 1) as i8, (down >> 1) as i8)..]
-        };
         let centre = best.vector;
         for (right, down) in STEPS {
-            let vector = Vector { x: centre.x + right * 2, y: centre.y + down * 2 };
-            let cost = differences(block, half(i16::from(vector.x >> 1), i16::from(vector.y >> 1)), stride) + price(vector);
-            if cost < best.cost {
-                best = Found { vector, cost };
-            }
+            best.improve(trial.half(Vector { x: centre.x + right * 2, y: centre.y + down * 2 }));
         }
         let centre = best.vector;
         for (right, down) in STEPS {
-            let vector = Vector { x: centre.x + right, y: centre.y + down };
-            let low = half(i16::from(vector.x) >> 1, i16::from(vector.y) >> 1);
-            let high = half((i16::from(vector.x) + 1) >> 1, (i16::from(vector.y) + 1) >> 1);
-            let cost = differences_of_mean(block, low, high, stride) + price(vector);
-            if cost < best.cost {
-                best = Found { vector, cost };
-            }
+            best.improve(trial.quarter(Vector { x: centre.x + right, y: centre.y + down }));
         }
         (best.vector, best.cost)
+    }
+}
+
+impl Found {
+    #[inline(always)]
+    fn improve(&mut self, other: Self) {
+        if other.cost < self.cost {
+            *self = other;
+        }
+    }
+}
+
+/// A block whose vector is searched for.
+struct Trial<'a> {
+    /// Luma, and moved by half a pixel right, down, and both.
+    planes: [&'a [i16]; 4],
+    stride: usize,
+    /// Where the block lies in the planes.
+    start: usize,
+    block: &'a Block,
+    expected: Vector,
+    bit: f32,
+}
+
+impl Trial<'_> {
+    #[inline(always)]
+    fn found(&self, vector: Vector, distance: u32) -> Found {
+        Found { vector, cost: distance + (self.bit * vector_bits(vector, self.expected)) as u32 }
+    }
+
+    /// Luma moved by half pixels, from the block's top left on.
+    #[inline(always)]
+    fn moved(&self, right: i16, down: i16) -> &[i16] {
+        let plane = self.planes[usize::from((right & 1 | (down & 1) << 1).cast_unsigned())];
+        let away = isize::from(down >> 1) * self.stride.cast_signed() + isize::from(right >> 1);
+        &plane[self.start.wrapping_add_signed(away)..]
+    }
+
+    #[inline(always)]
+    fn whole(&self, right: i8, down: i8) -> Found {
+        self.half(Vector { x: right * 4, y: down * 4 })
+    }
+
+    #[inline(always)]
+    fn half(&self, vector: Vector) -> Found {
+        let moved = self.moved(i16::from(vector.x) >> 1, i16::from(vector.y) >> 1);
+        self.found(vector, differences(self.block, moved, self.stride))
+    }
+
+    /// Between half pixels the mean of two is near enough.
+    #[inline(always)]
+    fn quarter(&self, vector: Vector) -> Found {
+        let [right, down] = [i16::from(vector.x), i16::from(vector.y)];
+        let (low, high) = (self.moved(right >> 1, down >> 1), self.moved((right + 1) >> 1, (down + 1) >> 1));
+        self.found(vector, differences_of_mean(self.block, low, high, self.stride))
     }
 }
 
 /// About how many bits a vector takes, coded against the one that is expected.
 #[inline(always)]
 pub(super) fn vector_bits(vector: Vector, expected: Vector) -> f32 {
-    let part = |a: i8, b: i8| {
-        let away = a.wrapping_sub(b).unsigned_abs();
-        if away == 0 { 1.0 } else { 2.5 + 1.2 * away.ilog2() as f32 }
-    };
-    if vector == expected { 0.5 } else { 1.0 + part(vector.x, expected.x) + part(vector.y, expected.y) }
+    if vector == expected {
+        return 0.5;
+    }
+    let away = |a: i8, b: i8| f32::from(2 * (8 - a.wrapping_sub(b).unsigned_abs().leading_zeros()) as u8);
+    2.0 + 0.6 * (away(vector.x, expected.x) + away(vector.y, expected.y))
 }
 
 /// The sum of absolute differences between a block and the pixels that begin `other`.

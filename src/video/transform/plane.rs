@@ -18,6 +18,7 @@ pub(super) const RANGE: [(i16, i16); 3] = [(0, 255), (-255, 255), (-255, 255)];
 pub(super) type Block = [i16; SIDE * SIDE];
 
 /// The macroblocks of a rectangle as planes, with a margin around them.
+#[derive(Debug, Default)]
 pub(super) struct Planes {
     data: [Vec<i16>; 3],
     stride: usize,
@@ -25,12 +26,14 @@ pub(super) struct Planes {
 }
 
 impl Planes {
-    /// The planes of `rect`, whole macroblocks of it, and `margin` pixels around them. What lies outside the frame repeats its edge.
+    /// Becomes the planes of `rect`, whole macroblocks of it, and `margin` pixels around them. What lies outside the frame repeats its
+    /// edge.
     #[inline(always)]
-    pub(super) fn load(frame: &Frame, rect: Rect, margin: usize) -> Self {
+    pub(super) fn load(&mut self, frame: &Frame, rect: Rect, margin: usize) {
         let (columns, rows) = macroblocks(rect);
         let (width, height) = (columns * SIDE + 2 * margin, rows * SIDE + 2 * margin);
-        let mut data = [(); 3].map(|()| vec![0; width * height]);
+        (self.stride, self.margin) = (width, margin);
+        self.data.iter_mut().for_each(|plane| plane.resize(width * height, 0));
         let (frame_width, frame_height) = (usize::from(frame.size().width), usize::from(frame.size().height));
         let (x, y) = (usize::from(rect.x), usize::from(rect.y));
         // The columns of the planes that lie inside the frame: `left..right`.
@@ -39,7 +42,7 @@ impl Planes {
             let from = (y + row).saturating_sub(margin).min(frame_height - 1);
             let start = (from * frame_width + x + left - margin) * 4;
             let pixels = &frame.data()[start..start + (right - left) * 4];
-            let [luma, orange, green] = data.each_mut().map(|plane| &mut plane[row * width..(row + 1) * width]);
+            let [luma, orange, green] = self.data.each_mut().map(|plane| &mut plane[row * width..(row + 1) * width]);
             let out = luma[left..right].iter_mut().zip(&mut orange[left..right]).zip(&mut green[left..right]);
             for (pixel, ((luma, orange), green)) in pixels.as_chunks::<4>().0.iter().zip(out) {
                 [*luma, *orange, *green] = forward(u32::from_le_bytes(*pixel));
@@ -50,7 +53,6 @@ impl Planes {
                 line[right..].fill(last);
             }
         }
-        Self { data, stride: width, margin }
     }
 
     /// Writes the pixels of `rect` into the frame. The margin must be 0.

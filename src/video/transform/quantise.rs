@@ -85,17 +85,12 @@ impl Step {
                 }
                 let error = ratio - f32::from(level);
                 let saved = ratio * ratio - error * error;
-                let mut consider = #[inline(always)]
-                |before: usize, gain: f32, next: usize| {
+                for before in std::iter::once(usize::MAX).chain(count.saturating_sub(LOOKBACK)..count) {
+                    let (gain, next) = if before == usize::MAX { (0.0, 0) } else { (paths[before].gain, paths[before].place + 1) };
                     let gain = gain + saved - bit * bits(next, place - next, level);
                     if gain > path.gain {
                         path = Path { gain, level, before, place };
                     }
-                };
-                consider(usize::MAX, 0.0, 0);
-                for before in count.saturating_sub(LOOKBACK)..count {
-                    let path: Path = paths[before];
-                    consider(before, path.gain, path.place + 1);
                 }
             }
             paths[count] = path;
