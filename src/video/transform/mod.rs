@@ -26,6 +26,7 @@
 //!
 //! The expected vector is the median of those to the left, above, and above to the right (0 where there is none).
 
+mod content;
 mod dct;
 mod deblock;
 mod intra;
@@ -35,6 +36,7 @@ mod quantise;
 mod symbols;
 
 use super::frame::{Frame, Rect};
+pub use content::{CELL, Content, content, photographic};
 use intra::Intra;
 use motion::{Search, Vector};
 use plane::{Block, MARGIN, Planes, RANGE, SIDE};
