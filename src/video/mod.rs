@@ -8,5 +8,5 @@ pub mod encoder;
 pub mod frame;
 mod payload;
 pub mod scale;
-#[allow(dead_code, reason = "the codec takes it up with its lossy mode")]
+#[allow(dead_code, unused_imports, reason = "the codec takes it up with its lossy mode")]
 pub(super) mod transform;

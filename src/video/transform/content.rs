@@ -10,7 +10,7 @@
 use super::super::frame::{Frame, Rect, pixels};
 
 /// The side of a cell.
-pub const CELL: u16 = 16;
+pub(in crate::video) const CELL: u16 = 16;
 
 /// Neighbours that differ by less than this are smooth.
 const SMOOTH: u8 = 8;
@@ -27,7 +27,7 @@ const AROUND: usize = 7;
 
 /// What a cell looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
+pub(in crate::video) enum Content {
     /// A photograph or video.
     Photo,
     /// Hard edges in a photograph, or text on it.
@@ -38,13 +38,13 @@ pub enum Content {
 
 /// What `cell` looks like: any rectangle inside the frame, but meant for cells of [`CELL`] pixels.
 #[must_use]
-pub fn content(frame: &Frame, cell: Rect) -> Content {
+pub(in crate::video) fn content(frame: &Frame, cell: Rect) -> Content {
     pulp::Arch::new().dispatch(Look { frame, cell })
 }
 
 /// Which cells of `rect` may be coded with a loss, row by row from its top left.
 #[must_use]
-pub fn photographic(frame: &Frame, rect: Rect) -> Vec<bool> {
+pub(in crate::video) fn photographic(frame: &Frame, rect: Rect) -> Vec<bool> {
     let (columns, rows) = (usize::from(rect.width.div_ceil(CELL)), usize::from(rect.height.div_ceil(CELL)));
     let (right, bottom) = (rect.x + rect.width, rect.y + rect.height);
     let mut contents = Vec::with_capacity(columns * rows);

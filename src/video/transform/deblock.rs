@@ -1,9 +1,8 @@
 //! Smooths the edges between blocks, which coarse quantisers make visible, before the picture is shown and referred to.
 
+use super::INTRA;
 use super::motion::Vector;
 use super::plane::{Planes, RANGE, SIDE};
-
-const INTRA: u8 = 3;
 
 /// Smooths every edge of 8x8 luma blocks beside which something was coded.
 #[inline(always)]
@@ -15,19 +14,19 @@ pub(super) fn smooth(picture: &mut Planes, modes: &[u8], vectors: &[Vector], col
         let (x, y) = (column * SIDE, row * SIDE);
         for block in 0..4 {
             let (x, y) = (x + (block & 1) * 8, y + (block >> 1) * 8);
-            let beside = |inside: bool, first: bool, back: usize, other: usize| -> bool {
-                let (mode2, vector2) = if inside { (mode, vectors[at]) } else { (modes[at - back], vectors[at - back]) };
-                let _ = first;
+            // Whether anything was coded on either side; the other side is `back` macroblocks before this one.
+            let beside = |back: usize, other: usize| {
+                let (mode2, vector2) = (modes[at - back], vectors[at - back]);
                 let coded = mode >> block & 1 == 1 || mode2 >> other & 1 == 1;
                 coded || mode >> 6 == INTRA || mode2 >> 6 == INTRA || vector2 != vectors[at]
             };
-            if x > 0 && beside(block & 1 == 1, true, 1, block ^ 1) {
+            if x > 0 && beside(1 - (block & 1), block ^ 1) {
                 let line = picture.from_mut(0, x.cast_signed() - 2, y.cast_signed());
                 for row in 0..8 {
                     limits.smooth(line, row * stride, 1);
                 }
             }
-            if y > 0 && beside(block & 2 == 2, true, columns, block ^ 2) {
+            if y > 0 && beside(if block < 2 { columns } else { 0 }, block ^ 2) {
                 let line = picture.from_mut(0, x.cast_signed(), y.cast_signed() - 2);
                 for column in 0..8 {
                     limits.smooth(line, column, stride);
@@ -47,7 +46,7 @@ struct Limits {
 impl Limits {
     fn new(quality: u8) -> Self {
         let step = i16::from(quality);
-        Self { step: step, slope: step / 4 + 1, change: step / 8 + 1 }
+        Self { step, slope: step / 4 + 1, change: step / 8 + 1 }
     }
 
     /// Four pixels across an edge, from `at` on, `pitch` apart.

@@ -36,29 +36,29 @@ mod quantise;
 mod symbols;
 
 use super::frame::{Frame, Rect};
-pub use content::{CELL, Content, content, photographic};
+pub(in crate::video) use content::{CELL, Content, content, photographic};
 use intra::Intra;
 use motion::{Search, Vector};
 use plane::{Block, MARGIN, Planes, RANGE, SIDE};
 use quantise::{BIT, Step};
+pub(in crate::video) use symbols::{KINDS, SymbolReader, Symbols, max_symbols};
 use symbols::{Levels, MODES, VECTORS};
-pub use symbols::{KINDS, SymbolReader, Symbols, max_symbols};
 
 /// The quantiser's step: 1 is finest, 255 coarsest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Quality(u8);
+pub(in crate::video) struct Quality(u8);
 
 impl Quality {
     /// A quality; there is no 0.
     #[must_use]
-    pub fn new(step: u8) -> Option<Self> {
+    pub(in crate::video) fn new(step: u8) -> Option<Self> {
         (step > 0).then_some(Self(step))
     }
 }
 
 /// Symbols that no encoder writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
+pub(in crate::video) enum Malformed {
     /// Fewer symbols than the rectangle needs.
     #[error("the picture's symbols end too early")]
     Truncated,
@@ -83,7 +83,7 @@ const NEAR: u32 = 64;
 /// The coder of either side. It remembers nothing from one part to the next but its memory: about 40 bytes for each pixel of the largest
 /// rectangle and its margin.
 #[derive(Debug, Default)]
-pub struct Coder {
+pub(in crate::video) struct Coder {
     columns: usize,
     rows: usize,
     quality: u8,
@@ -102,7 +102,7 @@ pub struct Coder {
 impl Coder {
     /// Codes the pixels of `rect` of `now` against `shown`, the picture on the viewer's screen, and brings `shown` to what the viewer
     /// will see. Both frames have the same size and `rect` lies inside.
-    pub fn encode(&mut self, now: &Frame, shown: &mut Frame, rect: Rect, quality: Quality, out: &mut Symbols) {
+    pub(in crate::video) fn encode(&mut self, now: &Frame, shown: &mut Frame, rect: Rect, quality: Quality, out: &mut Symbols) {
         pulp::Arch::new().dispatch(Encode { coder: self, now, shown, rect, quality, out });
     }
 
@@ -110,7 +110,7 @@ impl Coder {
     ///
     /// # Errors
     /// Symbols that no encoder writes. `rect` must lie inside `shown`.
-    pub fn decode(
+    pub(in crate::video) fn decode(
         &mut self,
         shown: &mut Frame,
         rect: Rect,
@@ -234,7 +234,11 @@ impl Coder {
     fn neighbours(&self, column: usize, row: usize) -> [Vector; 3] {
         let at = row * self.columns + column;
         let known = |is: bool, back: usize| if is { self.vectors[at - back] } else { Vector::default() };
-        [known(column > 0, 1), known(row > 0, self.columns), known(row > 0 && column + 1 < self.columns, self.columns.wrapping_sub(1))]
+        [
+            known(column > 0, 1),
+            known(row > 0, self.columns),
+            known(row > 0 && column + 1 < self.columns, self.columns.wrapping_sub(1)),
+        ]
     }
 
     fn expected(&self, column: usize, row: usize) -> Vector {
@@ -394,3 +398,6 @@ impl Coder {
 const fn plane_of(block: usize) -> usize {
     if block < 4 { 0 } else { block - 3 }
 }
+
+#[cfg(test)]
+mod tests;

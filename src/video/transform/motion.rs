@@ -10,12 +10,8 @@ pub(super) struct Vector {
 }
 
 /// The interpolation filters of HEVC, times 64, for each quarter of a pixel.
-const TAPS: [[i16; 8]; 4] = [
-    [0, 0, 0, 64, 0, 0, 0, 0],
-    [-1, 4, -10, 58, 17, -5, 1, 0],
-    [-1, 4, -11, 40, 40, -11, 4, -1],
-    [0, 1, -5, 17, 58, -10, 4, -1],
-];
+const TAPS: [[i16; 8]; 4] =
+    [[0, 0, 0, 64, 0, 0, 0, 0], [-1, 4, -10, 58, 17, -5, 1, 0], [-1, 4, -11, 40, 40, -11, 4, -1], [0, 1, -5, 17, 58, -10, 4, -1]];
 /// Taps before the pixel itself.
 const BEFORE: usize = 3;
 /// Rows that the vertical filter reads.

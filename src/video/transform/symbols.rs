@@ -3,7 +3,7 @@
 use super::{Malformed, Rect, plane::macroblocks};
 
 /// How many kinds of symbols there are.
-pub const KINDS: usize = 3 + CONTEXTS;
+pub(in crate::video) const KINDS: usize = 3 + CONTEXTS;
 /// One byte a macroblock.
 pub(super) const MODES: usize = 0;
 /// Two bytes a macroblock that has its own vector.
@@ -26,8 +26,8 @@ pub(super) const LARGEST: u16 = 4095;
 
 /// The order of coefficients, lowest frequencies first.
 pub(super) const ZIGZAG: [u8; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28, 35, 42, 49, 56,
-    57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28, 35, 42,
+    49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
 /// The levels of a block in zigzag order.
@@ -35,7 +35,7 @@ pub(super) type Levels = [i16; 64];
 
 /// Coded picture parts: bytes by kind, for as many entropy coders.
 #[derive(Clone, Debug, Default)]
-pub struct Symbols {
+pub(in crate::video) struct Symbols {
     bytes: [Vec<u8>; KINDS],
     bits: u32,
     count: u32,
@@ -44,12 +44,12 @@ pub struct Symbols {
 impl Symbols {
     /// The bytes of each kind.
     #[must_use]
-    pub fn kinds(&self) -> &[Vec<u8>; KINDS] {
+    pub(in crate::video) fn kinds(&self) -> &[Vec<u8>; KINDS] {
         &self.bytes
     }
 
     /// Forgets everything; keeps the memory.
-    pub fn clear(&mut self) {
+    pub(in crate::video) fn clear(&mut self) {
         self.bytes.iter_mut().for_each(Vec::clear);
     }
 
@@ -97,7 +97,7 @@ impl Symbols {
 
 /// The most bytes of each kind that one picture part can need.
 #[must_use]
-pub fn max_symbols(rect: Rect) -> [usize; KINDS] {
+pub(in crate::video) fn max_symbols(rect: Rect) -> [usize; KINDS] {
     let (columns, rows) = macroblocks(rect);
     let blocks = columns * rows;
     let mut most = [blocks * 6 * CODED; KINDS];
@@ -110,7 +110,7 @@ pub fn max_symbols(rect: Rect) -> [usize; KINDS] {
 
 /// Reads back what [`Symbols`] wrote, part after part.
 #[derive(Debug)]
-pub struct SymbolReader<'a> {
+pub(in crate::video) struct SymbolReader<'a> {
     bytes: [&'a [u8]; KINDS],
     bits: u32,
     count: u32,
@@ -119,13 +119,13 @@ pub struct SymbolReader<'a> {
 impl<'a> SymbolReader<'a> {
     /// A reader of the bytes of each kind.
     #[must_use]
-    pub fn new(bytes: [&'a [u8]; KINDS]) -> Self {
+    pub(in crate::video) fn new(bytes: [&'a [u8]; KINDS]) -> Self {
         Self { bytes, bits: 0, count: 0 }
     }
 
     /// Whether everything has been read.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(in crate::video) fn is_empty(&self) -> bool {
         self.bytes.iter().all(|bytes| bytes.is_empty())
     }
 
