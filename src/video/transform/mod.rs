@@ -78,7 +78,7 @@ const MOVED: u8 = 1;
 const EXPECTED: u8 = 2;
 const INTRA: u8 = 3;
 /// Absolute differences of a macroblock's luma, in steps, above which it is not worth trying whether it can stay as it is.
-const NEAR: u32 = 64;
+const NEAR: u32 = 128;
 
 /// The coder of either side. It remembers nothing from one part to the next but its memory: about 40 bytes for each pixel of the largest
 /// rectangle and its margin.
