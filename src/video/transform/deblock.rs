@@ -21,13 +21,13 @@ pub(super) fn smooth(picture: &mut Planes, modes: &[u8], vectors: &[Vector], col
                 coded || mode >> 6 == INTRA || mode2 >> 6 == INTRA || vector2 != vectors[at]
             };
             if x > 0 && beside(1 - (block & 1), block ^ 1) {
-                let line = picture.from_mut(0, x.cast_signed() - 2, y.cast_signed());
+                let line = picture.at_mut(0, x.cast_signed() - 2, y.cast_signed());
                 for row in 0..8 {
                     limits.smooth(line, row * stride, 1);
                 }
             }
             if y > 0 && beside(if block < 2 { columns } else { 0 }, block ^ 2) {
-                let line = picture.from_mut(0, x.cast_signed(), y.cast_signed() - 2);
+                let line = picture.at_mut(0, x.cast_signed(), y.cast_signed() - 2);
                 for column in 0..8 {
                     limits.smooth(line, column, stride);
                 }

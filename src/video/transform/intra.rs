@@ -29,9 +29,9 @@ impl Intra {
         let (right, down) = (x.cast_signed(), y.cast_signed());
         let source = if y > 0 { picture } else { reference };
         let mut above = [0; SIDE];
-        above.copy_from_slice(&source.from(plane, right, down - 1)[..SIDE]);
+        above.copy_from_slice(&source.at(plane, right, down - 1)[..SIDE]);
         let source = if x > 0 { picture } else { reference };
-        let (line, stride) = (source.from(plane, right - 1, down), source.stride());
+        let (line, stride) = (source.at(plane, right - 1, down), source.stride());
         let mut left = [0; SIDE];
         for (row, left) in left.iter_mut().enumerate() {
             *left = line[row * stride];

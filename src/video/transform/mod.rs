@@ -286,7 +286,7 @@ impl Coder {
         let expected = motion::median(neighbours[0], neighbours[1], neighbours[2]);
         let guesses = [expected, neighbours[0], neighbours[1], neighbours[2]];
         let mut best = Attempt::none();
-        let still = self.reference.from(0, x.cast_signed(), y.cast_signed());
+        let still = self.reference.at(0, x.cast_signed(), y.cast_signed());
         let near = motion::differences(&wanted[0], still, self.reference.stride()) < NEAR * u32::from(self.quality);
         if near {
             best = self.attempt(&wanted, STILL, Vector::default(), self.predict_moved(Vector::default(), x, y), lambda, 0.5);
@@ -326,10 +326,10 @@ impl Coder {
     #[inline(always)]
     fn attempt(&self, wanted: &[Block; 3], kind: u8, vector: Vector, predicted: [Block; 3], lambda: f32, bits: f32) -> Attempt {
         let mut attempt = Attempt { kind, vector, predicted, coded: 0, levels: [[0; 64]; 6], cost: lambda * bits };
-        for plane in 0..3 {
+        for (plane, wanted) in wanted.iter().enumerate() {
             let (mut missed, mut energy) = ([0; SIDE * SIDE], 0);
             for (at, missed) in missed.iter_mut().enumerate() {
-                *missed = wanted[plane][at] - attempt.predicted[plane][at];
+                *missed = wanted[at] - attempt.predicted[plane][at];
                 energy += i32::from(*missed) * i32::from(*missed);
             }
             let blocks = if plane == 0 { 0..4 } else { plane + 3..plane + 4 };
@@ -384,7 +384,7 @@ impl Coder {
         let stride = self.picture.stride();
         for (plane, pixels) in pixels.iter().enumerate() {
             let (low, high) = RANGE[plane];
-            let out = self.picture.from_mut(plane, (column * SIDE).cast_signed(), (row * SIDE).cast_signed());
+            let out = self.picture.at_mut(plane, (column * SIDE).cast_signed(), (row * SIDE).cast_signed());
             for (row, line) in pixels.as_chunks::<SIDE>().0.iter().enumerate() {
                 for (out, value) in out[row * stride..row * stride + SIDE].iter_mut().zip(line) {
                     *out = (*value).clamp(low, high);

@@ -44,14 +44,14 @@ pub(super) fn predict(reference: &Planes, plane: usize, x: usize, y: usize, vect
     let stride = reference.stride();
     let mut block = [0; SIDE * SIDE];
     if across == 0 && down == 0 {
-        let source = reference.from(plane, left, top);
+        let source = reference.at(plane, left, top);
         for (row, line) in block.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
             line.copy_from_slice(&source[row * stride..row * stride + SIDE]);
         }
         return block;
     }
     let mut rows = [0i16; ROWS * SIDE];
-    let source = reference.from(plane, left - BEFORE.cast_signed(), top - BEFORE.cast_signed());
+    let source = reference.at(plane, left - BEFORE.cast_signed(), top - BEFORE.cast_signed());
     for (row, line) in rows.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
         let source = &source[row * stride..row * stride + SIDE + 7];
         if across == 0 {

@@ -71,13 +71,13 @@ impl Planes {
 
     /// One plane from the pixel at `x`, `y` of the rectangle on; the pixel may lie in the margin.
     #[inline(always)]
-    pub(super) fn from(&self, plane: usize, x: isize, y: isize) -> &[i16] {
+    pub(super) fn at(&self, plane: usize, x: isize, y: isize) -> &[i16] {
         &self.data[plane][self.index(x, y)..]
     }
 
     /// The same, to write.
     #[inline(always)]
-    pub(super) fn from_mut(&mut self, plane: usize, x: isize, y: isize) -> &mut [i16] {
+    pub(super) fn at_mut(&mut self, plane: usize, x: isize, y: isize) -> &mut [i16] {
         let index = self.index(x, y);
         &mut self.data[plane][index..]
     }
@@ -98,7 +98,7 @@ impl Planes {
     #[inline(always)]
     pub(super) fn block(&self, plane: usize, x: usize, y: usize) -> Block {
         let mut block = [0; SIDE * SIDE];
-        let source = self.from(plane, x.cast_signed(), y.cast_signed());
+        let source = self.at(plane, x.cast_signed(), y.cast_signed());
         for (row, line) in block.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
             line.copy_from_slice(&source[row * self.stride..row * self.stride + SIDE]);
         }
