@@ -19,8 +19,9 @@
 
 mod first_picture;
 mod flip;
+#[path = "../kit/mod.rs"]
+mod kit;
 mod probe;
-mod process;
 mod run;
 mod systems;
 

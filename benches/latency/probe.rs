@@ -17,7 +17,7 @@ use x11rb::{
     rust_connection::RustConnection,
 };
 
-use crate::{flip::DARK, process::wait_for};
+use crate::{flip::DARK, kit::process::wait_for};
 
 /// The key `a` on the keyboards of Xvfb.
 const KEY: u8 = 38;

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     first_picture::{Place, Way},
     flip::Change,
-    process::{Program, require},
+    kit::process::{Program, require},
     systems::{Kind, System},
 };
 

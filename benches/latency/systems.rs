@@ -11,8 +11,8 @@ use anyhow::Context;
 
 use crate::{
     flip::Change,
+    kit::process::{Display, Program, require, wait_for},
     probe::Probe,
-    process::{Display, Program, require, wait_for},
 };
 
 const HOST_SCREEN: &str = "1280x800x24";
@@ -115,11 +115,6 @@ fn tigervnc(host: &Display, viewer: &Display, logs: &Path) -> anyhow::Result<(Pr
     let mut command = viewer.command("xtigervncviewer");
     command.args(["-SecurityTypes", "None", "-RemoteResize=0", &format!("{}::{}", address.0, address.1)]);
     Ok((server, Program::start(command, logs)?))
-}
-
-/// A port that was free a moment ago: X0tigervnc cannot choose one itself and tell it.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 fn rs(host: &Display, viewer: &Display, logs: &Path) -> anyhow::Result<(Program, Program)> {
