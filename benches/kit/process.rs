@@ -128,6 +128,13 @@ pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
+/// x11vnc with its defaults; only what it would ask or try elsewhere is turned off.
+pub(crate) fn x11vnc(display: &Display, port: u16) -> Command {
+    let mut command = display.command("x11vnc");
+    command.args(["-display", &display.name, "-rfbport", &port.to_string(), "-localhost", "-nopw", "-norc", "-forever", "-q"]);
+    command
+}
+
 /// An X display of our own, in memory.
 pub(crate) struct Display {
     /// `:N`

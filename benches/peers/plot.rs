@@ -24,6 +24,8 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(245, 165, 120),
 ];
 const SIZE: (u32, u32) = (1100, 460);
+/// So much wider than the groups is the chart: the legend stands beside them.
+const WIDER: f64 = 1.2;
 /// Share of a group's width that bars fill.
 const FILL: f64 = 0.84;
 
@@ -49,7 +51,7 @@ fn draw(bars: &[Bar], file: &Path) -> Result<(), Box<dyn std::error::Error>> {
         .margin(10)
         .x_label_area_size(28)
         .y_label_area_size(60)
-        .build_cartesian_2d(0.0..groups.len() as f64, (1.0..most * 1.3).log_scale())?;
+        .build_cartesian_2d(0.0..groups.len() as f64 * WIDER, (1.0..most * 1.3).log_scale())?;
     chart
         .configure_mesh()
         .disable_x_mesh()

@@ -20,7 +20,7 @@ use crate::{
     Figures,
     kit::{
         clip::{Clip, changed},
-        process::{DEADLINE, Display, Program, free_port, wait_for},
+        process::{DEADLINE, Display, Program, free_port, wait_for, x11vnc},
         screen::Screen,
     },
 };
@@ -91,29 +91,21 @@ fn start(server: Server, size: Size, logs: &Path) -> anyhow::Result<(Display, Op
     let Size { width, height } = size;
     let port = free_port()?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let port = port.to_string();
     let (display, program) = match server {
         Server::Tigervnc => {
             let mut command = Command::new("Xtigervnc");
-            command.args(["-displayfd", "1", "-SecurityTypes", "None", "-localhost", "-rfbport", &port]);
+            command.args(["-displayfd", "1", "-SecurityTypes", "None", "-localhost", "-rfbport", &port.to_string()]);
             command.args(["-geometry", &format!("{width}x{height}"), "-depth", "24"]);
             (Display::of(command, logs)?, None)
         }
         Server::X11vnc => {
             let display = Display::bare(&format!("{width}x{height}x24"), logs)?;
-            let program = Program::start(x11vnc(&display, &port), logs)?;
+            let program = Program::start(x11vnc(&display, port), logs)?;
             (display, Some(program))
         }
     };
     wait_for("the VNC server's port", || Ok(TcpListener::bind(address).err()))?;
     Ok((display, program, address))
-}
-
-/// x11vnc with its defaults; only what it would ask or try elsewhere is turned off.
-pub(crate) fn x11vnc(display: &Display, port: &str) -> Command {
-    let mut command = display.command("x11vnc");
-    command.args(["-display", &display.name, "-rfbport", port, "-localhost", "-nopw", "-norc", "-forever", "-q"]);
-    command
 }
 
 /// Passes one connection on, and counts what the server says.
