@@ -5,15 +5,15 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use plotters::prelude::*;
 
-use crate::flip::Change;
+use crate::{flip::Change, systems::Kind};
 
-/// One change and all systems: their names and sorted milliseconds.
+/// One change and all systems with their sorted milliseconds.
 pub(crate) struct Panel {
     pub(crate) change: Change,
-    pub(crate) lines: Vec<(&'static str, Vec<f64>)>,
+    pub(crate) lines: Vec<(Kind, Vec<f64>)>,
 }
 
-/// Of the systems in their order: the floor, `rs`, TigerVNC, x11vnc.
+/// Of the [`Kind`]s in their order: the floor, `rs`, TigerVNC, x11vnc.
 const COLOURS: [RGBColor; 4] = [RGBColor(160, 160, 160), RGBColor(20, 120, 60), RGBColor(20, 60, 140), RGBColor(215, 90, 60)];
 const SIZE: (u32, u32) = (1000, 640);
 /// The times' axis ends here or later, and never beyond the second.
@@ -52,11 +52,11 @@ fn draw(panels: &[Panel], file: &Path) -> Result<(), Box<dyn std::error::Error>>
             .x_label_formatter(&|time| format!("{time:.0}"))
             .y_label_formatter(&|share| format!("{share:.0} %"))
             .draw()?;
-        for ((name, times), colour) in panel.lines.iter().zip(COLOURS) {
-            let style = colour.stroke_width(2);
+        for (kind, times) in &panel.lines {
+            let style = COLOURS[*kind as usize].stroke_width(2);
             chart
                 .draw_series(LineSeries::new(steps(times, span), style))?
-                .label(*name)
+                .label(kind.name())
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], style));
         }
         chart.configure_series_labels().position(SeriesLabelPosition::LowerRight).background_style(WHITE.mix(0.85)).draw()?;

@@ -96,7 +96,7 @@ fn latency(options: &Options, systems: &[System]) -> anyhow::Result<Vec<Panel>> 
             let ratio = peer.map_or(String::new(), |peer| format!("{:.2}", p50 / peer));
             println!("{name:<10} {:<6} {p50:>8.2} {p99:>8.2} {shown:>5} {lost:>5}  {ratio}", change.name());
         }
-        let lines = systems.iter().zip(figures).map(|(system, figures)| (system.kind.name(), figures.times)).collect();
+        let lines = systems.iter().zip(figures).map(|(system, figures)| (system.kind, figures.times)).collect();
         panels.push(Panel { change, lines });
     }
     Ok(panels)

@@ -66,7 +66,7 @@ enum System {
     X264Lossless,
     /// libx264 -crf 23
     X264,
-    /// libvpx-vp9 -deadline realtime
+    /// libvpx-vp9 -deadline realtime, 900 kbit/s
     Vp9,
 }
 
@@ -154,7 +154,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
             let figures = system.run(clip, options.size)?;
             println!("{}", json(&workload, *system, &figures));
             table.push(row(&workload, *system, &figures));
-            bytes.push(plot::Bar { workload: workload.clone(), system: system.name(), bytes: figures.rest_bytes });
+            bytes.push(plot::Bar { workload: workload.clone(), system: *system, bytes: figures.rest_bytes });
         }
     }
     println!("\n{}", table.join("\n"));

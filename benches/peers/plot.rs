@@ -5,14 +5,16 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use plotters::prelude::*;
 
+use crate::System;
+
 /// One bar.
 pub(crate) struct Bar {
     pub(crate) workload: String,
-    pub(crate) system: &'static str,
+    pub(crate) system: System,
     pub(crate) bytes: usize,
 }
 
-/// `rs` first, then TigerVNC in blues, x11vnc, then the video codecs in reds.
+/// Of the [`System`]s in their order: `rs`, TigerVNC in blues, x11vnc, the video codecs in reds.
 const COLOURS: [RGBColor; 8] = [
     RGBColor(20, 120, 60),
     RGBColor(20, 60, 140),
@@ -61,12 +63,12 @@ fn draw(bars: &[Bar], file: &Path) -> Result<(), Box<dyn std::error::Error>> {
         .draw()?;
     let width = FILL / systems.len() as f64;
     for (column, system) in systems.iter().enumerate() {
-        let colour = COLOURS[column % COLOURS.len()];
+        let colour = COLOURS[*system as usize];
         let left = |group: usize| group as f64 + (1.0 - FILL) / 2.0 + column as f64 * width;
         let column = groups.iter().enumerate().filter_map(|(group, bars)| Some((left(group), kilobytes(bars.get(column)?))));
         let column = column.map(|(left, top)| Rectangle::new([(left, 1.0), (left + width, top)], colour.filled()));
         let legend = move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], colour.filled());
-        chart.draw_series(column)?.label(*system).legend(legend);
+        chart.draw_series(column)?.label(system.name()).legend(legend);
     }
     let place = |group: usize| chart.backend_coord(&(group as f64 + 0.5, 1.0));
     let style = ("sans-serif", 15).into_font().color(&BLACK).pos(plotters::style::text_anchor::Pos::new(
