@@ -1,8 +1,9 @@
-//! What the benches of the picture share: other programs and their displays, recorded clips, tables.
+//! What the benches of the picture share: recorded clips, made-up text, other programs and their displays, figures.
 
 #![allow(dead_code, reason = "each bench uses its own part of it")]
 
 pub(crate) mod clip;
+pub(crate) mod letters;
 pub(crate) mod process;
 pub(crate) mod screen;
 

@@ -17,6 +17,8 @@ use x11rb::{
     wrapper::ConnectionExt as _,
 };
 
+use crate::kit::letters::{hash, letter};
+
 /// The grey at the start.
 pub(crate) const DARK: u32 = 0x20_2020;
 /// The greys of the pictures' markers: each is far from the next one, and none is like another.
@@ -79,7 +81,7 @@ pub(crate) fn flip(change: Change, rate: Option<u32>) -> anyhow::Result<()> {
         .event_mask(EventMask::KEY_PRESS | EventMask::EXPOSURE | EventMask::FOCUS_CHANGE);
     x.create_window(COPY_DEPTH_FROM_PARENT, window, screen.root, 0, 0, width, height, 0, WindowClass::INPUT_OUTPUT, 0, &looks)?;
     let gc = x.generate_id()?;
-    x.create_gc(gc, window, &CreateGCAux::new())?;
+    x.create_gc(gc, window, &CreateGCAux::new().graphics_exposures(0))?;
 
     let [left, top, across, down] = match change {
         Change::Small => [width.saturating_sub(SQUARE) / 2, height.saturating_sub(SQUARE) / 2, SQUARE, SQUARE],
@@ -132,11 +134,9 @@ fn at_rate(rate: u32, mut show: impl FnMut() -> anyhow::Result<()>) -> anyhow::R
     Ok(())
 }
 
-/// Letters made up of noise: cells of 8x16, in words and lines.
+/// Black letters on white, another text on each page.
 fn text(page: u32, x: u32, y: u32) -> u32 {
-    let (cell, row) = (hash(page * 977 + y / 16 * 251 + x / 8), y % 16);
-    let lit = !cell.is_multiple_of(5) && (3..13).contains(&row) && hash(cell % 61 * 16 + row) >> (x % 8) & 1 == 1;
-    if lit { 0 } else { 0xff_ffff }
+    if letter(page * 61 + y / 16, x, y % 16).1 { 0 } else { 0xff_ffff }
 }
 
 /// A slope of another colour on each page, with three bits of grain.
@@ -144,11 +144,4 @@ fn photo(page: u32, x: u32, y: u32) -> u32 {
     let grain = hash(y * 4099 + x + page * 7_919_113);
     let shade = |base: u32, shift: u32| (base / 8 + page * 37) % 224 + (grain >> shift & 7);
     shade(x, 0) | shade(y, 3) << 8 | shade(x + y, 6) << 16
-}
-
-/// A small integer hash (PCG's output permutation).
-fn hash(value: u32) -> u32 {
-    let state = value.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
-    let word = ((state >> ((state >> 28) + 4)) ^ state).wrapping_mul(277_803_737);
-    (word >> 22) ^ word
 }

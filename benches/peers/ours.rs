@@ -11,7 +11,7 @@ use rs::video::{
 use crate::{
     Figures,
     kit::{clip::Clip, thread_time},
-    video::Error,
+    video::Distortion,
 };
 
 /// Every frame with the whole screen as damage.
@@ -19,7 +19,7 @@ pub(crate) fn run(path: &Path, size: Size) -> anyhow::Result<Figures> {
     let mut clip = Clip::open(path, size)?;
     let (mut encoder, mut decoder) = (Encoder::new()?, Decoder::new()?);
     let (mut source, mut shown) = (Frame::new(size), Frame::new(size));
-    let (mut bytes, mut error, mut processor) = (Vec::new(), Error::default(), [0.0; 2]);
+    let (mut bytes, mut distortion, mut processor) = (Vec::new(), Distortion::default(), [0.0; 2]);
     while clip.read(&mut source)? {
         let start = thread_time();
         let payload = encoder.encode(&source, &Damage::full(size))?;
@@ -30,12 +30,12 @@ pub(crate) fn run(path: &Path, size: Size) -> anyhow::Result<Figures> {
         processor[1] += (thread_time() - coded).as_secs_f64();
         processor[0] += (coded - start).as_secs_f64();
         bytes.push(payload.map_or(0, |payload| payload.len()));
-        error.add(&source, shown.data());
+        distortion.add(&source, shown.data());
     }
     Ok(Figures {
         first_bytes: bytes.first().copied().unwrap_or(0),
         rest_bytes: bytes.iter().skip(1).sum(),
-        psnr: Some(error.psnr()),
+        psnr: Some(distortion.psnr()),
         processor,
     })
 }

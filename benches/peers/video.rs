@@ -56,15 +56,15 @@ fn decode(path: &Path, size: Size, coded: &Path, folder: &Path) -> anyhow::Resul
     let log = folder.join("decode.log");
     let mut ffmpeg = command.stdout(Stdio::piped()).stderr(File::create(&log)?).spawn()?;
     let mut output = BufReader::new(ffmpeg.stdout.take().context("stdout is piped")?);
-    let (mut clip, mut frame, mut error) = (Clip::open(path, size)?, Frame::new(size), Error::default());
+    let (mut clip, mut frame, mut distortion) = (Clip::open(path, size)?, Frame::new(size), Distortion::default());
     let mut shown = vec![0; frame.data().len()];
     while clip.read(&mut frame)? {
         if !read_whole(&mut output, &mut shown)? {
             bail!("ffmpeg lost frames of {}", path.display());
         }
-        error.add(&frame, &shown);
+        distortion.add(&frame, &shown);
     }
-    Ok((user_seconds(ffmpeg, &log)?, error.psnr()))
+    Ok((user_seconds(ffmpeg, &log)?, distortion.psnr()))
 }
 
 /// Waits, then reads `bench: utime=1.234s` from the log.
@@ -86,12 +86,12 @@ fn packet_sizes(coded: &Path) -> anyhow::Result<Vec<usize>> {
 
 /// The squared error of R, G and B so far.
 #[derive(Default)]
-pub(crate) struct Error {
+pub(crate) struct Distortion {
     sum: u64,
     values: u64,
 }
 
-impl Error {
+impl Distortion {
     /// `shown` has rows of BGRX without gaps.
     pub(crate) fn add(&mut self, frame: &Frame, shown: &[u8]) {
         for (a, b) in frame.data().as_chunks::<4>().0.iter().zip(shown.as_chunks::<4>().0) {
