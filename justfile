@@ -4,7 +4,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 packages_build := "build-essential pkg-config libxcb1-dev libxcb-shm0-dev libxcb-randr0-dev libxkbcommon-dev"
 packages_desktop := "xvfb openbox xterm xdotool x11-xserver-utils x11-utils x11-apps imagemagick libxkbcommon-x11-0 libx11-xcb1 libxcursor1 libxi6 libxtst6 fonts-dejavu-core featherpad iproute2 nftables miniupnpd nginx-light openssl procps python3"
-packages_bench := "tigervnc-scraping-server tigervnc-viewer coturn"
+packages_bench := "tigervnc-scraping-server tigervnc-standalone-server tigervnc-viewer x11vnc ffmpeg coturn"
 
 [private]
 default:
@@ -59,25 +59,36 @@ fmt:
 ci:
     .ci/run
 
-# Every benchmark: the codec's stages, then a key's way to the pixel beside TigerVNC (installs TigerVNC)
+# What needs no recordings: the codec's stages, then a key's way to the pixel beside TigerVNC and x11vnc (installs both)
 [group('measure')]
 bench: setup bench-setup
     cargo bench --bench codec
-    cargo bench --bench latency -- run
+    cargo bench --bench latency -- run --plot docs/latency.svg
 
-# Install what the benchmarks compare with: TigerVNC and coturn
+# Install what the benchmarks compare with: TigerVNC, x11vnc, ffmpeg and coturn
 [group('measure')]
 bench-setup: (apt packages_bench)
 
-# Code one clip (raw BGRX frames in zstd, SIZE such as 1280x800) and print one JSON line
+# The codec by stages, then over the recordings in CLIPS: bytes, times, exactness (see docs/BENCHMARKS.md)
 [group('measure')]
-bench-clip FILE SIZE:
-    cargo bench --quiet --bench clip -- {{ quote(FILE) }} {{ quote(SIZE) }}
+bench-codec CLIPS SIZE="1280x800" *OPTIONS:
+    cargo bench --quiet --bench codec
+    cargo bench --quiet --bench clip -- {{ quote(CLIPS) }} {{ quote(SIZE) }} {{ OPTIONS }}
 
-# Key to pixel, idle CPU and first picture of the SYSTEMS (floor, rs, tigervnc; all when none is named)
+# Code one recording and print one JSON line
 [group('measure')]
-bench-latency *SYSTEMS: setup
-    cargo bench --bench latency -- run {{ SYSTEMS }}
+bench-clip FILE SIZE="1280x800" *OPTIONS:
+    cargo bench --quiet --bench clip -- {{ quote(FILE) }} {{ quote(SIZE) }} {{ OPTIONS }}
+
+# The recordings in CLIPS by rs, TigerVNC, x11vnc and ffmpeg's encoders, two minutes each; draws docs/bytes.svg
+[group('measure')]
+bench-peers CLIPS SIZE="1280x800" *OPTIONS:
+    cargo bench --quiet --bench peers -- {{ quote(CLIPS) }} {{ quote(SIZE) }} --plot docs/bytes.svg {{ OPTIONS }}
+
+# Key to pixel, pictures a second, idle CPU and first picture of the SYSTEMS (floor, rs, tigervnc, x11vnc; all when none is named)
+[group('measure')]
+bench-latency *SYSTEMS:
+    cargo bench --quiet --bench latency -- run --plot docs/latency.svg {{ SYSTEMS }}
 
 # What the network does and costs, a quarter of an hour; or the flows of SYSTEMS (quic, ours, tcp, kernel, cubic), or one `--part` (see docs/NETWORK.md); as root
 [group('measure')]

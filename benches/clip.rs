@@ -1,42 +1,58 @@
-//! `cargo bench --bench clip -- FILE WxH`: the codec over a recorded clip.
+//! `cargo bench --bench clip -- PATH [WxH]`: the codec over recorded clips, one file or all of a folder.
 //!
-//! A clip is raw frames (B, G, R, X, no header) in one `zstd --long=27` stream; it is read frame by frame. Every frame is encoded
-//! with the whole screen as damage, decoded and compared. Prints one JSON line; `first_bytes` is the first payload,
-//! `rest_bytes` all others. A clip that cannot be read is one line on stderr and exit code 2.
+//! Every frame is encoded with the whole screen as damage, decoded and compared. Each clip prints one JSON line, a folder also a
+//! table at the end. Bytes are exact; times are processor time of the one thread that codes, so that what else the machine does
+//! matters less. `--every N` codes each Nth frame only: what the codec sees when captures are skipped under load.
+//!
+//! A clip that cannot be read is one line on stderr and exit code 2.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program, not a library")]
 
+mod kit;
+
 use std::{
-    fs::File,
-    io::{self, BufReader, Read},
+    path::{Path, PathBuf},
     process::ExitCode,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+use clap::Parser;
 use rs::video::{
     decoder::Decoder,
     encoder::Encoder,
     frame::{Damage, Frame, Size},
 };
 
-const USAGE: &str = "usage: cargo bench --bench clip -- FILE WIDTHxHEIGHT";
-/// Clips are packed with `zstd --long=27`.
-const CLIP_WINDOW_LOG: u32 = 27;
+use crate::kit::{
+    clip::{Clip, clips_at, parse_size, workload},
+    kilobytes, milliseconds, percentile, rounded, thread_time,
+};
+
+/// Codes recorded clips: bytes, times, exactness.
+#[derive(Parser)]
+#[command(name = "cargo bench --bench clip --")]
+struct Options {
+    /// A clip, or a folder of clips: raw BGRX frames in `zstd --long=27`
+    path: PathBuf,
+    /// Their size
+    #[arg(default_value = "1280x800", value_parser = parse_size)]
+    size: Size,
+    /// Code each Nth frame only
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    every: u16,
+}
 
 fn main() -> ExitCode {
     // `cargo bench` adds `--bench` to what it is given.
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> = std::env::args().filter(|argument| argument != "--bench").collect();
     // A bare `cargo bench` or `cargo test --benches` runs every bench: without a clip there is nothing to measure.
-    if arguments.is_empty() {
-        println!("{USAGE}");
+    if arguments.len() == 1 {
+        println!("usage: cargo bench --bench clip -- PATH [WIDTHxHEIGHT] [--every N]");
         return ExitCode::SUCCESS;
     }
-    match measure(&arguments) {
-        Ok(figures) => {
-            println!("{figures}");
-            ExitCode::SUCCESS
-        }
+    match run(&Options::parse_from(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::from(2)
@@ -44,84 +60,118 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(arguments: &[String]) -> anyhow::Result<serde_json::Value> {
-    let [file, size] = arguments else { bail!(USAGE) };
-    let size = parse_size(size).with_context(|| format!("{size} is not a size; {USAGE}"))?;
-    let clip = File::open(file).with_context(|| format!("cannot open {file}"))?;
-    let mut clip = zstd::Decoder::new(BufReader::new(clip))?;
-    clip.window_log_max(CLIP_WINDOW_LOG)?;
+fn run(options: &Options) -> anyhow::Result<()> {
+    let mut table = vec![Figures::heading()];
+    for path in clips_at(&options.path)? {
+        let figures = measure(&path, options)?;
+        println!("{}", figures.json(&workload(&path)));
+        table.push(figures.row(&workload(&path)));
+    }
+    if options.path.is_dir() {
+        println!("\n{}", table.join("\n"));
+    }
+    Ok(())
+}
 
+fn measure(path: &Path, options: &Options) -> anyhow::Result<Figures> {
+    let mut clip = Clip::open(path, options.size)?;
     let (mut encoder, mut decoder) = (Encoder::new()?, Decoder::new()?);
-    let (mut source, mut shown) = (Frame::new(size), Frame::new(size));
+    let (mut source, mut shown) = (Frame::new(options.size), Frame::new(options.size));
     let mut figures = Figures { exact: true, ..Figures::default() };
-    while read_frame(&mut clip, &mut source)
-        .with_context(|| format!("cannot read {file} as frames of {}x{}", size.width, size.height))?
-    {
-        let start = Instant::now();
-        let payload = encoder.encode(&source, &Damage::full(size))?;
-        figures.encode.push(start.elapsed());
+    let mut number = 0;
+    while clip.read(&mut source)? {
+        number += 1;
+        if (number - 1) % usize::from(options.every) != 0 {
+            continue;
+        }
+        let (payload, time) = timed(|| encoder.encode(&source, &Damage::full(options.size)));
+        let payload = payload?;
+        figures.encode.push(time);
         figures.bytes.push(payload.as_ref().map_or(0, Vec::len));
         if let Some(payload) = payload {
-            let start = Instant::now();
-            decoder.decode(&payload, &mut shown)?;
-            figures.decode.push(start.elapsed());
+            let (decoded, time) = timed(|| decoder.decode(&payload, &mut shown));
+            decoded?;
+            figures.decode.push(time);
         }
         figures.exact &= shown.shows_same(&source);
     }
     if figures.bytes.is_empty() {
-        bail!("{file} has no frames");
+        bail!("{} has no frames", path.display());
     }
-    Ok(figures.json(file))
+    figures.encode.sort();
+    figures.decode.sort();
+    Ok(figures)
 }
 
-fn parse_size(text: &str) -> Option<Size> {
-    let (width, height) = text.split_once('x')?;
-    Size::new(width.parse().ok()?, height.parse().ok()?)
-}
-
-/// The clip's next frame; `false` at its end, which must be the end of a frame.
-fn read_frame(clip: &mut impl Read, frame: &mut Frame) -> io::Result<bool> {
-    let mut rest = frame.data_mut();
-    let whole = rest.len();
-    while !rest.is_empty() {
-        match clip.read(rest)? {
-            0 if rest.len() == whole => return Ok(false),
-            0 => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the last frame is not whole")),
-            read => rest = &mut rest[read..],
-        }
-    }
-    Ok(true)
+/// What `work` gives, and what it cost this thread.
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = thread_time();
+    (work(), thread_time() - start)
 }
 
 #[derive(Default)]
 struct Figures {
+    /// Of each frame; 0 where nothing was to be sent.
     bytes: Vec<usize>,
+    /// Sorted.
     encode: Vec<Duration>,
-    /// Of the frames that had a payload.
+    /// Of the frames that had a payload, sorted.
     decode: Vec<Duration>,
     exact: bool,
 }
 
 impl Figures {
-    fn json(&self, clip: &str) -> serde_json::Value {
+    fn rest(&self) -> usize {
+        self.bytes[1..].iter().sum()
+    }
+
+    /// Frames after the first that had a payload.
+    fn changed(&self) -> usize {
+        self.bytes[1..].iter().filter(|bytes| **bytes > 0).count()
+    }
+
+    fn heading() -> String {
+        format!(
+            "{:<14} {:>6} {:>7} {:>9} {:>9} {:>10}   {:>6} {:>6} {:>6}   {:>6} {:>6}  {}",
+            "clip", "frames", "changed", "first KB", "rest KB", "KB/change", "enc ms", "p99", "max", "dec ms", "p99", "exact"
+        )
+    }
+
+    fn row(&self, name: &str) -> String {
+        let [encode, encode_p99, encode_max, decode, decode_p99] = self.times();
+        format!(
+            "{name:<14} {:>6} {:>7} {:>9} {:>9} {:>10.2}   {encode:>6.2} {encode_p99:>6.2} {encode_max:>6.2}   {decode:>6.2} {decode_p99:>6.2}  {}",
+            self.bytes.len(),
+            self.changed(),
+            kilobytes(self.bytes[0]),
+            kilobytes(self.rest()),
+            self.rest() as f64 / 1000.0 / self.changed().max(1) as f64,
+            if self.exact { "yes" } else { "NO" },
+        )
+    }
+
+    fn json(&self, name: &str) -> serde_json::Value {
+        let [encode, encode_p99, encode_max, decode, decode_p99] = self.times().map(rounded);
         serde_json::json!({
-            "clip": clip,
+            "clip": name,
             "frames": self.bytes.len(),
+            "changed": self.changed(),
             "first_bytes": self.bytes[0],
-            "rest_bytes": self.bytes[1..].iter().sum::<usize>(),
-            "encode_ms_mean": mean_ms(&self.encode),
-            "encode_ms_max": milliseconds(self.encode.iter().max().copied().unwrap_or_default()),
-            "decode_ms_mean": mean_ms(&self.decode),
+            "rest_bytes": self.rest(),
+            "encode_ms_mean": encode,
+            "encode_ms_p99": encode_p99,
+            "encode_ms_max": encode_max,
+            "decode_ms_mean": decode,
+            "decode_ms_p99": decode_p99,
             "exact": self.exact,
         })
     }
-}
 
-fn mean_ms(times: &[Duration]) -> f64 {
-    milliseconds(times.iter().sum::<Duration>() / times.len().max(1) as u32)
-}
-
-/// Milliseconds, rounded to microseconds.
-fn milliseconds(time: Duration) -> f64 {
-    time.as_micros() as f64 / 1000.0
+    /// Milliseconds: encoding mean, p99, max; decoding mean, p99.
+    fn times(&self) -> [f64; 5] {
+        let sorted = |times: &[Duration]| times.iter().copied().map(milliseconds).collect::<Vec<_>>();
+        let mean = |times: &[f64]| times.iter().sum::<f64>() / times.len().max(1) as f64;
+        let (encode, decode) = (sorted(&self.encode), sorted(&self.decode));
+        [mean(&encode), percentile(&encode, 99), percentile(&encode, 100), mean(&decode), percentile(&decode, 99)]
+    }
 }

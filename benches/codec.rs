@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench may stop at what must not happen")]
 
+mod kit;
+
 use divan::Bencher;
 use rs::video::{
     decoder::Decoder,
@@ -9,13 +11,15 @@ use rs::video::{
     frame::{Damage, Frame, Rect, Size},
 };
 
+use crate::kit::letters::letter;
+
 const SIZE: Size = Size { width: 1920, height: 1080 };
 
 fn main() {
     divan::main();
 }
 
-/// A screen full of made-up text: 8x16 cells in six colours on a dark ground, the lines counted from `first`.
+/// A screen full of made-up text in six colours on a dark ground, the lines counted from `first`.
 fn text(first: u32) -> Frame {
     const COLOURS: [[u8; 4]; 6] =
         [[204, 204, 204, 0], [121, 192, 255, 0], [126, 231, 135, 0], [255, 123, 114, 0], [165, 214, 255, 0], [139, 148, 158, 0]];
@@ -23,20 +27,11 @@ fn text(first: u32) -> Frame {
     for y in 0..SIZE.height {
         let (line, row) = (first + u32::from(y / 16), u32::from(y % 16));
         for (x, pixel) in (0u32..).zip(frame.row_mut(0, y, SIZE.width).as_chunks_mut::<4>().0) {
-            let cell = hash(line * 251 + x / 8);
-            let glyph = hash(cell % 61 * 16 + row);
-            let lit = !cell.is_multiple_of(5) && (3..13).contains(&row) && glyph >> (x % 8) & 1 == 1;
+            let (cell, lit) = letter(line, x, row);
             *pixel = if lit { COLOURS[cell as usize / 64 % 6] } else { [23, 17, 13, 0] };
         }
     }
     frame
-}
-
-/// A small integer hash (PCG's output permutation).
-fn hash(value: u32) -> u32 {
-    let state = value.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
-    let word = ((state >> ((state >> 28) + 4)) ^ state).wrapping_mul(277_803_737);
-    (word >> 22) ^ word
 }
 
 fn encoder_that_sent(frame: &Frame) -> Encoder {

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::{
-    process::{Display, Program, wait_for},
+    kit::process::{Display, Program, wait_for},
     systems::{rs_command, rs_host, text},
 };
 

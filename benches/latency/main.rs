@@ -1,11 +1,12 @@
-//! `cargo bench --bench latency -- run`: how long from a key press to the pixel, for `rs` and for TigerVNC on the same machine.
+//! `cargo bench --bench latency -- run`: how long from a key press to the pixel, for `rs`, TigerVNC and x11vnc on the same machine,
+//! and how many of sixty pictures a second each shows.
 //!
 //! ```text
 //!  host display (Xvfb 1280x800, no window manager)          viewer display (Xvfb 1400x900, openbox)
 //!  ┌──────────────────────────────┐                         ┌──────────────────────────────┐
-//!  │ flip: a key press turns the  │  host ── loopback ── viewer window                     │
-//!  │ screen or its centre over    │                         │ probe: presses the key, waits│
-//!  │ between dark and light       │                         │ until the pixel turns        │
+//!  │ flip: a key press shows the  │  host ── loopback ── viewer window                     │
+//!  │ next picture, on the screen  │                         │ probe: presses the key, waits│
+//!  │ or only in its centre        │                         │ until the pixel turns        │
 //!  └──────────────────────────────┘                         └──────────────────────────────┘
 //! ```
 //!
@@ -19,8 +20,10 @@
 
 mod first_picture;
 mod flip;
+#[path = "../kit/mod.rs"]
+mod kit;
+mod plot;
 mod probe;
-mod process;
 mod run;
 mod systems;
 
@@ -34,10 +37,13 @@ use clap::Parser;
 enum Command {
     /// Measure everything and print tables
     Run(run::Options),
-    /// On DISPLAY: a window that turns over at each key press
+    /// On DISPLAY: a window that shows the next picture at each key press
     Flip {
-        /// What turns over
+        /// What changes
         change: flip::Change,
+        /// Change so many times a second instead, without a key
+        #[arg(long)]
+        rate: Option<u32>,
     },
     /// On DISPLAY: press a key and time until the pixel in the newest window turns
     Probe {
@@ -56,7 +62,7 @@ fn main() -> ExitCode {
     }
     let done = match Command::parse_from(arguments) {
         Command::Run(options) => run::run(&options),
-        Command::Flip { change } => flip::flip(change),
+        Command::Flip { change, rate } => flip::flip(change, rate),
         Command::Probe { presses } => probe::by_hand(presses),
     };
     match done {

@@ -17,7 +17,7 @@ use x11rb::{
     rust_connection::RustConnection,
 };
 
-use crate::{flip::DARK, process::wait_for};
+use crate::{flip::DARK, kit::process::wait_for};
 
 /// The key `a` on the keyboards of Xvfb.
 const KEY: u8 = 38;
@@ -27,6 +27,8 @@ const PAUSE_MS: std::ops::RangeInclusive<u64> = 60..=190;
 const LOOK: Duration = Duration::from_micros(200);
 /// How much lighter or darker the pixel must become.
 const TURN: u8 = 60;
+/// How much it must change to be another picture: less than two markers differ, more than JPEG does to one.
+const STEP: u8 = 8;
 /// A press that shows nothing for so long is lost.
 const LOST: Duration = Duration::from_secs(2);
 /// The pixel lies so far right of and below the centre: a pointer drawn into the picture starts in the centre.
@@ -85,6 +87,19 @@ impl Probe {
             thread::sleep(LOOK);
         }
         Ok(None)
+    }
+
+    /// How often the pixel changes meanwhile.
+    pub(crate) fn changes(&self, window: Duration) -> anyhow::Result<u32> {
+        let (start, mut before, mut changes) = (Instant::now(), self.look()?, 0);
+        while start.elapsed() < window {
+            thread::sleep(LOOK);
+            let now = self.look()?;
+            if now.abs_diff(before) > STEP {
+                (before, changes) = (now, changes + 1);
+            }
+        }
+        Ok(changes)
     }
 
     /// The pixel's luminance now. One pixel by the socket: no slower than by shared memory.

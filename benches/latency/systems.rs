@@ -1,18 +1,18 @@
 //! The systems under test, each set up on displays of its own.
 
 use std::{
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
 
 use crate::{
     flip::Change,
+    kit::process::{Display, Program, free_port, require, wait_for, x11vnc},
     probe::Probe,
-    process::{Display, Program, require, wait_for},
 };
 
 const HOST_SCREEN: &str = "1280x800x24";
@@ -28,16 +28,19 @@ pub(crate) enum Kind {
     Rs,
     /// X0tigervnc and its viewer
     Tigervnc,
+    /// x11vnc with TigerVNC's viewer
+    X11vnc,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Floor, Self::Rs, Self::Tigervnc];
+    pub(crate) const ALL: [Self; 4] = [Self::Floor, Self::Rs, Self::Tigervnc, Self::X11vnc];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Floor => "floor",
             Self::Rs => "rs",
             Self::Tigervnc => "TigerVNC",
+            Self::X11vnc => "x11vnc",
         }
     }
 
@@ -47,6 +50,7 @@ impl Kind {
             Self::Floor => &["Xvfb"],
             Self::Rs => &["Xvfb", "openbox"],
             Self::Tigervnc => &["Xvfb", "openbox", "X0tigervnc", "xtigervncviewer"],
+            Self::X11vnc => &["Xvfb", "openbox", "x11vnc", "xtigervncviewer"],
         }
     }
 }
@@ -70,9 +74,9 @@ impl System {
         let host = Display::bare(HOST_SCREEN, &logs)?;
         let (ends, viewer) = match kind {
             Kind::Floor => (None, None),
-            Kind::Rs | Kind::Tigervnc => {
+            Kind::Rs | Kind::Tigervnc | Kind::X11vnc => {
                 let viewer = Display::managed(VIEWER_SCREEN, &logs)?;
-                let ends = if kind == Kind::Rs { rs(&host, &viewer, &logs) } else { tigervnc(&host, &viewer, &logs) };
+                let ends = if kind == Kind::Rs { rs(&host, &viewer, &logs) } else { vnc(kind, &host, &viewer, &logs) };
                 (Some(ends.with_context(|| format!("{} did not start", kind.name()))?), Some(viewer))
             }
         };
@@ -80,9 +84,9 @@ impl System {
     }
 
     /// Shows a fresh flip window on the host.
-    pub(crate) fn flip(&self, change: Change) -> anyhow::Result<Program> {
+    pub(crate) fn flip(&self, change: Change, rate: Option<u32>) -> anyhow::Result<Program> {
         let mut command = self.host.command(std::env::current_exe()?);
-        command.args(["flip", if change == Change::Small { "small" } else { "full" }]);
+        command.args(["flip", change.name()]).args(rate.map(|rate| format!("--rate={rate}")));
         let mut flip = Program::start(command, &self.logs)?;
         flip.line().context("the flip window did not get the focus")?;
         Ok(flip)
@@ -90,13 +94,30 @@ impl System {
 
     /// Presses the key `presses` times; a lost press is `None`.
     pub(crate) fn round(&self, change: Change, presses: usize) -> anyhow::Result<Vec<Option<Duration>>> {
-        let _flip = self.flip(change)?;
-        let probe = match &self.viewer {
-            None => Probe::of_screen(&self.host.name)?,
-            Some(viewer) => Probe::of_window(Some(&viewer.name))?,
-        };
+        let _flip = self.flip(change, None)?;
+        let probe = self.probe()?;
         probe.wait_until_dark()?;
         (0..presses).map(|_| probe.press()).collect()
+    }
+
+    /// Offers `rate` pictures a second: how many are shown, and what that costs.
+    pub(crate) fn rate(&self, change: Change, rate: u32, window: Duration) -> anyhow::Result<Rate> {
+        let _flip = self.flip(change, Some(rate))?;
+        let probe = self.probe()?;
+        // The first pictures come while the system still adapts.
+        probe.changes(Duration::from_secs(1))?;
+        let (before, start) = (self.processor_times()?, Instant::now());
+        let changes = probe.changes(window)?;
+        let (after, elapsed) = (self.processor_times()?, start.elapsed());
+        let share = |(before, after): ([Duration; 3], [Duration; 3])| share(before, after, elapsed);
+        Ok(Rate { shown: f64::from(changes) / elapsed.as_secs_f64(), processor: before.zip(after).map(share) })
+    }
+
+    fn probe(&self) -> anyhow::Result<Probe> {
+        match &self.viewer {
+            None => Probe::of_screen(&self.host.name),
+            Some(viewer) => Probe::of_window(Some(&viewer.name)),
+        }
     }
 
     /// Processor time so far: of the host's program, the host's X server and the viewer's program.
@@ -106,20 +127,33 @@ impl System {
     }
 }
 
-fn tigervnc(host: &Display, viewer: &Display, logs: &Path) -> anyhow::Result<(Program, Program)> {
-    let address = (Ipv4Addr::LOCALHOST, free_port()?);
-    let mut command = host.command("X0tigervnc");
-    command.args(["-SecurityTypes", "None", "-localhost", "-rfbport", &address.1.to_string()]);
-    let server = Program::start(command, logs)?;
-    wait_for("X0tigervnc's port", || Ok(TcpStream::connect(address).ok()))?;
-    let mut command = viewer.command("xtigervncviewer");
-    command.args(["-SecurityTypes", "None", "-RemoteResize=0", &format!("{}::{}", address.0, address.1)]);
-    Ok((server, Program::start(command, logs)?))
+/// Percent of a core.
+pub(crate) fn share(before: [Duration; 3], after: [Duration; 3], elapsed: Duration) -> [f64; 3] {
+    std::array::from_fn(|of| 100.0 * (after[of] - before[of]).div_duration_f64(elapsed))
 }
 
-/// A port that was free a moment ago: X0tigervnc cannot choose one itself and tell it.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+/// Pictures shown a second, and percent of a core: host, host's X server, viewer.
+pub(crate) struct Rate {
+    pub(crate) shown: f64,
+    pub(crate) processor: Option<[f64; 3]>,
+}
+
+/// One of the VNC servers, with TigerVNC's viewer; all of it by default, but for what it would ask.
+fn vnc(kind: Kind, host: &Display, viewer: &Display, logs: &Path) -> anyhow::Result<(Program, Program)> {
+    let port = free_port()?;
+    let command = match kind {
+        Kind::X11vnc => x11vnc(host, port),
+        _ => {
+            let mut command = host.command("X0tigervnc");
+            command.args(["-SecurityTypes", "None", "-localhost", "-rfbport", &port.to_string()]);
+            command
+        }
+    };
+    let server = Program::start(command, logs)?;
+    wait_for("the VNC server's port", || Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()))?;
+    let mut command = viewer.command("xtigervncviewer");
+    command.args(["-SecurityTypes", "None", "-RemoteResize=0", &format!("127.0.0.1::{port}")]);
+    Ok((server, Program::start(command, logs)?))
 }
 
 fn rs(host: &Display, viewer: &Display, logs: &Path) -> anyhow::Result<(Program, Program)> {

@@ -1,9 +1,10 @@
-//! Programs that the rig starts: stopped when dropped, their lines read, their processor time taken.
+//! Programs that a bench starts: stopped when dropped, their lines read, their processor time taken.
 
 use std::{
     ffi::OsStr,
     fs::{self, File},
     io::{BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, TcpListener},
     path::Path,
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -108,15 +109,30 @@ pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> anyhow::Res
     bail!("{what} did not come within {DEADLINE:?}")
 }
 
+/// What holds all programs that a bench of the picture starts.
+const PACKAGES: &str = "xvfb openbox tigervnc-scraping-server tigervnc-standalone-server tigervnc-viewer x11vnc ffmpeg";
+
 /// Fails unless every program is installed; the message says how to get them.
 pub(crate) fn require(programs: &[&str]) -> anyhow::Result<()> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = |program: &&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     let missing: Vec<_> = programs.iter().filter(|program| !installed(program)).copied().collect();
     if !missing.is_empty() {
-        bail!("{} not found; apt-get install xvfb openbox tigervnc-scraping-server tigervnc-viewer", missing.join(", "));
+        bail!("{} not found: `just bench-setup`, or apt-get install {PACKAGES}", missing.join(", "));
     }
     Ok(())
+}
+
+/// A port that was free a moment ago: VNC servers cannot choose one themselves and tell it.
+pub(crate) fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// x11vnc with its defaults; only what it would ask or try elsewhere is turned off.
+pub(crate) fn x11vnc(display: &Display, port: u16) -> Command {
+    let mut command = display.command("x11vnc");
+    command.args(["-display", &display.name, "-rfbport", &port.to_string(), "-localhost", "-nopw", "-norc", "-forever", "-q"]);
+    command
 }
 
 /// An X display of our own, in memory.
@@ -133,8 +149,13 @@ impl Display {
     pub(crate) fn bare(size: &str, logs: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new("Xvfb");
         command.args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", size]);
+        Self::of(command, logs)
+    }
+
+    /// The display of this X server, which is told to print its number on stdout.
+    pub(crate) fn of(command: Command, logs: &Path) -> anyhow::Result<Self> {
         let mut server = Program::start(command, logs)?;
-        let name = format!(":{}", server.line().context("Xvfb told no display")?);
+        let name = format!(":{}", server.line().context("the X server told no display")?);
         Ok(Self { name, server, _manager: None })
     }
 
