@@ -1,7 +1,7 @@
 //! The viewer's window: the host's screen, driven by mouse and keyboard.
 //!
-//! Everything goes to the host but four chords: Ctrl+Alt+F full screen, Ctrl+Alt+1 actual size (the part seen follows the
-//! pointer), Ctrl+Alt+C chat line, Ctrl+Alt+Q leave. A chord releases on the host what was held for it. Keys travel by
+//! Everything goes to the host but five chords: Ctrl+Alt+F full screen, Ctrl+Alt+1 actual size (the part seen follows the
+//! pointer), Ctrl+Alt+S the host's next screen, Ctrl+Alt+C chat line, Ctrl+Alt+Q leave. A chord releases on the host what was held for it. Keys travel by
 //! position, composed text as text. On losing focus or control everything held is released.
 //!
 //! Runs on the main thread (macOS demands it) and sleeps while nothing happens. A new picture wakes it and is on screen after
@@ -29,7 +29,7 @@ use winit::{
 
 use super::{
     ViewerSeat,
-    event::{ViewerAction, ViewerEvent},
+    event::{Show, ViewerAction, ViewerEvent},
     hands::Hands,
     keymap,
     picture::Picture,
@@ -336,6 +336,7 @@ impl Face {
                 stage.window.set_fullscreen(full);
             }
             Some(KeyCode::Digit1) => stage.toggle_actual_size(),
+            Some(KeyCode::KeyS) => self.hands.ask(ViewerAction::Show(Show::Next)),
             Some(KeyCode::KeyC) => self.status.entry = if self.status.entry.is_some() { None } else { Some(String::new()) },
             Some(KeyCode::KeyQ) => self.leave(event_loop),
             _ => return false,

@@ -3,6 +3,7 @@
 pub(super) mod connect;
 mod decode;
 mod session;
+mod shown;
 mod upgrade;
 
 use std::{
