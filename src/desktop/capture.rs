@@ -49,6 +49,8 @@ pub struct Options {
 pub enum CaptureEvent {
     /// The pictures from here on show this, of these screens.
     View(View),
+    /// The newest picture shows already what was told last: both places look the same.
+    Still,
     /// An encoded picture; used up one [`Capture::want_picture`].
     Picture(Vec<u8>),
     /// The pointer looks different.
@@ -174,6 +176,8 @@ struct Worker {
     frame: Frame,
     /// The view that was told last.
     told: View,
+    /// No picture of it was made yet, though it is of another place than the one before.
+    owes_picture: bool,
     outlet: Outlet,
     wanted: Arc<Wanted>,
     /// Whether the screen differs from the last picture told.
@@ -187,7 +191,8 @@ impl Worker {
         let encoder = Encoder::new().map_err(encoder_error)?;
         let told = screen.view().clone();
         let frame = Frame::new(told.size);
-        Ok(Self { screen, encoder, frame, told, outlet, wanted, is_damaged: true, not_before: Instant::now() })
+        let (owes_picture, is_damaged, not_before) = (false, true, Instant::now());
+        Ok(Self { screen, encoder, frame, told, owes_picture, outlet, wanted, is_damaged, not_before })
     }
 
     fn work(&mut self) -> Result<(), DesktopError> {
@@ -220,16 +225,20 @@ impl Worker {
         self.is_damaged = false;
         let damage = self.screen.grab(&mut self.frame)?;
         self.tell_view();
+        let owes_picture = std::mem::take(&mut self.owes_picture);
         if let Some(picture) = self.encoder.encode(&self.frame, &damage).map_err(encoder_error)? {
             // Only this thread takes credit, and it saw some.
             self.wanted.credit.fetch_sub(1, Ordering::Relaxed);
             self.outlet.tell(CaptureEvent::Picture(picture));
+        } else if owes_picture {
+            self.outlet.tell(CaptureEvent::Still);
         }
         Ok(())
     }
 
     fn tell_view(&mut self) {
         if self.told != *self.screen.view() {
+            self.owes_picture |= !self.told.shows_same_place(self.screen.view());
             self.told = self.screen.view().clone();
             self.outlet.tell(CaptureEvent::View(self.told.clone()));
         }
@@ -286,10 +295,13 @@ mod tests {
             &self.1
         }
 
-        /// Each choice is a screen of another width; noticed only when it is grabbed, as a change of size may be.
+        /// A single screen is wider, all in one are at another place. Noticed only with the next grab, as a change of size may be.
         fn show(&mut self, choice: Choice) -> Result<(), DesktopError> {
             self.1.shown = choice;
-            self.1.size.width += 1;
+            match choice {
+                Choice::One(_) => self.1.size.width += 1,
+                Choice::All => self.1.x += 1,
+            }
             self.change(|state| state.is_damaged = true);
             Ok(())
         }
@@ -368,6 +380,10 @@ mod tests {
         assert_eq!((told.shown, told.size.width), (Choice::One(0), SIZE.width + 1));
         decoder.decode(&picture(&mut events), &mut seen).unwrap();
         assert_eq!(seen.size(), told.size);
+
+        capture.show(Choice::All);
+        assert!(matches!(events.blocking_recv(), Some(CaptureEvent::View(view)) if view.shown == Choice::All));
+        assert!(matches!(events.blocking_recv(), Some(CaptureEvent::Still)), "another place that looks the same");
     }
 
     #[test]
@@ -407,7 +423,7 @@ mod tests {
                     pictures += 1;
                 }
                 CaptureEvent::CursorShape(_) => has_shape = true,
-                CaptureEvent::CursorPosition { .. } | CaptureEvent::View(_) => {}
+                CaptureEvent::CursorPosition { .. } | CaptureEvent::View(_) | CaptureEvent::Still => {}
                 CaptureEvent::Failed(error) => panic!("{error}"),
             }
         }

@@ -57,7 +57,7 @@ pub enum Sight {
     View,
     /// The pointer looks different.
     CursorShape(CursorShape),
-    /// The pointer is at this pixel of the picture.
+    /// The pointer is at this pixel of the picture, or [`ELSEWHERE`](crate::protocol::message::ELSEWHERE).
     CursorPosition {
         /// Pixels from the left.
         x: u16,

@@ -16,6 +16,9 @@ pub const MAX_CHAT: usize = 4096;
 /// The widest and tallest cursor, in pixels.
 pub const MAX_CURSOR: u16 = 256;
 
+/// Where [`Message::CursorPosition`] says the pointer is when it is on no pixel of the picture, such as on another monitor.
+pub const ELSEWHERE: (u16, u16) = (u16::MAX, u16::MAX);
+
 /// Which side this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -117,7 +120,7 @@ pub enum Message {
     Permissions(Permissions),
     /// H→V. The pointer looks like this now. Both sides remember it ([`super::cursors`]).
     CursorShape(CursorShape),
-    /// H→V. The pointer is at this pixel of the picture; sent when something other than the viewer moved it. The newest one wins.
+    /// H→V. The pointer is at this pixel of the picture, or [`ELSEWHERE`]; sent when something other than the viewer moved it. The newest one wins.
     CursorPosition {
         /// Pixels from the left.
         x: u16,

@@ -20,7 +20,7 @@ use anyhow::anyhow;
 use tokio::sync::mpsc;
 use winit::{
     application::ApplicationHandler,
-    dpi::PhysicalSize,
+    dpi::{LogicalSize, PhysicalSize},
     event::{ElementState, Ime, KeyEvent, MouseButton, MouseScrollDelta, WindowEvent},
     event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopBuilder, EventLoopProxy},
     keyboard::{KeyCode, ModifiersState, PhysicalKey},
@@ -210,7 +210,8 @@ impl ApplicationHandler<Wake> for Face {
 
 impl Face {
     fn open(&mut self, event_loop: &ActiveEventLoop) -> anyhow::Result<Stage> {
-        let attributes = Window::default_attributes().with_title(self.status.title()).with_inner_size(PhysicalSize::new(960, 600));
+        let attributes =
+            Window::default_attributes().with_title(self.status.title()).with_inner_size(LogicalSize::new(960.0, 600.0));
         let window = event_loop
             .create_window(attributes)
             .map_err(|error| anyhow!("cannot open a window on this display ({error}); use --view none"))?;

@@ -33,10 +33,7 @@ use crate::{
             path::{PathId, PathKind},
         },
     },
-    ui::{
-        event::{HostEvent, Side, Viewer},
-        words,
-    },
+    ui::event::{HostEvent, Side, Viewer},
 };
 
 /// The keys that give control away are let go within this time.
@@ -429,14 +426,10 @@ impl HostSession {
     }
 
     fn view_changed(&mut self, view: View) {
-        let Some(shown) = &mut self.shown else { return };
-        let before = shown.screens();
-        shown.change(view);
-        let now = shown.screens();
+        let lost = self.shown.as_mut().and_then(|shown| shown.change(view));
         self.announce_screens();
-        if let Some(lost) = now.lost_since(&before) {
-            let text = format!("the screen {lost} is gone; {} sees {} now", self.viewer, words::shown(&now.into()));
-            self.warn(text);
+        if let Some(lost) = lost {
+            self.warn(format!("the screen {lost} is gone; {} sees another one now", self.viewer));
         }
     }
 
@@ -462,6 +455,10 @@ impl HostSession {
                 shown.into_iter().for_each(Shown::picture_sent);
             }
             CaptureEvent::View(view) => self.view_changed(view),
+            CaptureEvent::Still => {
+                shown.into_iter().for_each(Shown::still);
+                self.announce_screens();
+            }
             CaptureEvent::CursorShape(shape) if may_see => {
                 if let Some(shown) = shown {
                     shown.cursor(shape, |message| self.driver.send(message).is_ok());

@@ -42,13 +42,20 @@ impl Shown {
         Screens { list: screens, offers_all, shown, view: self.number, since: self.since }
     }
 
-    /// The pictures from here on show this.
-    pub(super) fn change(&mut self, view: View) {
+    /// The pictures from here on show this. Returns the screen that was shown before, if it is gone.
+    pub(super) fn change(&mut self, view: View) -> Option<String> {
+        let before = self.screens();
         if !view.shows_same_place(&self.view) {
             self.number = self.number.wrapping_add(1);
             (self.since, self.pointed) = (self.pictures, None);
         }
         self.view = view;
+        self.screens().lost_since(&before).map(str::to_owned)
+    }
+
+    /// The picture that was sent last shows the newest view already.
+    pub(super) fn still(&mut self) {
+        self.since = self.pictures.saturating_sub(1);
     }
 
     /// Whether the viewer may have this shown.
@@ -136,7 +143,7 @@ mod tests {
         let mut shown = Shown::new(View { shown: Choice::One(0), x: 0, ..right(100) });
         assert_eq!(shown.aimed(PRESS), Some(PRESS));
         shown.picture_sent();
-        shown.change(right(100));
+        assert_eq!(shown.change(right(100)), None);
         assert_eq!((shown.screens().view, shown.screens().since), (1, 1));
         assert_eq!([MOTION, PRESS, InputEvent::Scroll { dx: 0, dy: 1 }].map(|input| shown.aimed(input)), [None, None, None]);
         assert_eq!([RELEASE, KEY].map(|input| shown.aimed(input)), [Some(RELEASE), Some(KEY)]);
@@ -155,6 +162,8 @@ mod tests {
         shown.change(more);
         assert_eq!((shown.screens().list.len(), shown.screens().view, shown.screens().since), (3, 0, 0));
         assert!(shown.offers(Choice::One(2)) && !shown.offers(Choice::One(3)));
+        let one = View::single("left", Size { width: 100, height: 50 });
+        assert_eq!(shown.change(View { shown: Choice::One(0), ..one }), Some("right".to_owned()));
     }
 
     #[test]

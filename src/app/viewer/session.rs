@@ -490,15 +490,3 @@ async fn next(actions: &mut Option<mpsc::Receiver<ViewerAction>>) -> Option<View
         }
     }
 }
-
-/// What to say of a session that did not end as it should.
-pub(super) fn farewell(reason: EndReason) -> &'static str {
-    match reason {
-        EndReason::Lost => "the connection to the host was lost and did not come back; connect again",
-        EndReason::ScreenLost => "the host can no longer share its screen; ask its user to start rs host again",
-        EndReason::ProtocolError => "the other side broke the protocol; both should use the same version of rs",
-        EndReason::HostEnded | EndReason::ViewerLeft | EndReason::PasswordRotated | EndReason::HostQuit => {
-            "the session is finished"
-        }
-    }
-}

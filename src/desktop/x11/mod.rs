@@ -8,6 +8,7 @@ mod memory;
 mod monitors;
 mod person;
 mod pixels;
+mod rects;
 mod screen;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@
 //! - The person at the machine decides: with `--display N` there is this one monitor, and no other is ever shown, not even when it is
 //!   unplugged.
 //! - Else the viewer chooses. When the chosen one goes, the primary one takes its place, or the first one.
-//! - Only what lies on the screen counts: a rectangle that someone set by hand may be larger.
+//! - Only what lies on the screen counts: while it shrinks, a monitor may reach beyond it.
 
 use x11rb::{
     connection::RequestConnection,
@@ -128,4 +128,21 @@ fn no_monitor(index: usize, screens: &[ScreenInfo]) -> DesktopError {
     let describe = |(index, screen): (usize, &ScreenInfo)| format!("{index} ({}, {}x{})", screen.name, screen.width, screen.height);
     let list: Vec<String> = screens.iter().enumerate().map(describe).collect();
     DesktopError(format!("there is no monitor {index}; choose --display from: {}", list.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_monitor_that_reaches_beyond_the_screen_is_cut() {
+        let place = |x, y| {
+            let monitor = randr::MonitorInfo { x, y, width: 400, height: 300, ..Default::default() };
+            on_screen(&monitor, "DP-1", (800, 300)).map(|screen| (screen.x, screen.y, screen.width, screen.height))
+        };
+        assert_eq!(place(400, 0), Some((400, 0, 400, 300)));
+        assert_eq!(place(700, 100), Some((700, 100, 100, 200)));
+        assert_eq!(place(-100, -50), Some((0, 0, 300, 250)));
+        assert_eq!((place(800, 0), place(-400, 0), place(i16::MAX, 0)), (None, None, None));
+    }
 }

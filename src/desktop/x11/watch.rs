@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use x11rb::{
     NONE,
     connection::{Connection, RequestConnection, SequenceNumber},
+    errors::ReplyError,
     protocol::{
         Event,
         damage::{self, ConnectionExt as _},
@@ -24,11 +25,11 @@ use x11rb::{
 
 #[cfg(feature = "scrap")]
 use super::pixels;
-use super::{Area, DesktopError, Display, WakeFd, lost, monitors::Monitors};
+use super::{Area, DesktopError, Display, WakeFd, lost, monitors::Monitors, rects};
 use crate::{
     desktop::{Sight, View, Wake, capture::Options},
     protocol::{
-        message::{CursorShape, MAX_CURSOR},
+        message::{CursorShape, ELSEWHERE, MAX_CURSOR},
         screens::Choice,
     },
     video::frame::{Damage, Frame, Rect},
@@ -159,14 +160,17 @@ impl Watch {
                 return Ok(sight);
             }
             let now = Instant::now();
-            if self.shape.take(now) {
-                return self.shape();
-            }
-            if self.position.take(now) {
-                match self.position()? {
-                    Some(sight) => return Ok(sight),
-                    None => continue, // an event may have come with the answer
-                }
+            let asked = if self.shape.take(now) {
+                Some(self.shape()?)
+            } else if self.position.take(now) {
+                Some(self.position()?)
+            } else {
+                None
+            };
+            match asked {
+                Some(Some(sight)) => return Ok(sight),
+                Some(None) => continue, // an event may have come with the answer
+                None => {}
             }
             if self.wake.take() || deadline.is_some_and(|deadline| now >= deadline) {
                 return Ok(Sight::Nothing);
@@ -188,7 +192,8 @@ impl Watch {
         let is_whole = std::mem::take(&mut self.is_all_damaged) || frame.size() != size;
         frame.resize(size);
         let mut damage = Damage::none();
-        region.rectangles.iter().filter_map(|rect| inside(area, *rect)).for_each(|rect| damage.add(rect));
+        let rects = region.rectangles.iter().filter_map(|rect| inside(area, *rect));
+        rects::merged(rects).into_iter().for_each(|rect| damage.add(rect));
         let pixels: usize = damage.rects().iter().map(|rect| rect.pixels()).sum();
         Ok(if is_whole || pixels >= size.pixels() / 2 { Damage::full(size) } else { damage })
     }
@@ -255,21 +260,27 @@ impl Watch {
         std::mem::take(&mut self.tells_damage).then_some(Sight::Damaged)
     }
 
-    fn shape(&self) -> Result<Sight, DesktopError> {
-        let image = self.display.x.xfixes_get_cursor_image().map_err(lost)?.reply().map_err(lost)?;
+    /// What the pointer looks like, if the server says: it does not when the program that made the shape has just ended.
+    fn shape(&self) -> Result<Option<Sight>, DesktopError> {
+        let image = match self.display.x.xfixes_get_cursor_image().map_err(lost)?.reply() {
+            Ok(image) => image,
+            Err(ReplyError::X11Error(_)) => return Ok(None),
+            Err(error) => return Err(lost(error)),
+        };
         // A larger one is cut, which no real theme reaches.
         let (width, height) = (image.width.min(MAX_CURSOR), image.height.min(MAX_CURSOR));
         let rows = image.cursor_image.chunks_exact(usize::from(image.width.max(1))).take(usize::from(height));
         let bgra = rows.flat_map(|row| &row[..usize::from(width)]).flat_map(|argb| argb.to_le_bytes()).collect();
         let (hot_x, hot_y) = (image.xhot.min(width.saturating_sub(1)), image.yhot.min(height.saturating_sub(1)));
-        Ok(Sight::CursorShape(CursorShape { width, height, hot_x, hot_y, bgra }))
+        Ok(Some(Sight::CursorShape(CursorShape { width, height, hot_x, hot_y, bgra })))
     }
 
-    /// Where the pointer is, if it is on the picture and not where it was.
+    /// Where the pointer is, if that is not where it was.
     fn position(&mut self) -> Result<Option<Sight>, DesktopError> {
         let found = self.display.x.query_pointer(self.display.root).map_err(lost)?.reply().map_err(lost)?;
         let place = Rectangle { x: found.root_x, y: found.root_y, width: 1, height: 1 };
-        let Some(Rect { x, y, .. }) = inside(self.area(), place).filter(|_| found.same_screen) else { return Ok(None) };
+        let on_picture = inside(self.area(), place).filter(|_| found.same_screen);
+        let (x, y) = on_picture.map_or(ELSEWHERE, |Rect { x, y, .. }| (x, y));
         let is_new = self.told.replace((x, y)) != Some((x, y));
         Ok(is_new.then_some(Sight::CursorPosition { x, y }))
     }

@@ -21,6 +21,7 @@ use x11rb::{
 };
 
 mod input;
+mod screens;
 
 use super::{
     devices::{Kind, devices},
