@@ -25,9 +25,11 @@ impl Desk {
         let display = Display::start(2 * SIDE.0, SIDE.1);
         display.set_monitor("*left", (0, 0, SIDE.0, SIDE.1), "screen");
         display.set_monitor("right", (SIDE.0, 0, SIDE.0, SIDE.1), "none");
-        let logo = |geometry: &str| display.run("xlogo", &["-geometry", geometry]);
-        let logos = [logo("100x100+20+30"), logo("150x150+600+100")];
-        until_true("both logos are there", || display.pixel(70, 80) != [0; 3] && display.pixel(675, 175) != [0; 3]);
+        let logo = |geometry: &str, colour: &str| display.run("xlogo", &["-geometry", geometry, "-bg", colour]);
+        let logos = [logo("100x100+20+30", "#204060"), logo("150x150+600+100", "#806020")];
+        until_true("both logos are there", || {
+            (display.pixel(70, 35), display.pixel(675, 105)) == ([0x20, 0x40, 0x60], [0x80, 0x60, 0x20])
+        });
         Self { display, _logos: logos }
     }
 
@@ -123,22 +125,39 @@ fn a_monitor_that_goes_while_it_is_seen_gives_way_to_the_primary_one() {
 }
 
 #[test]
-fn a_monitor_that_turns_or_moves_is_followed() {
+fn a_monitor_that_is_turned_while_it_is_seen_is_followed() {
+    let display = Display::start(600, 600);
+    display.resize(600, 400);
+    let mut host = Host::on(&display, "");
+    let target = host.direct("tcp");
+    let mut viewer = session(&mut host, &target, "");
+    viewer.rs.send("screen 0");
+    shows(&host, &viewer, &json!(0));
+    // As clients see it, the sides of a turned monitor are swapped, and the picture is upright.
+    for (width, height) in [(400, 600), (600, 400)] {
+        display.resize(width, height);
+        let event = viewer.rs.expect_where("screens", |event| event["screens"][0]["width"] == width);
+        assert_eq!((&event["shown"], &event["screens"][0]["height"]), (&json!(0), &json!(height)));
+        until_true("it is seen as it stands", || viewer.screenshot() == display.picture());
+        viewer.rs.send(&format!("move {} {}", width - 1, height - 1));
+        let corner = (width.cast_signed() - 1, height.cast_signed() - 1);
+        until_true("the pointer reaches its corner", || display.pointer() == corner);
+    }
+}
+
+#[test]
+fn a_monitor_that_comes_is_offered_and_shown() {
     let desk = Desk::start();
     let mut host = Host::on(&desk.display, "");
     let target = host.direct("tcp");
     let mut viewer = session(&mut host, &target, "");
+    desk.display.xrandr(&["--delmonitor", "right"]);
+    viewer.rs.expect_where("screens", |event| names(event) == ["left"]);
+    desk.display.set_monitor("new", (500, 50, 300, 200), "none");
+    viewer.rs.expect_where("screens", |event| names(event) == ["left", "new"] && event["shown"] == "all");
     viewer.rs.send("screen 1");
     shows(&host, &viewer, &json!(1));
-    // Turned by 90 degrees, as clients see it: the sides are swapped, and the picture is upright.
-    for turned in [(400, 0, 200, 300), (300, 0, 300, 200), (500, 50, 300, 200)] {
-        desk.display.set_monitor("right", turned, "none");
-        let (x, y, width, height) = turned;
-        until_true("its part of the desktop is seen", || {
-            viewer.screenshot() == desk.display.picture().part(x.into(), y.into(), width.into(), height.into())
-        });
-    }
-    viewer.rs.expect_where("screens", |event| event["screens"][1]["x"] == 500 && event["screens"][1]["y"] == 50);
+    until_true("it is seen", || viewer.screenshot() == desk.display.picture().part(500, 50, 300, 200));
     viewer.rs.send("move 1 2");
     until_true("the pointer is on it", || desk.display.pointer() == (501, 52));
 }
