@@ -116,7 +116,8 @@ pub fn shown(screens: &Screens) -> String {
             let name = screens.screens.get(usize::from(index)).map(|screen| plain(&screen.name)).unwrap_or_default();
             if count > 1 { format!("{name} (screen {index}, one of {count})") } else { format!("the screen {name}") }
         }
-        Choice::All if count > 1 => format!("all {count} screens"),
+        Choice::All if count == 2 => "both screens".to_owned(),
+        Choice::All if count > 2 => format!("all {count} screens"),
         Choice::All => "the whole screen".to_owned(),
     }
 }
