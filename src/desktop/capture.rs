@@ -6,12 +6,13 @@
 //! - The first damage after a rest is captured at once; only continued damage is paced, [`GAP`] from one capture's start to the next.
 //! - The pointer is told at once, apart from pictures and credit.
 //! - The first picture is a keyframe of the whole screen.
+//! - What the picture shows is told before its first picture, and when anything about the screens changes.
 //! - A static screen costs nothing: the thread sleeps until the screen, credit or the end wakes it.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread::JoinHandle,
@@ -21,13 +22,10 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Backend, DesktopError, Screen, Sight, Wake, open_screen, spawn};
+use super::{Backend, DesktopError, Screen, Sight, View, Wake, open_screen, spawn};
 use crate::{
-    protocol::message::CursorShape,
-    video::{
-        encoder::Encoder,
-        frame::{Frame, Size},
-    },
+    protocol::{message::CursorShape, screens::Choice},
+    video::{encoder::Encoder, frame::Frame},
 };
 
 /// The shortest time between the starts of two captures: 60 in a second.
@@ -49,6 +47,10 @@ pub struct Options {
 /// What the thread tells.
 #[derive(Debug)]
 pub enum CaptureEvent {
+    /// The pictures from here on show this, of these screens.
+    View(View),
+    /// The newest picture shows already what was told last: both places look the same.
+    Still,
     /// An encoded picture; used up one [`Capture::want_picture`].
     Picture(Vec<u8>),
     /// The pointer looks different.
@@ -73,31 +75,31 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Opens the screen, tells its size and starts. Blocks until the screen is open.
+    /// Opens the screen, tells what it shows at first and starts. Blocks until the screen is open.
     ///
     /// # Errors
     /// No usable screen: in one line why, and what to do.
-    pub fn start(options: Options, events: mpsc::Sender<CaptureEvent>) -> Result<(Self, Size), DesktopError> {
+    pub fn start(options: Options, events: mpsc::Sender<CaptureEvent>) -> Result<(Self, View), DesktopError> {
         Self::start_with(move || open_screen(&options), events)
     }
 
     fn start_with(
         open: impl FnOnce() -> Result<Box<dyn Screen>, DesktopError> + Send + 'static,
         events: mpsc::Sender<CaptureEvent>,
-    ) -> Result<(Self, Size), DesktopError> {
+    ) -> Result<(Self, View), DesktopError> {
         let (wanted, stop) = (Arc::<Wanted>::default(), CancellationToken::new());
         let outlet = Outlet { events, stop: stop.clone() };
         let worker_wanted = Arc::clone(&wanted);
-        let (thread, (wake, size)) = spawn(
+        let (thread, (wake, view)) = spawn(
             "capture",
             move || {
                 let worker = Worker::new(open()?, outlet.clone(), worker_wanted)?;
-                let opened = (worker.screen.wake(), worker.screen.size());
+                let opened = (worker.screen.wake(), worker.told.clone());
                 Ok(((worker, outlet), opened))
             },
             |(worker, outlet)| run(worker, &outlet),
         )?;
-        Ok((Self { wanted, stop, wake, thread: Some(thread) }, size))
+        Ok((Self { wanted, stop, wake, thread: Some(thread) }, view))
     }
 
     /// Gives credit for one more picture: the next change is encoded and told at once.
@@ -105,6 +107,12 @@ impl Capture {
         let more = |credit: u32| (credit < MAX_CREDIT).then(|| credit + 1);
         // An error means that the credit is full.
         let _ = self.wanted.credit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        (self.wake)();
+    }
+
+    /// Shows something else; [`CaptureEvent::View`] tells when it does. The newest wish counts.
+    pub fn show(&self, choice: Choice) {
+        *self.wanted.choice.lock().unwrap_or_else(PoisonError::into_inner) = Some(choice);
         (self.wake)();
     }
 
@@ -133,6 +141,8 @@ struct Wanted {
     credit: AtomicU32,
     /// None for now.
     is_paused: AtomicBool,
+    /// To be shown.
+    choice: Mutex<Option<Choice>>,
 }
 
 /// Where the thread's events go.
@@ -164,6 +174,10 @@ struct Worker {
     screen: Box<dyn Screen>,
     encoder: Encoder,
     frame: Frame,
+    /// The view that was told last.
+    told: View,
+    /// No picture of it was made yet, though it is of another place than the one before.
+    owes_picture: bool,
     outlet: Outlet,
     wanted: Arc<Wanted>,
     /// Whether the screen differs from the last picture told.
@@ -175,15 +189,20 @@ struct Worker {
 impl Worker {
     fn new(screen: Box<dyn Screen>, outlet: Outlet, wanted: Arc<Wanted>) -> Result<Self, DesktopError> {
         let encoder = Encoder::new().map_err(encoder_error)?;
-        let frame = Frame::new(screen.size());
-        Ok(Self { screen, encoder, frame, outlet, wanted, is_damaged: true, not_before: Instant::now() })
+        let told = screen.view().clone();
+        let frame = Frame::new(told.size);
+        let (owes_picture, is_damaged, not_before) = (false, true, Instant::now());
+        Ok(Self { screen, encoder, frame, told, owes_picture, outlet, wanted, is_damaged, not_before })
     }
 
     fn work(&mut self) -> Result<(), DesktopError> {
         while !self.outlet.stop.is_cancelled() {
+            let choice = self.wanted.choice.lock().unwrap_or_else(PoisonError::into_inner).take();
+            choice.map_or(Ok(()), |choice| self.screen.show(choice))?;
             match self.screen.wait(self.patience())? {
                 Sight::Nothing => {}
                 Sight::Damaged => self.is_damaged = true,
+                Sight::View => self.tell_view(),
                 Sight::CursorShape(shape) => self.outlet.tell(CaptureEvent::CursorShape(shape)),
                 Sight::CursorPosition { x, y } => self.outlet.tell(CaptureEvent::CursorPosition { x, y }),
             }
@@ -205,12 +224,24 @@ impl Worker {
         self.not_before = Instant::now() + GAP;
         self.is_damaged = false;
         let damage = self.screen.grab(&mut self.frame)?;
+        self.tell_view();
+        let owes_picture = std::mem::take(&mut self.owes_picture);
         if let Some(picture) = self.encoder.encode(&self.frame, &damage).map_err(encoder_error)? {
             // Only this thread takes credit, and it saw some.
             self.wanted.credit.fetch_sub(1, Ordering::Relaxed);
             self.outlet.tell(CaptureEvent::Picture(picture));
+        } else if owes_picture {
+            self.outlet.tell(CaptureEvent::Still);
         }
         Ok(())
+    }
+
+    fn tell_view(&mut self) {
+        if self.told != *self.screen.view() {
+            self.owes_picture |= !self.told.shows_same_place(self.screen.view());
+            self.told = self.screen.view().clone();
+            self.outlet.tell(CaptureEvent::View(self.told.clone()));
+        }
     }
 }
 
@@ -220,16 +251,17 @@ fn encoder_error(error: std::io::Error) -> DesktopError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Condvar, Mutex};
+    use std::sync::Condvar;
 
     use super::*;
-    use crate::video::decoder::Decoder;
+    use crate::video::{decoder::Decoder, frame::Size};
 
+    const SIZE: Size = Size { width: 70, height: 3 };
     const PATIENCE: Duration = Duration::from_secs(20);
 
     /// A screen under the test's control.
-    #[derive(Clone, Default)]
-    struct Fake(Arc<(Mutex<FakeState>, Condvar)>);
+    #[derive(Clone)]
+    struct Fake(Arc<(Mutex<FakeState>, Condvar)>, View);
 
     #[derive(Default)]
     struct FakeState {
@@ -252,9 +284,26 @@ mod tests {
         }
     }
 
+    impl Default for Fake {
+        fn default() -> Self {
+            Self(Arc::default(), View::single("fake", SIZE))
+        }
+    }
+
     impl Screen for Fake {
-        fn size(&self) -> Size {
-            Size { width: 70, height: 3 }
+        fn view(&self) -> &View {
+            &self.1
+        }
+
+        /// A single screen is wider, all in one are at another place. Noticed only with the next grab, as a change of size may be.
+        fn show(&mut self, choice: Choice) -> Result<(), DesktopError> {
+            self.1.shown = choice;
+            match choice {
+                Choice::One(_) => self.1.size.width += 1,
+                Choice::All => self.1.x += 1,
+            }
+            self.change(|state| state.is_damaged = true);
+            Ok(())
         }
 
         fn wait(&mut self, timeout: Option<Duration>) -> Result<Sight, DesktopError> {
@@ -271,9 +320,10 @@ mod tests {
         fn grab(&mut self, frame: &mut Frame) -> Result<crate::video::frame::Damage, DesktopError> {
             self.change(|state| {
                 state.grabs += 1;
+                frame.resize(self.1.size);
                 frame.data_mut().fill(state.color);
             });
-            Ok(crate::video::frame::Damage::full(self.size()))
+            Ok(crate::video::frame::Damage::full(self.1.size))
         }
 
         fn wake(&self) -> Wake {
@@ -303,7 +353,7 @@ mod tests {
         assert_eq!(fake.change(|state| state.grabs), 0, "no credit, no picture");
         capture.want_picture();
         let mut decoder = Decoder::new().unwrap();
-        let mut seen = Frame::new(Size { width: 70, height: 3 });
+        let mut seen = Frame::new(SIZE);
         decoder.decode(&picture(&mut events), &mut seen).unwrap();
         assert_eq!(seen.row(0, 0, 1)[..3], [3; 3]);
 
@@ -312,6 +362,28 @@ mod tests {
         decoder.decode(&picture(&mut events), &mut seen).unwrap();
         assert_eq!(seen.row(69, 2, 1)[..3], [9; 3]);
         assert_eq!(fake.change(|state| state.grabs), 2);
+    }
+
+    #[test]
+    fn another_view_is_told_right_before_its_first_picture() {
+        let fake = Fake::default();
+        let (capture, mut events) = start(&fake, 4);
+        (0..3).for_each(|_| capture.want_picture());
+        let mut decoder = Decoder::new().unwrap();
+        let mut seen = Frame::new(SIZE);
+        decoder.decode(&picture(&mut events), &mut seen).unwrap();
+        capture.show(Choice::One(0));
+        let told = match events.blocking_recv() {
+            Some(CaptureEvent::View(view)) => view,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((told.shown, told.size.width), (Choice::One(0), SIZE.width + 1));
+        decoder.decode(&picture(&mut events), &mut seen).unwrap();
+        assert_eq!(seen.size(), told.size);
+
+        capture.show(Choice::All);
+        assert!(matches!(events.blocking_recv(), Some(CaptureEvent::View(view)) if view.shown == Choice::All));
+        assert!(matches!(events.blocking_recv(), Some(CaptureEvent::Still)), "another place that looks the same");
     }
 
     #[test]
@@ -339,10 +411,10 @@ mod tests {
     fn the_pattern_desktop_gives_pictures_and_its_pointer() {
         let (events, mut received) = mpsc::channel(4);
         let options = Options { backend: Backend::Pattern, ..Options::default() };
-        let (capture, size) = Capture::start(options, events).unwrap();
+        let (capture, view) = Capture::start(options, events).unwrap();
         capture.want_picture();
         capture.want_picture();
-        let (mut frame, mut decoder) = (Frame::new(size), Decoder::new().unwrap());
+        let (mut frame, mut decoder) = (Frame::new(view.size), Decoder::new().unwrap());
         let (mut pictures, mut has_shape) = (0, false);
         while pictures < 2 || !has_shape {
             match received.blocking_recv().unwrap() {
@@ -351,7 +423,7 @@ mod tests {
                     pictures += 1;
                 }
                 CaptureEvent::CursorShape(_) => has_shape = true,
-                CaptureEvent::CursorPosition { .. } => {}
+                CaptureEvent::CursorPosition { .. } | CaptureEvent::View(_) | CaptureEvent::Still => {}
                 CaptureEvent::Failed(error) => panic!("{error}"),
             }
         }

@@ -19,7 +19,11 @@ use std::{sync::mpsc, thread, time::Duration};
 use capture::Options;
 
 use crate::{
-    protocol::{input::InputEvent, message::CursorShape},
+    protocol::{
+        input::InputEvent,
+        message::CursorShape,
+        screens::{Choice, ScreenInfo},
+    },
     video::frame::{Damage, Frame, Size},
 };
 
@@ -49,9 +53,11 @@ pub enum Sight {
     Nothing,
     /// The screen changed (or changed its size): call [`Screen::grab`].
     Damaged,
+    /// [`Screen::view`] is another one.
+    View,
     /// The pointer looks different.
     CursorShape(CursorShape),
-    /// The pointer is at this pixel of the picture.
+    /// The pointer is at this pixel of the picture, or [`ELSEWHERE`](crate::protocol::message::ELSEWHERE).
     CursorPosition {
         /// Pixels from the left.
         x: u16,
@@ -60,13 +66,59 @@ pub enum Sight {
     },
 }
 
+/// The screens there are, and which part of the desktop the picture shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Those that may be shown; at least one, and at most [`MAX_SCREENS`](crate::protocol::screens::MAX_SCREENS).
+    pub screens: Vec<ScreenInfo>,
+    /// Whether all of them may be shown in one picture.
+    pub offers_all: bool,
+    /// What is shown.
+    pub shown: Choice,
+    /// The picture's left edge on the desktop.
+    pub x: u16,
+    /// The picture's top edge on the desktop.
+    pub y: u16,
+    /// The picture's size.
+    pub size: Size,
+}
+
+impl View {
+    /// A desktop of one screen that is all there is to see.
+    #[must_use]
+    pub fn single(name: &str, size: Size) -> Self {
+        let Size { width, height } = size;
+        let screen = ScreenInfo { name: ScreenInfo::clean_name(name), x: 0, y: 0, width, height, primary: true };
+        Self { screens: vec![screen], offers_all: true, shown: Choice::All, x: 0, y: 0, size }
+    }
+
+    /// Whether the same pixels of the desktop are at the same place of the picture.
+    #[must_use]
+    pub fn shows_same_place(&self, other: &Self) -> bool {
+        (self.x, self.y, self.size) == (other.x, other.y, other.size)
+    }
+
+    /// The pixel of the desktop that is at this pixel of the picture, or at the nearest one that the picture has.
+    #[must_use]
+    pub fn on_desktop(&self, x: u16, y: u16) -> (u16, u16) {
+        let inside = |at: u16, length: u16| at.min(length.saturating_sub(1));
+        (self.x.saturating_add(inside(x, self.size.width)), self.y.saturating_add(inside(y, self.size.height)))
+    }
+}
+
 /// Ends a [`Screen::wait`] from another thread.
 pub type Wake = std::sync::Arc<dyn Fn() + Send + Sync>;
 
 /// Something that shows pictures. Made and used on one thread (scrap's is not `Send`).
 pub trait Screen {
-    /// The picture's size now.
-    fn size(&self) -> Size;
+    /// What there is to see, and what the next picture shows of it.
+    fn view(&self) -> &View;
+
+    /// Shows something else from now on; [`Sight::View`] follows. What was never offered changes nothing.
+    ///
+    /// # Errors
+    /// The screen is gone for good.
+    fn show(&mut self, choice: Choice) -> Result<(), DesktopError>;
 
     /// Waits until something is new, but no longer than `timeout` (`None`: until [`Wake`]). An idle screen costs nothing.
     ///
@@ -85,7 +137,7 @@ pub trait Screen {
     fn wake(&self) -> Wake;
 }
 
-/// Something that takes input. Coordinates are pixels of the shared picture.
+/// Something that takes input. Coordinates are pixels of the desktop: see [`View::on_desktop`].
 pub trait Injector {
     /// Does `event`.
     ///
@@ -108,7 +160,7 @@ pub struct Found {
 /// # Errors
 /// No usable screen: in one line why, and what to do.
 pub fn probe(options: &Options) -> Result<Found, DesktopError> {
-    let size = open_screen(options)?.size();
+    let size = open_screen(options)?.view().size;
     Ok(Found { size, input: open_injector(options).map(drop) })
 }
 

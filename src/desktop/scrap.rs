@@ -11,11 +11,14 @@ use std::{ffi::CString, fs, rc::Rc, time::Duration};
 use scrap::x11::{Capturer, Rect as ScrapRect, Server};
 
 use super::{
-    DesktopError, Screen, Sight, Wake,
+    DesktopError, Screen, Sight, View, Wake,
     capture::Options,
     x11::{Area, Watch},
 };
-use crate::video::frame::{Damage, Frame, Size};
+use crate::{
+    protocol::screens::Choice,
+    video::frame::{Damage, Frame},
+};
 
 /// A screen whose pixels come from `scrap`.
 pub(super) struct ScrapScreen {
@@ -46,8 +49,12 @@ impl ScrapScreen {
 }
 
 impl Screen for ScrapScreen {
-    fn size(&self) -> Size {
-        self.watch.area().size
+    fn view(&self) -> &View {
+        self.watch.view()
+    }
+
+    fn show(&mut self, choice: Choice) -> Result<(), DesktopError> {
+        self.watch.show(choice)
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> Result<Sight, DesktopError> {

@@ -8,12 +8,16 @@ use serde::{Deserialize, Serialize};
 use super::{
     input::{InputEvent, MAX_TEXT},
     permission::Permissions,
+    screens::{Choice, Screens},
 };
 
 /// The longest chat line, in bytes of UTF-8.
 pub const MAX_CHAT: usize = 4096;
 /// The widest and tallest cursor, in pixels.
 pub const MAX_CURSOR: u16 = 256;
+
+/// Where [`Message::CursorPosition`] says the pointer is when it is on no pixel of the picture, such as on another monitor.
+pub const ELSEWHERE: (u16, u16) = (u16::MAX, u16::MAX);
 
 /// Which side this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,9 +118,9 @@ pub enum Message {
     Control(Holder),
     /// H→V. What the viewer may do from now on.
     Permissions(Permissions),
-    /// H→V. The pointer looks like this now.
+    /// H→V. The pointer looks like this now. Both sides remember it ([`super::cursors`]).
     CursorShape(CursorShape),
-    /// H→V. The pointer is at this pixel of the picture; sent when something other than the viewer moved it. The newest one wins.
+    /// H→V. The pointer is at this pixel of the picture, or [`ELSEWHERE`]; sent when something other than the viewer moved it. The newest one wins.
     CursorPosition {
         /// Pixels from the left.
         x: u16,
@@ -125,6 +129,14 @@ pub enum Message {
     },
     /// Both, each with its own reasons. The sender ends the session; nothing follows.
     End(EndReason),
+    /// H→V. The screens there are and which the picture shows; the first message about the picture, and again when any of it changes.
+    Screens(Screens),
+    /// V→H. Show this; ignored unless it was offered and the viewer may see.
+    ShowScreen(Choice),
+    /// V→H. From here on, the viewer's coordinates are pixels of the view with this number; before the first one, of view 0.
+    Aim(u32),
+    /// H→V. The pointer looks like the shape with this number now; the viewer remembers it, or the host broke the protocol.
+    KnownCursor(u32),
 }
 
 impl Message {
@@ -133,10 +145,12 @@ impl Message {
     pub fn is_droppable(&self) -> bool {
         match self {
             Self::Input(event) => event.is_droppable(),
-            Self::CursorPosition { .. } => true,
+            Self::CursorPosition { .. } | Self::KnownCursor(_) | Self::ShowScreen(_) => true,
             Self::Chat(_) | Self::Control(_) | Self::Permissions(_) | Self::CursorShape(_) | Self::End(_) => false,
+            Self::Screens(_) | Self::Aim(_) => false,
         }
     }
+
     /// Whether every field is within the bounds above. Checked where a message is sent and where it comes in.
     #[must_use]
     pub fn is_valid(&self) -> bool {
@@ -144,7 +158,9 @@ impl Message {
             Self::Chat(text) => text.len() <= MAX_CHAT,
             Self::Input(InputEvent::Text(text)) => text.len() <= MAX_TEXT,
             Self::CursorShape(shape) => shape.is_valid(),
+            Self::Screens(screens) => screens.is_valid(),
             Self::Input(_) | Self::Control(_) | Self::Permissions(_) | Self::CursorPosition { .. } | Self::End(_) => true,
+            Self::ShowScreen(_) | Self::Aim(_) | Self::KnownCursor(_) => true,
         }
     }
 
@@ -152,8 +168,9 @@ impl Message {
     #[must_use]
     pub fn may_come_from(&self, role: Role) -> bool {
         match self {
-            Self::Input(_) => role == Role::Viewer,
+            Self::Input(_) | Self::ShowScreen(_) | Self::Aim(_) => role == Role::Viewer,
             Self::Control(_) | Self::Permissions(_) | Self::CursorShape(_) | Self::CursorPosition { .. } => role == Role::Host,
+            Self::Screens(_) | Self::KnownCursor(_) => role == Role::Host,
             Self::Chat(_) => true,
             Self::End(reason) => reason.may_come_from(role),
         }

@@ -4,6 +4,7 @@
 //! bytes, and carries away the bytes to send. So thousands of lives of a session run in a test in a second.
 
 pub mod auth;
+pub mod cursors;
 pub mod id;
 pub mod input;
 pub mod lane;
@@ -11,5 +12,6 @@ pub mod link;
 pub mod message;
 pub mod password;
 pub mod permission;
+pub mod screens;
 pub mod session;
 pub mod throttle;

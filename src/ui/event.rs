@@ -8,6 +8,7 @@ use crate::protocol::{
     input::InputEvent,
     message::{EndReason, Holder},
     permission::{Permission, Permissions},
+    screens::{self, Choice, ScreenInfo},
 };
 
 /// What a host tells: one JSON line each with `--json` (`{"event":"ready",…}`), else words. Part of the command-line contract.
@@ -82,6 +83,14 @@ pub enum HostEvent {
         /// The whole set.
         permissions: Permissions,
     },
+    /// What the viewer sees: told at the start, and when screens come, go or change, or another one is shown.
+    Screens {
+        /// The session's short name.
+        session: String,
+        /// Which there are, and which is shown.
+        #[serde(flatten)]
+        screens: Screens,
+    },
     /// The password is another one now.
     PasswordRotated {
         /// The new one.
@@ -101,6 +110,29 @@ pub enum HostEvent {
         /// What, and what to do.
         text: String,
     },
+}
+
+/// The host's screens as `--json` shows them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Screens {
+    /// Which there are, counted from 0.
+    pub screens: Vec<ScreenInfo>,
+    /// `"all"`, or the number of the one that is shown.
+    #[serde(serialize_with = "number_or_all")]
+    pub shown: Choice,
+}
+
+impl From<screens::Screens> for Screens {
+    fn from(screens: screens::Screens) -> Self {
+        Self { screens: screens.list, shown: screens.shown }
+    }
+}
+
+fn number_or_all<S: serde::Serializer>(choice: &Choice, serializer: S) -> Result<S::Ok, S::Error> {
+    match choice {
+        Choice::All => serializer.serialize_str("all"),
+        Choice::One(index) => serializer.serialize_u8(*index),
+    }
 }
 
 /// How others reach a host, best first.
@@ -213,6 +245,8 @@ pub enum ViewerEvent {
         /// `local` (the host's user) or `remote` (us).
         holder: Holder,
     },
+    /// The host's screens, and which the picture on hand shows: told when any of it changes, or as asked for by `screens`.
+    Screens(Screens),
     /// A picture was saved.
     Screenshot {
         /// Where.
@@ -266,8 +300,23 @@ pub enum ViewerAction {
     Chat(String),
     /// Save the picture as PNG.
     Screenshot(PathBuf),
+    /// Tell which screens the host has.
+    Screens,
+    /// Have another screen shown.
+    Show(Show),
     /// Tell the figures.
     Stats,
     /// Leave.
     Quit,
+}
+
+/// Which of the host's screens to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// This one, counted from 0.
+    One(u8),
+    /// All in one picture.
+    All,
+    /// The one after; after the last one all in one, then the first one again.
+    Next,
 }

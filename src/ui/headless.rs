@@ -9,6 +9,8 @@
 //! | `type TEXT` | types text, whatever the host's layout |
 //! | `chat TEXT` | says something |
 //! | `screenshot FILE` | saves the picture as PNG |
+//! | `screens` | tells which screens the host has, and which is shown |
+//! | `screen N`, `screen all`, `screen next` | has this one shown, counted from 0, or all in one, or the one after |
 //! | `stats` | tells the session's figures |
 //! | `quit` | leaves |
 //!
@@ -19,7 +21,7 @@ use std::{io, path::PathBuf, str::FromStr};
 
 use super::{
     ViewerSeat,
-    event::{ViewerAction, ViewerEvent},
+    event::{Show, ViewerAction, ViewerEvent},
     keymap,
     lines::{Manner, converse, pieces, tell, word},
     stdin, words,
@@ -30,8 +32,8 @@ use crate::protocol::{
 };
 
 /// What a viewer's line may be.
-const VIEWER_LINES: &str =
-    "type move X Y, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT, chat TEXT, screenshot FILE, stats or quit";
+const VIEWER_LINES: &str = "type move X Y, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT, chat TEXT, screenshot FILE, \
+     screens, screen N|all|next, stats or quit";
 
 /// What typed lines mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,10 @@ pub fn viewer_line(line: &str) -> Result<Vec<ViewerAction>, String> {
         ("type", [_, ..]) => input(pieces(rest, MAX_TEXT).into_iter().map(InputEvent::Text).collect()),
         ("chat", _) => chat_line(rest),
         ("screenshot", [_, ..]) => Ok(vec![ViewerAction::Screenshot(PathBuf::from(rest.trim_end()))]),
+        ("screens", []) => Ok(vec![ViewerAction::Screens]),
+        ("screen", ["all"]) => Ok(vec![ViewerAction::Show(Show::All)]),
+        ("screen", ["next"]) => Ok(vec![ViewerAction::Show(Show::Next)]),
+        ("screen", [index]) => Ok(vec![ViewerAction::Show(Show::One(number(index)?))]),
         ("stats", []) => Ok(vec![ViewerAction::Stats]),
         ("quit", []) => Ok(vec![ViewerAction::Quit]),
         _ => Err(format!(
@@ -127,6 +133,7 @@ mod tests {
             input::Key,
             message::{EndReason, Holder},
             permission::Permissions,
+            screens::{self, Choice},
         },
         ui::event::{PathInfo, Side, Stats},
     };
@@ -160,6 +167,10 @@ mod tests {
             viewer_line("screenshot /tmp/a b.png").expect("file"),
             [ViewerAction::Screenshot(PathBuf::from("/tmp/a b.png"))]
         );
+        assert_eq!(viewer_line("screens").expect("screens"), [ViewerAction::Screens]);
+        for (line, show) in [("screen 2", Show::One(2)), ("screen all", Show::All), ("screen next", Show::Next)] {
+            assert_eq!(viewer_line(line).expect(line), [ViewerAction::Show(show)]);
+        }
         assert_eq!(viewer_line("stats").expect("stats"), [ViewerAction::Stats]);
         assert_eq!(viewer_line("quit").expect("quit"), [ViewerAction::Quit]);
         assert_eq!(viewer_line("  ").expect("nothing"), []);
@@ -168,9 +179,21 @@ mod tests {
 
     #[test]
     fn wrong_lines_tell_what_is_possible() {
-        for wrong in
-            ["move 3", "move -1 4", "move 70000 4", "click a b", "scroll 1", "key", "type", "screenshot", "quit now", "fly"]
-        {
+        for wrong in [
+            "move 3",
+            "move -1 4",
+            "move 70000 4",
+            "click a b",
+            "scroll 1",
+            "key",
+            "type",
+            "screenshot",
+            "quit now",
+            "fly",
+            "screen",
+            "screen -1",
+            "screens all",
+        ] {
             let text = viewer_line(wrong).expect_err(wrong);
             assert!(text.contains("move X Y"), "{text}");
         }
@@ -195,6 +218,10 @@ mod tests {
             ),
             (ViewerEvent::Chat { from: Side::Host, text: "a\nb".to_owned() }, r#"{"event":"chat","from":"host","text":"a\nb"}"#),
             (ViewerEvent::Control { holder: Holder::Remote }, r#"{"event":"control","holder":"remote"}"#),
+            (
+                ViewerEvent::Screens(screens::tests::row(1, Choice::One(0)).into()),
+                r#"{"event":"screens","screens":[{"name":"S0","x":0,"y":0,"width":100,"height":50,"primary":true}],"shown":0}"#,
+            ),
             (ViewerEvent::Screenshot { file: PathBuf::from("/tmp/x.png") }, r#"{"event":"screenshot","file":"/tmp/x.png"}"#),
             (
                 ViewerEvent::Stats(Stats {

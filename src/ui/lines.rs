@@ -155,7 +155,10 @@ pub(super) fn tell(out: &mut impl Write, line: &str) {
 mod tests {
     use super::*;
     use crate::{
-        protocol::message::{EndReason, Holder},
+        protocol::{
+            message::{EndReason, Holder},
+            screens::{self, Choice},
+        },
         ui::{
             QUEUE,
             event::{Reach, Side, Viewer},
@@ -238,6 +241,10 @@ mod tests {
             (
                 HostEvent::Permissions { session: session(), permissions: Permissions::NONE },
                 r#"{"event":"permissions","session":"s1","permissions":[]}"#,
+            ),
+            (
+                HostEvent::Screens { session: session(), screens: screens::tests::row(1, Choice::All).into() },
+                r#"{"event":"screens","session":"s1","screens":[{"name":"S0","x":0,"y":0,"width":100,"height":50,"primary":true}],"shown":"all"}"#,
             ),
             (
                 HostEvent::PasswordRotated { password: "k7m4-q2xp".to_owned() },

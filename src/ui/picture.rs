@@ -62,6 +62,14 @@ impl Picture {
         result
     }
 
+    /// The host's pointer looks like this now.
+    pub fn point_with(&self, shape: CursorShape) {
+        self.update(|state| {
+            state.cursor = Some(shape);
+            state.pointer_changed = true;
+        });
+    }
+
     /// Calls `notify` after every change from now on.
     pub fn on_change(&self, notify: Notify) {
         *self.on_change.lock().unwrap_or_else(PoisonError::into_inner) = Some(notify);

@@ -13,9 +13,12 @@ use super::{
     picture::{Picture, State},
     status::Status,
 };
-use crate::video::{
-    frame::{Damage, Size},
-    scale::{Area, Placement, Scaler},
+use crate::{
+    protocol::message::ELSEWHERE,
+    video::{
+        frame::{Damage, Size},
+        scale::{Area, Placement, Scaler},
+    },
 };
 
 /// Around the picture.
@@ -199,7 +202,8 @@ impl Stage {
     #[expect(clippy::cast_possible_truncation, reason = "places in a window")]
     fn pointer_area(&self, state: &State, hand: Option<(f64, f64)>, driving: bool) -> Option<Area> {
         let shape = state.cursor.as_ref().filter(|shape| state.shown && shape.width > 0 && shape.height > 0)?;
-        let (x, y) = if driving { hand? } else { self.placement.to_window(state.pointer.0, state.pointer.1) };
+        let on_picture = || Some(state.pointer).filter(|pointer| *pointer != ELSEWHERE);
+        let (x, y) = if driving { hand? } else { on_picture().map(|(x, y)| self.placement.to_window(x, y))? };
         let scale = f64::from(self.placement.area().width) / f64::from(self.placement.picture().width.max(1));
         // Smaller than half nobody finds it.
         let scale = scale.max(0.5);

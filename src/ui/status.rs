@@ -20,7 +20,7 @@ const SHOWN_FOR: Duration = Duration::from_secs(12);
 /// More lines than these push the oldest away.
 const MAX_NOTES: usize = 6;
 /// The chords that do not reach the host.
-const HELP: &str = "Ctrl+Alt with F: full screen   1: actual size   C: chat   Q: leave";
+const HELP: &str = "Ctrl+Alt with F: full screen   1: actual size   S: next screen   C: chat   Q: leave";
 
 /// Where a session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub(super) struct Status {
     path: Option<PathInfo>,
     holder: Holder,
     permissions: Permissions,
+    /// What of several screens is shown.
+    screens: Option<String>,
     /// Where the session is.
     pub(super) phase: Phase,
     notes: VecDeque<(String, Instant)>,
@@ -53,8 +55,9 @@ pub(super) struct Status {
 impl Status {
     /// Before the host answered.
     pub(super) fn new(id: String) -> Self {
-        let (path, entry, notes) = (None, None, VecDeque::new());
-        Self { id, path, holder: Holder::Remote, permissions: Permissions::NONE, phase: Phase::Connecting, notes, entry }
+        let (path, screens, entry, notes) = (None, None, None, VecDeque::new());
+        let (holder, permissions, phase) = (Holder::Remote, Permissions::NONE, Phase::Connecting);
+        Self { id, path, holder, permissions, screens, phase, notes, entry }
     }
 
     /// Follows what happens.
@@ -71,6 +74,7 @@ impl Status {
             ViewerEvent::Permissions { permissions } => self.permissions = *permissions,
             ViewerEvent::Path { path, .. } => self.path = Some(path.clone()),
             ViewerEvent::Control { holder } => self.holder = *holder,
+            ViewerEvent::Screens(screens) => self.screens = (screens.screens.len() > 1).then(|| words::shown(screens)),
             ViewerEvent::Stalled => self.phase = Phase::Stalled,
             ViewerEvent::Resumed => self.phase = Phase::Running,
             ViewerEvent::SessionEnded { reason, seconds } => {
@@ -108,7 +112,7 @@ impl Status {
         self.notes.iter().map(|(text, _)| text.as_str())
     }
 
-    /// `9339-… · direct, quic · you are in control`.
+    /// `9339-… · direct, quic · you are in control`, and before that which of several screens is shown.
     pub(super) fn title(&self) -> String {
         let path = self.path.as_ref().map(|path| format!(" · {}, {}", path.kind, path.transport)).unwrap_or_default();
         let state = match (&self.phase, self.holder) {
@@ -120,7 +124,8 @@ impl Status {
             (Phase::Running, Holder::Local) => "the host's user is in control",
             (Phase::Running, Holder::Remote) => "you are in control",
         };
-        words::plain(&format!("{}{path} · {state}", self.id))
+        let screens = self.screens.as_ref().map(|screens| format!(" · {screens}")).unwrap_or_default();
+        words::plain(&format!("{}{path}{screens} · {state}", self.id))
     }
 
     /// What is written large over the dimmed picture, and smaller below it.

@@ -1,7 +1,7 @@
 //! The viewer's window: the host's screen, driven by mouse and keyboard.
 //!
-//! Everything goes to the host but four chords: Ctrl+Alt+F full screen, Ctrl+Alt+1 actual size (the part seen follows the
-//! pointer), Ctrl+Alt+C chat line, Ctrl+Alt+Q leave. A chord releases on the host what was held for it. Keys travel by
+//! Everything goes to the host but five chords: Ctrl+Alt+F full screen, Ctrl+Alt+1 actual size (the part seen follows the
+//! pointer), Ctrl+Alt+S the host's next screen, Ctrl+Alt+C chat line, Ctrl+Alt+Q leave. A chord releases on the host what was held for it. Keys travel by
 //! position, composed text as text. On losing focus or control everything held is released.
 //!
 //! Runs on the main thread (macOS demands it) and sleeps while nothing happens. A new picture wakes it and is on screen after
@@ -20,7 +20,7 @@ use anyhow::anyhow;
 use tokio::sync::mpsc;
 use winit::{
     application::ApplicationHandler,
-    dpi::PhysicalSize,
+    dpi::{LogicalSize, PhysicalSize},
     event::{ElementState, Ime, KeyEvent, MouseButton, MouseScrollDelta, WindowEvent},
     event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopBuilder, EventLoopProxy},
     keyboard::{KeyCode, ModifiersState, PhysicalKey},
@@ -29,7 +29,7 @@ use winit::{
 
 use super::{
     ViewerSeat,
-    event::{ViewerAction, ViewerEvent},
+    event::{Show, ViewerAction, ViewerEvent},
     hands::Hands,
     keymap,
     picture::Picture,
@@ -210,7 +210,8 @@ impl ApplicationHandler<Wake> for Face {
 
 impl Face {
     fn open(&mut self, event_loop: &ActiveEventLoop) -> anyhow::Result<Stage> {
-        let attributes = Window::default_attributes().with_title(self.status.title()).with_inner_size(PhysicalSize::new(960, 600));
+        let attributes =
+            Window::default_attributes().with_title(self.status.title()).with_inner_size(LogicalSize::new(960.0, 600.0));
         let window = event_loop
             .create_window(attributes)
             .map_err(|error| anyhow!("cannot open a window on this display ({error}); use --view none"))?;
@@ -336,6 +337,7 @@ impl Face {
                 stage.window.set_fullscreen(full);
             }
             Some(KeyCode::Digit1) => stage.toggle_actual_size(),
+            Some(KeyCode::KeyS) => self.hands.ask(ViewerAction::Show(Show::Next)),
             Some(KeyCode::KeyC) => self.status.entry = if self.status.entry.is_some() { None } else { Some(String::new()) },
             Some(KeyCode::KeyQ) => self.leave(event_loop),
             _ => return false,

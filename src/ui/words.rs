@@ -7,8 +7,13 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::event::{HostEvent, Reach, Side, Stats, Viewer, ViewerEvent};
-use crate::protocol::{message::EndReason, message::Holder, permission::Permissions};
+use super::event::{HostEvent, Reach, Screens, Side, Stats, Viewer, ViewerEvent};
+use crate::protocol::{
+    message::EndReason,
+    message::Holder,
+    permission::Permissions,
+    screens::{Choice, ScreenInfo},
+};
 
 /// `text` made safe to show: control characters and direction overrides become `�`, line ends and tabs become spaces.
 #[must_use]
@@ -102,6 +107,28 @@ pub fn viewer(viewer: &Viewer) -> String {
     format!("{} (key {}, {known})", plain(&viewer.name), plain(&viewer.key))
 }
 
+/// What the picture shows of the screens there are: `DP-1 (screen 1, one of 3)`, `all 3 screens`, `the whole screen`.
+#[must_use]
+pub fn shown(screens: &Screens) -> String {
+    let count = screens.screens.len();
+    match screens.shown {
+        Choice::One(index) => {
+            let name = screens.screens.get(usize::from(index)).map(|screen| plain(&screen.name)).unwrap_or_default();
+            if count > 1 { format!("{name} (screen {index}, one of {count})") } else { format!("the screen {name}") }
+        }
+        Choice::All if count == 2 => "both screens".to_owned(),
+        Choice::All if count > 2 => format!("all {count} screens"),
+        Choice::All => "the whole screen".to_owned(),
+    }
+}
+
+/// `0 DP-1 1920x1080, 1 HDMI-1 1280x1024`.
+fn list(screens: &Screens) -> String {
+    let line =
+        |(index, screen): (usize, &ScreenInfo)| format!("{index} {} {}x{}", plain(&screen.name), screen.width, screen.height);
+    screens.screens.iter().enumerate().map(line).collect::<Vec<_>>().join(", ")
+}
+
 fn path(kind: &str, transport: &str, rtt_ms: Option<u64>) -> String {
     let rtt = rtt_ms.map(|rtt| format!(", round trip {rtt} ms")).unwrap_or_default();
     format!("{}, {}{rtt}", plain(kind), plain(transport))
@@ -143,6 +170,7 @@ pub fn host(event: &HostEvent) -> String {
             "The viewer is in control. Move the mouse to take control back.".to_owned()
         }
         HostEvent::Permissions { permissions, .. } => format!("The viewer may: {}.", may(*permissions)),
+        HostEvent::Screens { screens, .. } => format!("The viewer sees {}.", shown(screens)),
         HostEvent::PasswordRotated { password } => format!("The password is now {password}"),
         HostEvent::SessionEnded { reason: why, seconds, .. } => {
             format!("The session is finished after {}: {}.", duration(*seconds), reason(*why, Side::Host))
@@ -163,6 +191,7 @@ pub fn viewed(event: &ViewerEvent) -> String {
         ViewerEvent::Chat { from, text } => chat(*from, Side::Viewer, text),
         ViewerEvent::Control { holder: Holder::Local } => "The host's user is in control.".to_owned(),
         ViewerEvent::Control { holder: Holder::Remote } => "You are in control.".to_owned(),
+        ViewerEvent::Screens(screens) => format!("You see {}; there are: {}.", shown(screens), list(screens)),
         ViewerEvent::Screenshot { file } => format!("The picture is in {}", plain(&file.display().to_string())),
         ViewerEvent::Stats(figures) => stats(figures),
         ViewerEvent::Stalled => "The connection is gone; trying to get it back.".to_owned(),

@@ -11,6 +11,7 @@
 //! | [`loss`] | a host or viewer that dies |
 //! | [`doctor`] | what stands in the way, and what becomes of every address |
 //! | [`desktop`] | a real screen, pointer and keyboard, and the person in front of them |
+//! | [`screens`] | several monitors, their changes, depths and sizes, animated pointers |
 //! | [`window`] | the viewer's window |
 
 #[path = "../support/mod.rs"]
@@ -25,4 +26,5 @@ mod loss;
 mod passwords;
 mod relayed;
 mod rig;
+mod screens;
 mod window;

@@ -46,24 +46,31 @@ impl Display {
     /// # Panics
     /// In one line, when there is no Xvfb.
     pub(crate) fn start(width: u16, height: u16) -> Self {
-        let mut command = Command::new("Xvfb");
-        command.args([
-            "-displayfd",
-            "1",
-            "-screen",
-            "0",
-            &format!("{width}x{height}x24"),
-            "-noreset",
-            "-nolisten",
-            "tcp",
-            "+extension",
-            "RANDR",
-        ]);
+        Self::of_depth(width, height, 24)
+    }
+
+    /// The same, with so many bits a pixel.
+    pub(crate) fn of_depth(width: u16, height: u16, depth: u8) -> Self {
+        let size = format!("{width}x{height}x{depth}");
+        Self::run_by("Xvfb", &["-screen", "0", &size, "-noreset", "-nolisten", "tcp", "+extension", "RANDR"])
+    }
+
+    /// A display that can grow beyond the size it started with, by TigerVNC's server.
+    pub(crate) fn that_grows(width: u16, height: u16) -> Self {
+        let size = format!("{width}x{height}");
+        // No port: it listens on a socket that nobody uses.
+        Self::run_by("Xtigervnc", &["-geometry", &size, "-depth", "24", "-rfbport", "-1", "-SecurityTypes", "None", "-noreset"])
+    }
+
+    /// By any X server that chooses its number and tells it.
+    fn run_by(program: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(["-displayfd", "1"]).args(arguments);
         let mut server = Process::start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()));
         let output = server.child().stdout.take().expect("it was piped");
         let mut number = String::new();
-        BufReader::new(output).read_line(&mut number).expect("Xvfb's output can be read");
-        assert!(!number.trim().is_empty(), "Xvfb did not start a display of {width}x{height} pixels");
+        BufReader::new(output).read_line(&mut number).expect("a server's output can be read");
+        assert!(!number.trim().is_empty(), "{program} did not start a display: {arguments:?}");
         let name = format!(":{}", number.trim());
         let (connection, screen) = RustConnection::connect(Some(&name)).expect("a started display takes connections");
         Self { connection, screen, name, server: Some(server) }
@@ -288,6 +295,20 @@ impl Display {
         until_true("the screen has the new size", || self.size() == (width, height));
     }
 
+    /// Makes a monitor of a part of the screen, as a person does with `xrandr --setmonitor`; a `*` before its name makes it primary.
+    /// The first one takes the server's output, `screen`; the others have `none`.
+    #[track_caller]
+    pub(crate) fn set_monitor(&self, name: &str, (x, y, width, height): (u16, u16, u16, u16), output: &str) {
+        self.xrandr(&["--setmonitor", name, &format!("{width}/100x{height}/100+{x}+{y}"), output]);
+    }
+
+    /// Runs `xrandr` here.
+    #[track_caller]
+    pub(crate) fn xrandr(&self, arguments: &[&str]) {
+        let status = self.command("xrandr").args(arguments).status().expect("xrandr runs");
+        assert!(status.success(), "xrandr {arguments:?}");
+    }
+
     fn try_resize(&self, width: u16, height: u16) -> Result<(), x11rb::errors::ReplyOrIdError> {
         let (root, none) = (self.root(), x11rb::NONE);
         let resources = self.connection.randr_get_screen_resources(root)?.reply()?;
@@ -395,4 +416,6 @@ pub(crate) mod keysym {
     pub(crate) const SHIFT: u32 = 0xffe1;
     /// The left Control key.
     pub(crate) const CONTROL: u32 = 0xffe3;
+    /// The left Alt key.
+    pub(crate) const ALT: u32 = 0xffe9;
 }

@@ -9,6 +9,7 @@ mod lanes;
 mod password;
 mod probes;
 mod session;
+mod shown;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -10,12 +10,14 @@ use std::{
 
 use tokio::sync::mpsc;
 
+use super::shown::Shown;
 use crate::{
     app::{
         driver::{Driver, OpenLane},
         outlet::Outlet,
     },
     desktop::{
+        View,
         capture::{Capture, CaptureEvent, Options},
         inject::Inject,
         takeover::{Nudge, Takeover},
@@ -25,6 +27,7 @@ use crate::{
         input::InputEvent,
         message::{EndReason, Holder, Message},
         permission::{Permission, Permissions},
+        screens::Choice,
         session::{
             Event, Lane, MAX_PATHS, Role,
             path::{PathId, PathKind},
@@ -113,7 +116,7 @@ pub(super) async fn run(start: Start) {
         takeover: None,
         nudged,
         given: None,
-        pointed: None,
+        shown: None,
         transports: BTreeMap::new(),
         begun: Instant::now(),
     };
@@ -179,8 +182,8 @@ struct HostSession {
     nudged: mpsc::Sender<Nudge>,
     /// When the person gave control away.
     given: Option<Instant>,
-    /// Where the viewer's last motion put the pointer.
-    pointed: Option<(u16, u16)>,
+    /// What the viewer sees, once the screen is open.
+    shown: Option<Shown>,
     transports: BTreeMap<PathId, Transport>,
     begun: Instant,
 }
@@ -190,7 +193,7 @@ impl HostSession {
     fn open_screen(&mut self, captured: mpsc::Sender<CaptureEvent>) {
         let failed = captured.clone();
         match tokio::task::block_in_place(|| Capture::start(self.screen.clone(), captured)) {
-            Ok((capture, _)) => self.capture = Some(capture),
+            Ok((capture, view)) => (self.capture, self.shown) = (Some(capture), Some(Shown::new(view))),
             Err(error) => drop(failed.try_send(CaptureEvent::Failed(error))),
         }
         self.pause_unless_permitted();
@@ -220,7 +223,14 @@ impl HostSession {
     /// Tells the viewer where it stands.
     fn announce(&mut self) {
         let _ = self.driver.send(Message::Permissions(self.permissions));
+        self.announce_screens();
         self.announce_holder();
+    }
+
+    fn announce_screens(&mut self) {
+        let Some(screens) = self.shown.as_ref().map(Shown::screens) else { return };
+        let _ = self.driver.send(Message::Screens(screens.clone()));
+        self.tell(HostEvent::Screens { session: self.name.clone(), screens: screens.into() });
     }
 
     /// Until it ends.
@@ -371,6 +381,8 @@ impl HostSession {
     fn event(&mut self, event: Event) -> Option<EndReason> {
         match event {
             Event::Message(Message::Input(input)) => self.input(input),
+            Event::Message(Message::ShowScreen(choice)) => self.show(choice),
+            Event::Message(Message::Aim(view)) => self.shown.iter_mut().for_each(|shown| shown.aim(view)),
             Event::Message(Message::Chat(text)) => {
                 self.tell(HostEvent::Chat { session: self.name.clone(), from: Side::Viewer, text });
             }
@@ -397,11 +409,27 @@ impl HostSession {
         if self.holder == Holder::Remote
             && self.permissions.contains(needed)
             && let Some(inject) = &self.inject
+            && let Some(input) = self.shown.as_mut().and_then(|shown| shown.aimed(input))
         {
-            if let InputEvent::Motion { x, y } = input {
-                self.pointed = Some((x, y));
-            }
             inject.send(input);
+        }
+    }
+
+    /// The viewer wants to see something else: whoever may see, may see all that is offered.
+    fn show(&self, choice: Choice) {
+        if let (Some(capture), Some(shown)) = (&self.capture, &self.shown)
+            && self.permissions.contains(Permission::View)
+            && shown.offers(choice)
+        {
+            capture.show(choice);
+        }
+    }
+
+    fn view_changed(&mut self, view: View) {
+        let lost = self.shown.as_mut().and_then(|shown| shown.change(view));
+        self.announce_screens();
+        if let Some(lost) = lost {
+            self.warn(format!("the screen {lost} is gone; {} sees another one now", self.viewer));
         }
     }
 
@@ -419,13 +447,27 @@ impl HostSession {
 
     fn captured(&mut self, captured: CaptureEvent) {
         let may_see = self.permissions.contains(Permission::View);
+        let shown = self.shown.as_mut();
         match captured {
             // Even when the permission went meanwhile: it was taken before that, and the codec's stream has no holes.
-            CaptureEvent::Picture(picture) => self.driver.send_picture(picture),
-            CaptureEvent::CursorShape(shape) if may_see => drop(self.driver.send(Message::CursorShape(shape))),
-            // The echo of the viewer's own motion is no news to it.
-            CaptureEvent::CursorPosition { x, y } if may_see && self.pointed != Some((x, y)) => {
-                drop(self.driver.send(Message::CursorPosition { x, y }));
+            CaptureEvent::Picture(picture) => {
+                self.driver.send_picture(picture);
+                shown.into_iter().for_each(Shown::picture_sent);
+            }
+            CaptureEvent::View(view) => self.view_changed(view),
+            CaptureEvent::Still => {
+                shown.into_iter().for_each(Shown::still);
+                self.announce_screens();
+            }
+            CaptureEvent::CursorShape(shape) if may_see => {
+                if let Some(shown) = shown {
+                    shown.cursor(shape, |message| self.driver.send(message).is_ok());
+                }
+            }
+            CaptureEvent::CursorPosition { x, y } if may_see => {
+                if let Some(message) = shown.and_then(|shown| shown.position(x, y)) {
+                    let _ = self.driver.send(message);
+                }
             }
             CaptureEvent::CursorShape(_) | CaptureEvent::CursorPosition { .. } => {}
             CaptureEvent::Failed(error) => {

@@ -3,6 +3,7 @@
 pub(super) mod connect;
 mod decode;
 mod session;
+mod shown;
 mod upgrade;
 
 use std::{
@@ -25,6 +26,7 @@ use crate::{
     net,
     protocol::{
         auth::{Authenticated, Offer},
+        message::EndReason,
         permission::Permissions,
         session::path::PathId,
     },
@@ -94,7 +96,7 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
         }
         match exit_code(reason) {
             ExitCode::Fine => Ok(()),
-            code => Err(Failure::new(code, session::farewell(reason))),
+            code => Err(Failure::new(code, farewell(reason))),
         }
     });
     if let Some(node) = node {
@@ -104,6 +106,18 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
     // The last events are shown before the process ends.
     let _ = runtime.block_on(async { tokio::time::timeout(LAST_WORDS, face).await });
     result
+}
+
+/// What to say of a session that did not end as it should.
+fn farewell(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Lost => "the connection to the host was lost and did not come back; connect again",
+        EndReason::ScreenLost => "the host can no longer share its screen; ask its user to start rs host again",
+        EndReason::ProtocolError => "the other side broke the protocol; both should use the same version of rs",
+        EndReason::HostEnded | EndReason::ViewerLeft | EndReason::PasswordRotated | EndReason::HostQuit => {
+            "the session is finished"
+        }
+    }
 }
 
 /// The seats of all faces, as outlets of what happens; the lines come first.

@@ -13,6 +13,7 @@ use super::{
     Faces,
     connect::{Change, Network, open_lanes},
     decode::{Decode, Decoded},
+    shown::{News, Shown},
     upgrade::{Todo, Upgrade},
 };
 use crate::{
@@ -76,6 +77,7 @@ pub(super) struct Session {
     driver: Driver,
     decode: Decode,
     picture: Picture,
+    shown: Shown,
     faces: Faces,
     actions: [Option<mpsc::Receiver<ViewerAction>>; 2],
     /// Lanes on their way.
@@ -111,6 +113,7 @@ impl Session {
             driver: Driver::new(Role::Viewer, resume),
             decode,
             picture,
+            shown: Shown::default(),
             faces,
             actions,
             opening: JoinSet::new(),
@@ -309,16 +312,24 @@ impl Session {
                     self.leave_if_blind();
                 }
             }
-            Message::CursorShape(shape) => self.picture.update(|state| {
-                state.cursor = Some(shape);
-                state.pointer_changed = true;
-            }),
+            Message::CursorShape(shape) => {
+                self.shown.new_cursor(&shape);
+                self.picture.point_with(shape);
+            }
+            Message::KnownCursor(number) => match self.shown.known_cursor(number) {
+                Some(shape) => self.picture.point_with(shape),
+                None => self.driver.end(EndReason::ProtocolError),
+            },
+            Message::Screens(screens) => {
+                let news = self.shown.told(screens);
+                self.screens_changed(news);
+            }
             Message::CursorPosition { x, y } => self.picture.update(|state| {
                 state.pointer = (x, y);
                 state.pointer_changed = true;
             }),
             // The session lets only a host's messages through, and the end is an event of its own.
-            Message::Input(_) | Message::End(_) => {}
+            Message::Input(_) | Message::ShowScreen(_) | Message::Aim(_) | Message::End(_) => {}
         }
     }
 
@@ -339,10 +350,31 @@ impl Session {
                 self.screenshots.push(file);
                 self.save_screenshots();
             }
+            Some(ViewerAction::Screens) => self.tell_screens(),
+            Some(ViewerAction::Show(show)) => match self.shown.choose(show) {
+                Ok(choice) => drop(self.driver.send(Message::ShowScreen(choice))),
+                Err(text) => self.warn(text),
+            },
             Some(ViewerAction::Stats) => {
                 self.stats.rtt_ms = self.rtt_ms();
                 self.faces.tell(&ViewerEvent::Stats(self.stats.clone()));
             }
+        }
+    }
+
+    /// The picture on hand shows something else, or the list is another one.
+    fn screens_changed(&mut self, news: Option<News>) {
+        let Some(News { aim, lost }) = news else { return };
+        aim.into_iter().for_each(|view| drop(self.driver.send(Message::Aim(view))));
+        self.tell_screens();
+        if let Some(lost) = lost {
+            self.warn(format!("the host's screen {lost} is gone; another one is shown"));
+        }
+    }
+
+    fn tell_screens(&mut self) {
+        if let Some(screens) = self.shown.screens().cloned() {
+            self.faces.tell(&ViewerEvent::Screens(screens.into()));
         }
     }
 
@@ -359,6 +391,8 @@ impl Session {
         match decoded {
             Ok(Decoded { took, size }) => {
                 self.driver.picture_done();
+                let news = self.shown.picture_decoded();
+                self.screens_changed(news);
                 self.stats.frames += 1;
                 self.decode_time += took;
                 self.stats.decode_ms_mean = self.decode_time.as_secs_f64() * 1e3 / self.stats.frames as f64;
@@ -453,18 +487,6 @@ async fn next(actions: &mut Option<mpsc::Receiver<ViewerAction>>) -> Option<View
                 *actions = None;
             }
             action
-        }
-    }
-}
-
-/// What to say of a session that did not end as it should.
-pub(super) fn farewell(reason: EndReason) -> &'static str {
-    match reason {
-        EndReason::Lost => "the connection to the host was lost and did not come back; connect again",
-        EndReason::ScreenLost => "the host can no longer share its screen; ask its user to start rs host again",
-        EndReason::ProtocolError => "the other side broke the protocol; both should use the same version of rs",
-        EndReason::HostEnded | EndReason::ViewerLeft | EndReason::PasswordRotated | EndReason::HostQuit => {
-            "the session is finished"
         }
     }
 }

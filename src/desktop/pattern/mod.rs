@@ -20,10 +20,13 @@ use std::{
 pub use picture::{CROSS_COLOR, PANEL, SIZE};
 use picture::{Scene, arrow};
 
-use super::{DesktopError, Injector, Screen, Sight, Wake};
+use super::{DesktopError, Injector, Screen, Sight, View, Wake};
 use crate::{
-    protocol::input::{InputEvent, Pressed},
-    video::frame::{Damage, Frame, Size},
+    protocol::{
+        input::{InputEvent, Pressed},
+        screens::Choice,
+    },
+    video::frame::{Damage, Frame},
 };
 
 /// Time from one tick of the picture to the next.
@@ -76,6 +79,7 @@ impl Desktop {
 /// The screen side.
 pub struct PatternScreen {
     desktop: Arc<Desktop>,
+    view: View,
     woken: Arc<AtomicBool>,
     started: Instant,
     /// What the caller's frame shows.
@@ -92,6 +96,7 @@ impl PatternScreen {
     pub fn new(desktop: Arc<Desktop>) -> Self {
         Self {
             desktop,
+            view: View::single("pattern", SIZE),
             woken: Arc::default(),
             started: Instant::now(),
             shown: None,
@@ -126,8 +131,12 @@ impl PatternScreen {
 }
 
 impl Screen for PatternScreen {
-    fn size(&self) -> Size {
-        SIZE
+    fn view(&self) -> &View {
+        &self.view
+    }
+
+    fn show(&mut self, _: Choice) -> Result<(), DesktopError> {
+        Ok(())
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> Result<Sight, DesktopError> {

@@ -5,15 +5,11 @@
 
 use enigo::{Axis, Coordinate, Direction, Enigo, InputError, Keyboard as _, Mouse as _, Settings};
 use x11rb::{
-    connection::{Connection, RequestConnection},
-    protocol::{
-        Event,
-        randr::{self, ConnectionExt as _},
-        xinput, xtest,
-    },
+    connection::Connection,
+    protocol::{xinput, xtest},
 };
 
-use super::{Area, DesktopError, Display, devices, lost, open, text::Typist};
+use super::{DesktopError, Display, devices, lost, text::Typist};
 use crate::{
     desktop::{Injector, capture::Options, keys},
     protocol::input::{Button, InputEvent},
@@ -28,44 +24,32 @@ const MAX_NOTCHES: i16 = 64;
 pub(in crate::desktop) struct X11Injector {
     enigo: Enigo,
     display: Display,
-    monitor: Option<usize>,
-    area: Area,
     typist: Typist,
 }
 
 impl X11Injector {
     pub(in crate::desktop) fn open(options: &Options) -> Result<Self, DesktopError> {
-        let (display, area) = open(options)?;
+        let display = Display::open(options.x_display.as_deref())?;
         [xtest::X11_EXTENSION_NAME, xinput::X11_EXTENSION_NAME].iter().try_for_each(|name| display.require(name))?;
         devices::sweep(&display).map_err(lost)?;
-        if display.x.extension_information(randr::X11_EXTENSION_NAME).map_err(lost)?.is_some() {
-            let mask = randr::NotifyMask::SCREEN_CHANGE | randr::NotifyMask::CRTC_CHANGE | randr::NotifyMask::OUTPUT_CHANGE;
-            display.x.randr_select_input(display.root, mask).map_err(lost)?.check().map_err(lost)?;
-        }
         let settings = Settings { linux_delay: 0, x11_display: options.x_display.clone(), ..Settings::default() };
         let enigo = Enigo::new(&settings).map_err(|error| {
             DesktopError(format!("the keyboard and pointer cannot be driven ({error}); share the screen with --view-only"))
         })?;
         let typist = Typist::new(&display)?;
-        Ok(Self { enigo, display, monitor: options.display, area, typist })
+        Ok(Self { enigo, display, typist })
     }
 
     fn take_events(&mut self) -> Result<(), DesktopError> {
-        let mut is_area_stale = false;
         while let Some(event) = self.display.x.poll_for_event().map_err(lost)? {
-            is_area_stale |= matches!(event, Event::RandrScreenChangeNotify(_) | Event::RandrNotify(_));
             self.typist.follow(&event);
-        }
-        if is_area_stale {
-            self.area = self.display.area(self.monitor)?;
         }
         Ok(())
     }
 
+    /// The server keeps the pointer on the desktop, wherever it is sent.
     fn move_to(&mut self, x: u16, y: u16) -> Result<(), InputError> {
-        let Area { x: left, y: top, size } = self.area;
-        let (x, y) = (x.min(size.width - 1), y.min(size.height - 1));
-        self.enigo.move_mouse(i32::from(left) + i32::from(x), i32::from(top) + i32::from(y), Coordinate::Abs)
+        self.enigo.move_mouse(x.into(), y.into(), Coordinate::Abs)
     }
 
     fn scroll(&mut self, dx: i16, dy: i16) -> Result<(), InputError> {

@@ -1,12 +1,14 @@
-//! The X11 desktop: connection, monitors, and the parts that build on them.
+//! The X11 desktop: the connection, and the parts that build on it.
 //!
 //! Everything X11 gets its display's name as an argument; [`Display::open`] alone looks at the environment.
 
 mod devices;
 mod injector;
 mod memory;
+mod monitors;
 mod person;
 mod pixels;
+mod rects;
 mod screen;
 #[cfg(test)]
 mod tests;
@@ -22,11 +24,7 @@ use rustix::{
 };
 use x11rb::{
     connection::{Connection, RequestConnection},
-    errors::ReplyError,
-    protocol::{
-        randr::{self, ConnectionExt as _},
-        xproto::{ConnectionExt as _, Window},
-    },
+    protocol::xproto::Window,
     rust_connection::RustConnection,
 };
 
@@ -35,7 +33,7 @@ pub(super) use person::Person;
 pub(super) use screen::X11Screen;
 pub(super) use watch::Watch;
 
-use super::{DesktopError, capture::Options};
+use super::DesktopError;
 use crate::video::frame::Size;
 
 /// A connection to an X server, and the screen that it names.
@@ -85,40 +83,6 @@ impl Display {
         }
     }
 
-    /// Where the monitor `wanted` is now; `None`: the whole screen.
-    pub(super) fn area(&self, wanted: Option<usize>) -> Result<Area, DesktopError> {
-        let (x, y, width, height) = match wanted {
-            None => {
-                let root = self.x.get_geometry(self.root).map_err(lost)?.reply().map_err(lost)?;
-                (0, 0, root.width, root.height)
-            }
-            Some(index) => {
-                let monitors = self.monitors()?;
-                let Some(monitor) = monitors.get(index) else { return Err(self.no_monitor(index, &monitors)) };
-                (monitor.x, monitor.y, monitor.width, monitor.height)
-            }
-        };
-        let too_large =
-            || DesktopError(format!("the screen's size {width}x{height} is not supported; choose one monitor by --display"));
-        Ok(Area { x, y, size: Size::new(width, height).ok_or_else(too_large)? })
-    }
-
-    fn monitors(&self) -> Result<Vec<randr::MonitorInfo>, DesktopError> {
-        self.require(randr::X11_EXTENSION_NAME)?;
-        Ok(self.x.randr_get_monitors(self.root, true).map_err(lost)?.reply().map_err(lost)?.monitors)
-    }
-
-    fn no_monitor(&self, index: usize, monitors: &[randr::MonitorInfo]) -> DesktopError {
-        let name = |monitor: &randr::MonitorInfo| -> Result<String, ReplyError> {
-            Ok(String::from_utf8_lossy(&self.x.get_atom_name(monitor.name)?.reply()?.name).into_owned())
-        };
-        let describe = |(index, monitor): (usize, &randr::MonitorInfo)| {
-            format!("{index} ({}, {}x{})", name(monitor).unwrap_or_default(), monitor.width, monitor.height)
-        };
-        let list: Vec<String> = monitors.iter().enumerate().map(describe).collect();
-        DesktopError(format!("there is no monitor {index}; choose --display from: {}", list.join(", ")))
-    }
-
     /// Sleeps until the server says something, `wake` is written, or the time is over.
     fn sleep(&self, wake: &WakeFd, timeout: Option<Duration>) -> Result<(), DesktopError> {
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
@@ -165,11 +129,4 @@ fn no_display() -> &'static str {
     } else {
         "there is no screen here (DISPLAY is not set); run rs inside a graphical session, or use --capture pattern"
     }
-}
-
-/// Opens what every part starts from.
-fn open(options: &Options) -> Result<(Display, Area), DesktopError> {
-    let display = Display::open(options.x_display.as_deref())?;
-    let area = display.area(options.display)?;
-    Ok((display, area))
 }

@@ -146,7 +146,6 @@ pub(super) fn check_format(display: &Display) -> Result<(), DesktopError> {
     if is_wide && is_bgr && setup.image_byte_order == ImageOrder::LSB_FIRST {
         return Ok(());
     }
-    Err(DesktopError(format!(
-        "the screen has {depth}-bit colour in an unusual order; set it to 24-bit colour, or use --capture pattern"
-    )))
+    let what = if matches!(depth, 24 | 32) { "its colours in an unusual order".into() } else { format!("{depth}-bit colour") };
+    Err(DesktopError(format!("the screen has {what}, which rs cannot share; set it to 24-bit colour, or use --capture pattern")))
 }

@@ -6,8 +6,9 @@ use x11rb::errors::ReplyError;
 
 use super::{DesktopError, Watch, lost, pixels::Pixels};
 use crate::{
-    desktop::{Screen, Sight, Wake, capture::Options},
-    video::frame::{Damage, Frame, Size},
+    desktop::{Screen, Sight, View, Wake, capture::Options},
+    protocol::screens::Choice,
+    video::frame::{Damage, Frame},
 };
 
 /// How often the size may change between asking for it and reading the pixels.
@@ -28,8 +29,12 @@ impl X11Screen {
 }
 
 impl Screen for X11Screen {
-    fn size(&self) -> Size {
-        self.watch.area().size
+    fn view(&self) -> &View {
+        self.watch.view()
+    }
+
+    fn show(&mut self, choice: Choice) -> Result<(), DesktopError> {
+        self.watch.show(choice)
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> Result<Sight, DesktopError> {

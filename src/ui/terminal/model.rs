@@ -30,6 +30,8 @@ pub(super) struct Session {
     pub(super) permissions: Permissions,
     pub(super) holder: Holder,
     pub(super) path: String,
+    /// What they see of several screens.
+    pub(super) screens: Option<String>,
 }
 
 /// All of it.
@@ -86,7 +88,7 @@ impl Model {
             HostEvent::SessionStarted { viewer, permissions, .. } => {
                 (self.request, self.finished) = (None, None);
                 self.notes.clear();
-                self.session = Some(Session { viewer, permissions, holder: Holder::Remote, path: String::new() });
+                self.session = Some(Session { viewer, permissions, holder: Holder::Remote, path: String::new(), screens: None });
             }
             HostEvent::SessionEnded { reason, seconds, .. } => {
                 let why = words::reason(reason, Side::Host);
@@ -101,6 +103,10 @@ impl Model {
             HostEvent::Control { holder, .. } => self.session.iter_mut().for_each(|session| session.holder = holder),
             HostEvent::Permissions { permissions, .. } => {
                 self.session.iter_mut().for_each(|session| session.permissions = permissions)
+            }
+            HostEvent::Screens { screens, .. } => {
+                let seen = (screens.screens.len() > 1).then(|| words::shown(&screens));
+                self.session.iter_mut().for_each(|session| session.screens.clone_from(&seen));
             }
             HostEvent::Chat { .. } | HostEvent::Warning { .. } => {
                 self.notes.push_back(words::host(&event));

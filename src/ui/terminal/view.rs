@@ -139,7 +139,10 @@ fn runs(model: &Model, session: &Session, area: Rect, frame: &mut Frame<'_>) {
     let path = if session.path.is_empty() { String::new() } else { format!("   ({})", session.path) };
     let head = Text::from(vec![
         Line::from(format!("{} is here{path}", words::viewer(&session.viewer))).bold(),
-        Line::from(format!("They may: {}", session.permissions)),
+        Line::from(match &session.screens {
+            Some(screens) => format!("They may: {}. They see {screens}.", session.permissions),
+            None => format!("They may: {}", session.permissions),
+        }),
         drives,
     ]);
     let rows = wrapped(&head, area.width);

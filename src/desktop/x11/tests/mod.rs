@@ -21,6 +21,7 @@ use x11rb::{
 };
 
 mod input;
+mod screens;
 
 use super::{
     devices::{Kind, devices},
@@ -29,6 +30,7 @@ use super::{
 use crate::{
     desktop::{
         Backend, Injector, Screen, Sight,
+        capture::Options,
         inject::Inject,
         open_screen,
         pattern::{Desktop, PatternInjector, PatternScreen},
@@ -136,8 +138,8 @@ fn conforms(screen: &mut dyn Screen, draw: &mut dyn FnMut() -> Rect) -> Frame {
         _ => None,
     });
     assert_eq!(shape.bgra.len(), usize::from(shape.width) * usize::from(shape.height) * 4);
-    assert_eq!(screen.grab(&mut frame).unwrap(), Damage::full(screen.size()), "the first picture is whole");
-    assert_eq!(frame.size(), screen.size());
+    assert_eq!(screen.grab(&mut frame).unwrap(), Damage::full(screen.view().size), "the first picture is whole");
+    assert_eq!(frame.size(), screen.view().size);
 
     let before = frame.clone();
     let drawn = draw();
@@ -174,7 +176,7 @@ fn conforms_on_x11(backend: Backend) {
     await_damage(&mut *screen);
     let size = Size { width: 640, height: 480 };
     assert_eq!(screen.grab(&mut frame).unwrap(), Damage::full(size));
-    assert_eq!((frame.size(), screen.size()), (size, size));
+    assert_eq!((frame.size(), screen.view().size), (size, size));
     fill(&painter, Rect { x: 639, y: 479, width: 1, height: 1 }, 0xff_00_00);
     await_damage(&mut *screen);
     screen.grab(&mut frame).unwrap();
@@ -221,7 +223,7 @@ fn no_change_is_missed_while_the_pointer_is_asked_for() {
     let server = Xvfb::start("640x480x24");
     let painter = server.display();
     let mut screen = open_screen(&server.options(Backend::X11)).unwrap();
-    let mut frame = Frame::new(screen.size());
+    let mut frame = Frame::new(screen.view().size);
     let rect = Rect { x: 8, y: 8, width: 8, height: 8 };
     for round in 1..=60 {
         // Spreads the changes over the moments at which the screen asks for the pointer.
@@ -263,12 +265,12 @@ fn a_monitor_is_cropped_and_an_unknown_one_lists_those_there_are() {
     server.finish("xrandr", &["--setmonitor", "left", "400/100x600/100+0+0", "screen"]);
     server.finish("xrandr", &["--setmonitor", "right", "400/100x600/100+400+0", "none"]);
     let painter = server.display();
-    let names: Vec<_> = painter.monitors().unwrap().iter().map(|monitor| monitor.x).collect();
-    let index = names.iter().position(|x| *x == 400).unwrap();
+    let all = open_screen(&server.options(Backend::X11)).unwrap();
+    let index = all.view().screens.iter().position(|screen| screen.x == 400).unwrap();
     let options = Options { display: Some(index), ..server.options(Backend::X11) };
     let mut screen = open_screen(&options).unwrap();
-    let mut frame = Frame::new(screen.size());
-    assert_eq!(screen.size(), Size { width: 400, height: 600 });
+    let mut frame = Frame::new(screen.view().size);
+    assert_eq!(screen.view().size, Size { width: 400, height: 600 });
     screen.grab(&mut frame).unwrap();
     fill(&painter, Rect { x: 390, y: 7, width: 20, height: 1 }, 0xab_cd_ef);
     await_damage(&mut *screen);
@@ -276,8 +278,9 @@ fn a_monitor_is_cropped_and_an_unknown_one_lists_those_there_are() {
     assert!(covers(&damage, Rect { x: 0, y: 7, width: 10, height: 1 }), "{damage:?}");
     assert_eq!((pixel(&frame, 9, 7), pixel(&frame, 10, 7)), (0xab_cd_ef, 0));
 
+    let (x, y) = screen.view().on_desktop(3, 4);
     let mut injector = X11Injector::open(&options).unwrap();
-    injector.inject(&InputEvent::Motion { x: 3, y: 4 }).unwrap();
+    injector.inject(&InputEvent::Motion { x, y }).unwrap();
     let pointer = painter.x.query_pointer(painter.root).unwrap().reply().unwrap();
     assert_eq!((pointer.root_x, pointer.root_y), (403, 4));
 

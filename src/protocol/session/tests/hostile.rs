@@ -10,6 +10,7 @@ use crate::protocol::{
     input::{InputEvent, MAX_TEXT},
     message::{CursorShape, Holder, MAX_CHAT},
     permission::Permissions,
+    screens::Choice,
 };
 
 const PATH: PathId = PathId(1);
@@ -78,6 +79,9 @@ fn the_wrong_direction() {
     breaks(Role::Host, Lane::Control, &message(0, Message::Control(Holder::Remote)));
     breaks(Role::Host, Lane::Control, &message(0, Message::Permissions(Permissions::all())));
     breaks(Role::Host, Lane::Control, &message(0, Message::CursorShape(shape)));
+    breaks(Role::Host, Lane::Control, &message(0, Message::KnownCursor(0)));
+    breaks(Role::Viewer, Lane::Control, &message(0, Message::ShowScreen(Choice::All)));
+    breaks(Role::Viewer, Lane::Control, &message(0, Message::Aim(0)));
     breaks(Role::Host, Lane::Control, &message(0, Message::CursorPosition { x: 0, y: 0 }));
     breaks(Role::Host, Lane::Video, &Record::Picture { number: 0, payload: &[] }.encode());
     breaks(Role::Viewer, Lane::Control, &Record::Nominate { epoch: 1 }.encode());

@@ -7,6 +7,7 @@ use crate::protocol::{
     input::{Button, InputEvent, Key},
     message::{CursorShape, Holder},
     permission::Permissions,
+    screens::{Choice, ScreenInfo, Screens},
 };
 
 #[track_caller]
@@ -40,6 +41,21 @@ fn messages() {
     let shape = CursorShape { width: 1, height: 2, hot_x: 0, hot_y: 1, bgra: (1..=8).collect() };
     golden_message(Message::CursorShape(shape), "0401020001080102030405060708");
     golden_message(Message::CursorPosition { x: 1, y: 1920 }, "0501800f");
+}
+
+#[test]
+fn screens() {
+    let screen = ScreenInfo { name: "DP-1".into(), x: 1920, y: 0, width: 3, height: 200, primary: true };
+    let screens = Screens { list: vec![screen], offers_all: true, shown: Choice::One(0), view: 1, since: 300 };
+    golden_message(Message::Screens(screens.clone()), "07010444502d31800f0003c8010101010001ac02");
+    golden_message(
+        Message::Screens(Screens { offers_all: false, shown: Choice::All, ..screens }),
+        "07010444502d31800f0003c80101000001ac02",
+    );
+    golden_message(Message::ShowScreen(Choice::All), "0800");
+    golden_message(Message::ShowScreen(Choice::One(2)), "080102");
+    golden_message(Message::Aim(200), "09c801");
+    golden_message(Message::KnownCursor(63), "0a3f");
 }
 
 #[test]
