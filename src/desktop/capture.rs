@@ -1,8 +1,9 @@
 //! The capture thread: a screen and an encoder that give a picture whenever there is credit and something changed.
 //!
 //! Rules:
-//! - A picture needs credit *and* damage. Without credit the damage gathers in the screen, and the next picture is the newest screen
-//!   against the last one told: pictures never queue.
+//! - A picture needs credit *and* something to tell: damage, or what did not fit into the budget of the last picture. Without credit
+//!   the damage gathers in the screen, and the next picture is the newest screen against the last one told: pictures never queue.
+//! - Credit comes with a budget; the newest one counts.
 //! - The first damage after a rest is captured at once; only continued damage is paced, [`GAP`] from one capture's start to the next.
 //! - The pointer is told at once, apart from pictures and credit.
 //! - The first picture is a keyframe of the whole screen.
@@ -10,10 +11,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -25,8 +23,9 @@ use super::{Backend, DesktopError, Screen, Sight, Wake, open_screen, spawn};
 use crate::{
     protocol::message::CursorShape,
     video::{
+        budget::Budget,
         encoder::Encoder,
-        frame::{Frame, Size},
+        frame::{Damage, Frame, Size},
     },
 };
 
@@ -66,7 +65,7 @@ pub enum CaptureEvent {
 
 /// A running capture thread. Dropping it stops it.
 pub struct Capture {
-    wanted: Arc<Wanted>,
+    wanted: Arc<Mutex<Wanted>>,
     stop: CancellationToken,
     wake: Wake,
     thread: Option<JoinHandle<()>>,
@@ -85,7 +84,7 @@ impl Capture {
         open: impl FnOnce() -> Result<Box<dyn Screen>, DesktopError> + Send + 'static,
         events: mpsc::Sender<CaptureEvent>,
     ) -> Result<(Self, Size), DesktopError> {
-        let (wanted, stop) = (Arc::<Wanted>::default(), CancellationToken::new());
+        let (wanted, stop) = (Arc::<Mutex<Wanted>>::default(), CancellationToken::new());
         let outlet = Outlet { events, stop: stop.clone() };
         let worker_wanted = Arc::clone(&wanted);
         let (thread, (wake, size)) = spawn(
@@ -100,17 +99,21 @@ impl Capture {
         Ok((Self { wanted, stop, wake, thread: Some(thread) }, size))
     }
 
-    /// Gives credit for one more picture: the next change is encoded and told at once.
-    pub fn want_picture(&self) {
-        let more = |credit: u32| (credit < MAX_CREDIT).then(|| credit + 1);
-        // An error means that the credit is full.
-        let _ = self.wanted.credit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        (self.wake)();
+    /// Gives credit for one more picture, which shall keep to this budget: the next change is encoded and told at once.
+    pub fn want_picture(&self, budget: Budget) {
+        self.tell(|wanted| {
+            wanted.credit = MAX_CREDIT.min(wanted.credit + 1);
+            wanted.budget = budget;
+        });
     }
 
     /// Stops looking at the screen, or goes on; credit is kept meanwhile. What was told already was seen before.
     pub fn pause(&self, paused: bool) {
-        self.wanted.is_paused.store(paused, Ordering::Relaxed);
+        self.tell(|wanted| wanted.is_paused = paused);
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Wanted)) {
+        change(&mut lock(&self.wanted));
         (self.wake)();
     }
 }
@@ -130,9 +133,16 @@ impl Drop for Capture {
 #[derive(Default)]
 struct Wanted {
     /// So many pictures.
-    credit: AtomicU32,
+    credit: u32,
+    /// What the next one may cost.
+    budget: Budget,
     /// None for now.
-    is_paused: AtomicBool,
+    is_paused: bool,
+}
+
+/// No thread panics while it holds it.
+fn lock(wanted: &Mutex<Wanted>) -> MutexGuard<'_, Wanted> {
+    wanted.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where the thread's events go.
@@ -165,18 +175,20 @@ struct Worker {
     encoder: Encoder,
     frame: Frame,
     outlet: Outlet,
-    wanted: Arc<Wanted>,
-    /// Whether the screen differs from the last picture told.
+    wanted: Arc<Mutex<Wanted>>,
+    /// Whether the screen changed since it was last looked at.
     is_damaged: bool,
+    /// Whether the last picture had no room for all that it should tell.
+    is_behind: bool,
     /// When the next picture may be captured.
     not_before: Instant,
 }
 
 impl Worker {
-    fn new(screen: Box<dyn Screen>, outlet: Outlet, wanted: Arc<Wanted>) -> Result<Self, DesktopError> {
+    fn new(screen: Box<dyn Screen>, outlet: Outlet, wanted: Arc<Mutex<Wanted>>) -> Result<Self, DesktopError> {
         let encoder = Encoder::new().map_err(encoder_error)?;
         let frame = Frame::new(screen.size());
-        Ok(Self { screen, encoder, frame, outlet, wanted, is_damaged: true, not_before: Instant::now() })
+        Ok(Self { screen, encoder, frame, outlet, wanted, is_damaged: true, is_behind: false, not_before: Instant::now() })
     }
 
     fn work(&mut self) -> Result<(), DesktopError> {
@@ -196,22 +208,35 @@ impl Worker {
 
     /// The time until a picture is due, if one is wanted.
     fn patience(&self) -> Option<Duration> {
-        let may_look = !self.wanted.is_paused.load(Ordering::Relaxed) && self.wanted.credit.load(Ordering::Relaxed) > 0;
-        let is_wanted = self.is_damaged && may_look;
-        is_wanted.then(|| self.not_before.saturating_duration_since(Instant::now()))
+        let wanted = lock(&self.wanted);
+        let is_due = (self.is_damaged || self.is_behind) && wanted.credit > 0 && !wanted.is_paused;
+        is_due.then(|| self.not_before.saturating_duration_since(Instant::now()))
     }
 
     fn tell_picture(&mut self) -> Result<(), DesktopError> {
         self.not_before = Instant::now() + GAP;
         self.is_damaged = false;
         let damage = self.screen.grab(&mut self.frame)?;
-        if let Some(picture) = self.encoder.encode(&self.frame, &damage).map_err(encoder_error)? {
+        let budget = lock(&self.wanted).budget;
+        let picture = encode(&mut self.encoder, &self.frame, &damage, budget).map_err(encoder_error)?;
+        self.is_behind = is_behind(&self.encoder);
+        if let Some(picture) = picture {
             // Only this thread takes credit, and it saw some.
-            self.wanted.credit.fetch_sub(1, Ordering::Relaxed);
+            lock(&self.wanted).credit -= 1;
             self.outlet.tell(CaptureEvent::Picture(picture));
         }
         Ok(())
     }
+}
+
+/// The encoder tells everything at once and knows no budget yet.
+fn encode(encoder: &mut Encoder, frame: &Frame, damage: &Damage, _budget: Budget) -> std::io::Result<Option<Vec<u8>>> {
+    encoder.encode(frame, damage)
+}
+
+/// See [`encode`].
+fn is_behind(_encoder: &Encoder) -> bool {
+    false
 }
 
 fn encoder_error(error: std::io::Error) -> DesktopError {
@@ -268,12 +293,12 @@ mod tests {
             Ok(if std::mem::take(&mut state.is_damaged) { Sight::Damaged } else { Sight::Nothing })
         }
 
-        fn grab(&mut self, frame: &mut Frame) -> Result<crate::video::frame::Damage, DesktopError> {
+        fn grab(&mut self, frame: &mut Frame) -> Result<Damage, DesktopError> {
             self.change(|state| {
                 state.grabs += 1;
                 frame.data_mut().fill(state.color);
             });
-            Ok(crate::video::frame::Damage::full(self.size()))
+            Ok(Damage::full(self.size()))
         }
 
         fn wake(&self) -> Wake {
@@ -301,13 +326,13 @@ mod tests {
         let (capture, mut events) = start(&fake, 4);
         (1..=3).for_each(|color| fake.paint(color));
         assert_eq!(fake.change(|state| state.grabs), 0, "no credit, no picture");
-        capture.want_picture();
+        capture.want_picture(Budget::default());
         let mut decoder = Decoder::new().unwrap();
         let mut seen = Frame::new(Size { width: 70, height: 3 });
         decoder.decode(&picture(&mut events), &mut seen).unwrap();
         assert_eq!(seen.row(0, 0, 1)[..3], [3; 3]);
 
-        capture.want_picture();
+        capture.want_picture(Budget::default());
         fake.paint(9);
         decoder.decode(&picture(&mut events), &mut seen).unwrap();
         assert_eq!(seen.row(69, 2, 1)[..3], [9; 3]);
@@ -328,7 +353,7 @@ mod tests {
         let fake = Fake::default();
         let (capture, mut events) = start(&fake, 1);
         for color in 1..=2 {
-            capture.want_picture();
+            capture.want_picture(Budget::default());
             fake.paint(color);
         }
         drop(capture);
@@ -340,8 +365,8 @@ mod tests {
         let (events, mut received) = mpsc::channel(4);
         let options = Options { backend: Backend::Pattern, ..Options::default() };
         let (capture, size) = Capture::start(options, events).unwrap();
-        capture.want_picture();
-        capture.want_picture();
+        capture.want_picture(Budget::default());
+        capture.want_picture(Budget::default());
         let (mut frame, mut decoder) = (Frame::new(size), Decoder::new().unwrap());
         let (mut pictures, mut has_shape) = (0, false);
         while pictures < 2 || !has_shape {

@@ -2,6 +2,7 @@
 //!
 //! Pure, and independent of [`crate::protocol`]: a session carries the codec's bytes without looking into them.
 
+pub mod budget;
 mod damage;
 pub mod decoder;
 pub mod encoder;

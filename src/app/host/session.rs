@@ -26,11 +26,12 @@ use crate::{
         message::{EndReason, Holder, Message},
         permission::{Permission, Permissions},
         session::{
-            Event, Lane, MAX_PATHS, Role,
+            Credit, Event, Lane, MAX_PATHS, Role,
             path::{PathId, PathKind},
         },
     },
     ui::event::{HostEvent, Side, Viewer},
+    video::budget::Budget,
 };
 
 /// The keys that give control away are let go within this time.
@@ -376,9 +377,9 @@ impl HostSession {
             }
             // The session lets only a viewer's messages through.
             Event::Message(_) | Event::Picture(_) => {}
-            Event::WantPicture => {
+            Event::WantPicture(Credit { bytes, rate }) => {
                 if let Some(capture) = &self.capture {
-                    capture.want_picture();
+                    capture.want_picture(Budget { bytes: usize::try_from(bytes).ok(), rate });
                 }
             }
             Event::PathChanged(path, kind) => self.path_changed(path, kind),
