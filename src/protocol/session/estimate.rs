@@ -15,7 +15,8 @@
 //! - Before the rate is known, [`FIRST_BYTES`] may be under way.
 //! - Others may fill the queue too. Then [`LEAST_BYTES`] still go every [`LEAST_INTERVAL`], until their queue counts as part of the way.
 //! - A link that is never empty shows no least delay. After [`CALM`] of that, pictures wait until it has run empty for a ping.
-//! - A picture alone that is small or quick is no proof of a slow link: it says more about who was late to look at it.
+//! - A picture alone that is small or quick is no proof of a slow link: it says more about who was late to look at it. Nor does it
+//!   take away from what an unknown link gets.
 //!
 //! The viewer's times come from a peer: a departure is held between its sending and now, so that a false one spoils only that viewer's
 //! own picture. Bounded: [`MAX_UNDER_WAY`] pictures are remembered.
@@ -150,7 +151,8 @@ impl Estimate {
     fn serve(&mut self, bytes: u64, busy: Duration, is_alone: bool) {
         if is_alone && (bytes < TELLING || busy < QUICK) {
             let at_least = bytes * SECOND / micros(busy.max(RESOLUTION));
-            if bytes >= TELLING && self.rate().is_none_or(|rate| rate < at_least) {
+            let known = self.rate().unwrap_or(FIRST_BYTES * SECOND / micros(TARGET));
+            if bytes >= TELLING && known < at_least {
                 self.served = (at_least * micros(MEMORY) / SECOND, micros(MEMORY));
             }
             return;
@@ -316,6 +318,8 @@ mod tests {
     #[test]
     fn small_late_pictures_do_not_make_a_fast_link_slow_and_quick_ones_make_it_fast() {
         let (mut estimate, origin) = pinged();
+        carry(&mut estimate, origin, 0, 5000, 10, 11);
+        assert_eq!(estimate.rate(), None, "at least 1.25 MB/s is less than what an unknown link gets");
         carry(&mut estimate, origin, 0, 400_000, 100, 101);
         assert_eq!(rate(&estimate), 100_000_000);
         (1..50).for_each(|number| carry(&mut estimate, origin, u64::from(number), 1000, 100 + number * 50, 115 + number * 50));
