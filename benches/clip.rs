@@ -19,6 +19,7 @@ use std::{
 use anyhow::bail;
 use clap::Parser;
 use rs::video::{
+    budget::Budget,
     decoder::Decoder,
     encoder::Encoder,
     frame::{Damage, Frame, Size},
@@ -60,6 +61,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// The clips' time from one frame to the next.
+const FRAME: Duration = Duration::from_millis(50);
+
 fn run(options: &Options) -> anyhow::Result<()> {
     let mut table = vec![Figures::heading()];
     for path in clips_at(&options.path)? {
@@ -75,16 +79,17 @@ fn run(options: &Options) -> anyhow::Result<()> {
 
 fn measure(path: &Path, options: &Options) -> anyhow::Result<Figures> {
     let mut clip = Clip::open(path, options.size)?;
-    let (mut encoder, mut decoder) = (Encoder::new()?, Decoder::new()?);
+    let (mut encoder, mut decoder) = (Encoder::new(true)?, Decoder::new());
     let (mut source, mut shown) = (Frame::new(options.size), Frame::new(options.size));
     let mut figures = Figures { exact: true, ..Figures::default() };
     let mut number = 0;
     while clip.read(&mut source)? {
         number += 1;
-        if (number - 1) % usize::from(options.every) != 0 {
+        if (number - 1) % u32::from(options.every) != 0 {
             continue;
         }
-        let (payload, time) = timed(|| encoder.encode(&source, &Damage::full(options.size)));
+        let (payload, time) =
+            timed(|| encoder.encode(&source, &Damage::full(options.size), FRAME * (number - 1), Budget::default()));
         let payload = payload?;
         figures.encode.push(time);
         figures.bytes.push(payload.as_ref().map_or(0, Vec::len));

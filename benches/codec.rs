@@ -4,8 +4,11 @@
 
 mod kit;
 
+use std::time::Duration;
+
 use divan::Bencher;
 use rs::video::{
+    budget::Budget,
     decoder::Decoder,
     encoder::Encoder,
     frame::{Damage, Frame, Rect, Size},
@@ -13,6 +16,8 @@ use rs::video::{
 
 use crate::kit::letters::letter;
 
+/// Nothing rests, so nothing is remembered: the hardest case.
+const NOW: Duration = Duration::ZERO;
 const SIZE: Size = Size { width: 1920, height: 1080 };
 
 fn main() {
@@ -35,8 +40,8 @@ fn text(first: u32) -> Frame {
 }
 
 fn encoder_that_sent(frame: &Frame) -> Encoder {
-    let mut encoder = Encoder::new().unwrap();
-    encoder.encode(frame, &Damage::full(SIZE)).unwrap().unwrap();
+    let mut encoder = Encoder::new(true).unwrap();
+    encoder.encode(frame, &Damage::full(SIZE), NOW, Budget::default()).unwrap().unwrap();
     encoder
 }
 
@@ -44,7 +49,7 @@ fn encoder_that_sent(frame: &Frame) -> Encoder {
 fn encode_nothing_changed(bencher: Bencher<'_, '_>) {
     let frame = text(0);
     let mut encoder = encoder_that_sent(&frame);
-    bencher.bench_local(|| encoder.encode(&frame, &Damage::full(SIZE)).unwrap());
+    bencher.bench_local(|| encoder.encode(&frame, &Damage::full(SIZE), NOW, Budget::default()).unwrap());
 }
 
 /// A key is typed: one cell changes, and X tells where.
@@ -61,7 +66,7 @@ fn encode_typing(bencher: Bencher<'_, '_>) {
         for y in cell.y..cell.y + cell.height {
             frame.row_mut(cell.x, y, cell.width).fill(key);
         }
-        encoder.encode(&frame, &damage).unwrap().unwrap()
+        encoder.encode(&frame, &damage, NOW, Budget::default()).unwrap().unwrap()
     });
 }
 
@@ -71,28 +76,28 @@ fn encode_scroll(bencher: Bencher<'_, '_>) {
     let lines: Vec<Frame> = (0..12).map(text).collect();
     let mut encoder = encoder_that_sent(&lines[0]);
     let mut next = (1..lines.len()).chain((0..lines.len() - 1).rev()).cycle();
-    bencher.bench_local(|| encoder.encode(&lines[next.next().unwrap()], &Damage::full(SIZE)).unwrap());
+    bencher.bench_local(|| encoder.encode(&lines[next.next().unwrap()], &Damage::full(SIZE), NOW, Budget::default()).unwrap());
 }
 
 #[divan::bench(sample_count = 20)]
 fn encode_keyframe(bencher: Bencher<'_, '_>) {
     let frame = text(0);
     bencher
-        .with_inputs(|| Encoder::new().unwrap())
-        .bench_local_values(|mut encoder| encoder.encode(&frame, &Damage::full(SIZE)).unwrap());
+        .with_inputs(|| Encoder::new(true).unwrap())
+        .bench_local_values(|mut encoder| encoder.encode(&frame, &Damage::full(SIZE), NOW, Budget::default()).unwrap());
 }
 
 #[divan::bench(sample_count = 20)]
 fn decode_scroll(bencher: Bencher<'_, '_>) {
-    let (mut encoder, mut decoder) = (Encoder::new().unwrap(), Decoder::new().unwrap());
+    let (mut encoder, mut decoder) = (Encoder::new(true).unwrap(), Decoder::new());
     let mut shown = Frame::new(SIZE);
-    let first = encoder.encode(&text(0), &Damage::full(SIZE)).unwrap().unwrap();
+    let first = encoder.encode(&text(0), &Damage::full(SIZE), NOW, Budget::default()).unwrap().unwrap();
     decoder.decode(&first, &mut shown).unwrap();
     let mut line = 0;
     bencher
         .with_inputs(|| {
             line += 1;
-            encoder.encode(&text(line), &Damage::full(SIZE)).unwrap().unwrap()
+            encoder.encode(&text(line), &Damage::full(SIZE), NOW, Budget::default()).unwrap().unwrap()
         })
         .bench_local_refs(|payload| decoder.decode(payload, &mut shown).unwrap());
 }

@@ -22,7 +22,7 @@ use crate::{
         lane::{Opener, Sealer},
         message::{EndReason, Message},
         session::{
-            Event, Full, Input, Lane, Output, Role, Session,
+            Event, Full, Input, Lane, LinkEstimate, Output, Role, Session,
             path::{Carrier, PathId, PathKind},
         },
     },
@@ -152,6 +152,11 @@ impl Driver {
     /// The path in use, and its round trip once measured.
     pub(super) fn current_path(&self) -> Option<(PathId, PathKind, Option<Duration>)> {
         self.session.current_path()
+    }
+
+    /// What is known of its link.
+    pub(super) fn link(&self) -> LinkEstimate {
+        self.session.link()
     }
 
     /// The next event. Cancel-safe.

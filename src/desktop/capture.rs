@@ -1,8 +1,9 @@
 //! The capture thread: a screen and an encoder that give a picture whenever there is credit and something changed.
 //!
 //! Rules:
-//! - A picture needs credit *and* damage. Without credit the damage gathers in the screen, and the next picture is the newest screen
-//!   against the last one told: pictures never queue.
+//! - A picture needs credit *and* something to tell: damage, or what did not fit into the budget of the last picture. Without credit
+//!   the damage gathers in the screen, and the next picture is the newest screen against the last one told: pictures never queue.
+//! - Credit comes with a budget; the newest one counts.
 //! - The first damage after a rest is captured at once; only continued damage is paced, [`GAP`] from one capture's start to the next.
 //! - The pointer is told at once, apart from pictures and credit.
 //! - The first picture is a keyframe of the whole screen.
@@ -11,10 +12,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -25,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Backend, DesktopError, Screen, Sight, View, Wake, open_screen, spawn};
 use crate::{
     protocol::{message::CursorShape, screens::Choice},
-    video::{encoder::Encoder, frame::Frame},
+    video::{budget::Budget, encoder::Encoder, frame::Frame},
 };
 
 /// The shortest time between the starts of two captures: 60 in a second.
@@ -68,7 +66,7 @@ pub enum CaptureEvent {
 
 /// A running capture thread. Dropping it stops it.
 pub struct Capture {
-    wanted: Arc<Wanted>,
+    wanted: Arc<Mutex<Wanted>>,
     stop: CancellationToken,
     wake: Wake,
     thread: Option<JoinHandle<()>>,
@@ -87,7 +85,7 @@ impl Capture {
         open: impl FnOnce() -> Result<Box<dyn Screen>, DesktopError> + Send + 'static,
         events: mpsc::Sender<CaptureEvent>,
     ) -> Result<(Self, View), DesktopError> {
-        let (wanted, stop) = (Arc::<Wanted>::default(), CancellationToken::new());
+        let (wanted, stop) = (Arc::<Mutex<Wanted>>::default(), CancellationToken::new());
         let outlet = Outlet { events, stop: stop.clone() };
         let worker_wanted = Arc::clone(&wanted);
         let (thread, (wake, view)) = spawn(
@@ -102,23 +100,26 @@ impl Capture {
         Ok((Self { wanted, stop, wake, thread: Some(thread) }, view))
     }
 
-    /// Gives credit for one more picture: the next change is encoded and told at once.
-    pub fn want_picture(&self) {
-        let more = |credit: u32| (credit < MAX_CREDIT).then(|| credit + 1);
-        // An error means that the credit is full.
-        let _ = self.wanted.credit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        (self.wake)();
+    /// Gives credit for one more picture, which shall keep to this budget: the next change is encoded and told at once.
+    pub fn want_picture(&self, budget: Budget) {
+        self.tell(|wanted| {
+            wanted.credit = MAX_CREDIT.min(wanted.credit + 1);
+            wanted.budget = budget;
+        });
     }
 
     /// Shows something else; [`CaptureEvent::View`] tells when it does. The newest wish counts.
     pub fn show(&self, choice: Choice) {
-        *self.wanted.choice.lock().unwrap_or_else(PoisonError::into_inner) = Some(choice);
-        (self.wake)();
+        self.tell(|wanted| wanted.choice = Some(choice));
     }
 
     /// Stops looking at the screen, or goes on; credit is kept meanwhile. What was told already was seen before.
     pub fn pause(&self, paused: bool) {
-        self.wanted.is_paused.store(paused, Ordering::Relaxed);
+        self.tell(|wanted| wanted.is_paused = paused);
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Wanted)) {
+        change(&mut lock(&self.wanted));
         (self.wake)();
     }
 }
@@ -138,11 +139,18 @@ impl Drop for Capture {
 #[derive(Default)]
 struct Wanted {
     /// So many pictures.
-    credit: AtomicU32,
+    credit: u32,
+    /// What the next one may cost.
+    budget: Budget,
     /// None for now.
-    is_paused: AtomicBool,
+    is_paused: bool,
     /// To be shown.
-    choice: Mutex<Option<Choice>>,
+    choice: Option<Choice>,
+}
+
+/// No thread panics while it holds it.
+fn lock(wanted: &Mutex<Wanted>) -> MutexGuard<'_, Wanted> {
+    wanted.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where the thread's events go.
@@ -179,25 +187,28 @@ struct Worker {
     /// No picture of it was made yet, though it is of another place than the one before.
     owes_picture: bool,
     outlet: Outlet,
-    wanted: Arc<Wanted>,
-    /// Whether the screen differs from the last picture told.
+    wanted: Arc<Mutex<Wanted>>,
+    /// Whether the screen changed since it was last looked at.
     is_damaged: bool,
+    /// The encoder's time counts from here.
+    started: Instant,
     /// When the next picture may be captured.
     not_before: Instant,
 }
 
 impl Worker {
-    fn new(screen: Box<dyn Screen>, outlet: Outlet, wanted: Arc<Wanted>) -> Result<Self, DesktopError> {
-        let encoder = Encoder::new().map_err(encoder_error)?;
+    fn new(screen: Box<dyn Screen>, outlet: Outlet, wanted: Arc<Mutex<Wanted>>) -> Result<Self, DesktopError> {
+        let encoder = Encoder::new(false).map_err(encoder_error)?;
         let told = screen.view().clone();
         let frame = Frame::new(told.size);
-        let (owes_picture, is_damaged, not_before) = (false, true, Instant::now());
-        Ok(Self { screen, encoder, frame, told, owes_picture, outlet, wanted, is_damaged, not_before })
+        let started = Instant::now();
+        let (owes_picture, is_damaged, not_before) = (false, true, started);
+        Ok(Self { screen, encoder, frame, told, owes_picture, outlet, wanted, is_damaged, started, not_before })
     }
 
     fn work(&mut self) -> Result<(), DesktopError> {
         while !self.outlet.stop.is_cancelled() {
-            let choice = self.wanted.choice.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let choice = lock(&self.wanted).choice.take();
             choice.map_or(Ok(()), |choice| self.screen.show(choice))?;
             match self.screen.wait(self.patience())? {
                 Sight::Nothing => {}
@@ -215,9 +226,10 @@ impl Worker {
 
     /// The time until a picture is due, if one is wanted.
     fn patience(&self) -> Option<Duration> {
-        let may_look = !self.wanted.is_paused.load(Ordering::Relaxed) && self.wanted.credit.load(Ordering::Relaxed) > 0;
-        let is_wanted = self.is_damaged && may_look;
-        is_wanted.then(|| self.not_before.saturating_duration_since(Instant::now()))
+        let wanted = lock(&self.wanted);
+        let due = if self.is_damaged { Some(Duration::ZERO) } else { self.encoder.due() };
+        let due = due.filter(|_| wanted.credit > 0 && !wanted.is_paused)?;
+        Some((self.started + due).max(self.not_before).saturating_duration_since(Instant::now()))
     }
 
     fn tell_picture(&mut self) -> Result<(), DesktopError> {
@@ -226,9 +238,11 @@ impl Worker {
         let damage = self.screen.grab(&mut self.frame)?;
         self.tell_view();
         let owes_picture = std::mem::take(&mut self.owes_picture);
-        if let Some(picture) = self.encoder.encode(&self.frame, &damage).map_err(encoder_error)? {
+        if self.encoder.look(&self.frame, &damage, self.started.elapsed()) {
+            let budget = lock(&self.wanted).budget;
+            let picture = self.encoder.tell(budget).map_err(encoder_error)?;
             // Only this thread takes credit, and it saw some.
-            self.wanted.credit.fetch_sub(1, Ordering::Relaxed);
+            lock(&self.wanted).credit -= 1;
             self.outlet.tell(CaptureEvent::Picture(picture));
         } else if owes_picture {
             self.outlet.tell(CaptureEvent::Still);
@@ -254,7 +268,10 @@ mod tests {
     use std::sync::Condvar;
 
     use super::*;
-    use crate::video::{decoder::Decoder, frame::Size};
+    use crate::video::{
+        decoder::Decoder,
+        frame::{Damage, Size},
+    };
 
     const SIZE: Size = Size { width: 70, height: 3 };
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -317,13 +334,13 @@ mod tests {
             Ok(if std::mem::take(&mut state.is_damaged) { Sight::Damaged } else { Sight::Nothing })
         }
 
-        fn grab(&mut self, frame: &mut Frame) -> Result<crate::video::frame::Damage, DesktopError> {
+        fn grab(&mut self, frame: &mut Frame) -> Result<Damage, DesktopError> {
             self.change(|state| {
                 state.grabs += 1;
                 frame.resize(self.1.size);
                 frame.data_mut().fill(state.color);
             });
-            Ok(crate::video::frame::Damage::full(self.1.size))
+            Ok(Damage::full(self.1.size))
         }
 
         fn wake(&self) -> Wake {
@@ -351,13 +368,13 @@ mod tests {
         let (capture, mut events) = start(&fake, 4);
         (1..=3).for_each(|color| fake.paint(color));
         assert_eq!(fake.change(|state| state.grabs), 0, "no credit, no picture");
-        capture.want_picture();
-        let mut decoder = Decoder::new().unwrap();
+        capture.want_picture(Budget::default());
+        let mut decoder = Decoder::new();
         let mut seen = Frame::new(SIZE);
         decoder.decode(&picture(&mut events), &mut seen).unwrap();
         assert_eq!(seen.row(0, 0, 1)[..3], [3; 3]);
 
-        capture.want_picture();
+        capture.want_picture(Budget::default());
         fake.paint(9);
         decoder.decode(&picture(&mut events), &mut seen).unwrap();
         assert_eq!(seen.row(69, 2, 1)[..3], [9; 3]);
@@ -368,8 +385,8 @@ mod tests {
     fn another_view_is_told_right_before_its_first_picture() {
         let fake = Fake::default();
         let (capture, mut events) = start(&fake, 4);
-        (0..3).for_each(|_| capture.want_picture());
-        let mut decoder = Decoder::new().unwrap();
+        (0..3).for_each(|_| capture.want_picture(Budget::default()));
+        let mut decoder = Decoder::new();
         let mut seen = Frame::new(SIZE);
         decoder.decode(&picture(&mut events), &mut seen).unwrap();
         capture.show(Choice::One(0));
@@ -400,7 +417,7 @@ mod tests {
         let fake = Fake::default();
         let (capture, mut events) = start(&fake, 1);
         for color in 1..=2 {
-            capture.want_picture();
+            capture.want_picture(Budget::default());
             fake.paint(color);
         }
         drop(capture);
@@ -412,9 +429,9 @@ mod tests {
         let (events, mut received) = mpsc::channel(4);
         let options = Options { backend: Backend::Pattern, ..Options::default() };
         let (capture, view) = Capture::start(options, events).unwrap();
-        capture.want_picture();
-        capture.want_picture();
-        let (mut frame, mut decoder) = (Frame::new(view.size), Decoder::new().unwrap());
+        capture.want_picture(Budget::default());
+        capture.want_picture(Budget::default());
+        let (mut frame, mut decoder) = (Frame::new(view.size), Decoder::new());
         let (mut pictures, mut has_shape) = (0, false);
         while pictures < 2 || !has_shape {
             match received.blocking_recv().unwrap() {

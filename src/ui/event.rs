@@ -9,6 +9,7 @@ use crate::protocol::{
     message::{EndReason, Holder},
     permission::{Permission, Permissions},
     screens::{self, Choice, ScreenInfo},
+    session::LinkEstimate,
 };
 
 /// What a host tells: one JSON line each with `--json` (`{"event":"ready",…}`), else words. Part of the command-line contract.
@@ -272,6 +273,22 @@ pub enum ViewerEvent {
     },
 }
 
+/// What the host measures of the link by its pictures, where it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LinkFigures {
+    /// Bits a second that it carries.
+    pub rate_bps: Option<u64>,
+    /// How long what is sent waits on its way.
+    pub queue_ms: Option<u64>,
+}
+
+impl From<LinkEstimate> for LinkFigures {
+    fn from(link: LinkEstimate) -> Self {
+        let queue_ms = link.queue.and_then(|queue| u64::try_from(queue.as_millis()).ok());
+        Self { rate_bps: link.rate.map(|rate| rate.saturating_mul(8)), queue_ms }
+    }
+}
+
 /// Figures of a session since its start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Stats {
@@ -283,6 +300,9 @@ pub struct Stats {
     pub decode_ms_mean: f64,
     /// Round trip, where it is known.
     pub rtt_ms: Option<u64>,
+    /// The link from host to viewer.
+    #[serde(flatten)]
+    pub link: LinkFigures,
     /// From the start of `rs connect` to the first whole picture.
     pub first_picture_ms: Option<u64>,
     /// Width of the picture in pixels.

@@ -135,7 +135,7 @@ mod tests {
             permission::Permissions,
             screens::{self, Choice},
         },
-        ui::event::{PathInfo, Side, Stats},
+        ui::event::{LinkFigures, PathInfo, Side, Stats},
     };
 
     fn inputs(line: &str) -> Vec<InputEvent> {
@@ -229,11 +229,12 @@ mod tests {
                     picture_bytes: 1500,
                     decode_ms_mean: 0.5,
                     rtt_ms: Some(9),
+                    link: LinkFigures { rate_bps: Some(2_000_000), queue_ms: Some(20) },
                     first_picture_ms: None,
                     width: 4,
                     height: 3,
                 }),
-                r#"{"event":"stats","frames":2,"picture_bytes":1500,"decode_ms_mean":0.5,"rtt_ms":9,"first_picture_ms":null,"width":4,"height":3}"#,
+                r#"{"event":"stats","frames":2,"picture_bytes":1500,"decode_ms_mean":0.5,"rtt_ms":9,"rate_bps":2000000,"queue_ms":20,"first_picture_ms":null,"width":4,"height":3}"#,
             ),
             (ViewerEvent::Stalled, r#"{"event":"stalled"}"#),
             (ViewerEvent::Resumed, r#"{"event":"resumed"}"#),

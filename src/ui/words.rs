@@ -205,12 +205,15 @@ pub fn viewed(event: &ViewerEvent) -> String {
 
 #[expect(clippy::cast_precision_loss, reason = "a size in kB for people")]
 fn stats(figures: &Stats) -> String {
-    let Stats { frames, picture_bytes, decode_ms_mean, rtt_ms, first_picture_ms, width, height } = figures;
+    let Stats { frames, picture_bytes, decode_ms_mean, rtt_ms, link, first_picture_ms, width, height } = figures;
+    let rate = link.rate_bps.map_or_else(|| "unknown".to_owned(), |rate| format!("{:.1} Mbit/s", rate as f64 / 1e6));
     let ms = |value: &Option<u64>| value.map_or_else(|| "unknown".to_owned(), |value| format!("{value} ms"));
     format!(
-        "{width}x{height}, {frames} pictures in {:.1} kB, {decode_ms_mean:.1} ms to decode one, round trip {}, first picture after {}.",
+        "{width}x{height}, {frames} pictures in {:.1} kB, {decode_ms_mean:.1} ms to decode one, round trip {}, \
+         link {rate} with {} of queue, first picture after {}.",
         *picture_bytes as f64 / 1000.0,
         ms(rtt_ms),
+        ms(&link.queue_ms),
         ms(first_picture_ms),
     )
 }

@@ -1,323 +1,330 @@
-//! The encoder: sends what differs from the last frame **sent**.
+//! The encoder: tells what differs from what the decoder shows.
 //!
-//! Changed pixels are sent as they are, not as a difference: old text under new text would only hide that the new text was seen
-//! before. One zstd stream lives as long as the session, so anything shown in the last [`WINDOW_LOG`] of pixels (a line that
-//! scrolled, a window that moved, a menu that comes back) costs a few bytes. [`super::payload`] has the format.
+//! In this order, each step leaving less to the next:
+//!
+//! 1. Detection. Tiles that the damage touches are compared with what the decoder shows; in those that differ, every cell (8 pixels of
+//!    a row). Nothing changed: nothing is sent.
+//! 2. Memory. A changed tile that had rested is remembered; one that shows what was remembered is recalled ([`super::cache`]).
+//! 3. Motion. Blocks found elsewhere are moved ([`super::motion`]).
+//! 4. The cells left are cut into rectangles ([`super::mask`]), these into drawn things and photographs ([`super::pieces`]).
+//! 5. Drawn things are told exactly and at once: as one colour, as numbers of colours, or as they are. Photographs exactly too if
+//!    that fits the [`Budget`], else with a loss; what does not fit at all stays behind for the next picture.
+//! 6. What has a loss or stayed behind is made exact when it rests, in what a budget leaves over.
+//!
+//! Whatever the decoder will do is done to `shown` by the same code, so both sides show the same, also where it has a loss.
 
-use std::io;
+mod tell;
+#[cfg(test)]
+mod tests;
 
-use zstd::stream::raw::{self, CParameter, Operation, OutBuffer};
+use std::{io, time::Duration};
+
+use pulp::Arch;
 
 use super::{
-    damage::changed_rects,
-    frame::{BGR, Damage, Frame, Rect, Size, pixels},
-    payload::{Mode, Patch, WINDOW_LOG, write_head},
+    budget::Budget,
+    cache::{Memory, is_whole},
+    detect::{hash_tile, is_same, take, touched},
+    frame::{Damage, Frame, Rect, Size},
+    mask::Mask,
+    motion::Motion,
+    moves::{self, Mover},
+    order::Chooser,
+    palette::{Colours, MAX_COLOURS},
+    payload::{Head, Patch, tile, tiles, write_list},
+    rate::{Level, Rate, Told},
+    streams::{KINDS, Kind, Packer, Parts, write_number},
+    transform::{Coder, Quality, Symbols},
 };
 
-/// zstd's level: 3 is the lowest one whose matches are long enough to find scrolled rows of raw pixels.
-const LEVEL: i32 = 3;
-/// Room for compressed bytes grows in such steps.
-const ROOM: usize = 32 << 10;
+/// A tile that showed the same for so long is worth remembering: what flows by is not.
+const REST: Duration = Duration::from_millis(150);
+/// A tile with a loss is made exact when nothing has changed in it for so long.
+const STILL: Duration = Duration::from_millis(400);
+/// At most so many tiles are made exact with one picture.
+const MOST_REFINED: usize = 64;
+/// The numbers start anew when no more than so many are left.
+const SPARE_COLOURS: usize = 1024;
 
-/// Turns frames into payloads, each a change against the last one encoded.
+/// Turns frames into payloads, each a change against the last one. First [`Encoder::look`], then [`Encoder::tell`].
 pub struct Encoder {
-    stream: raw::Encoder<'static>,
-    /// What the decoder shows, once there was a first payload.
-    sent: Option<Frame>,
-    /// What the next payload unpacks to. Kept for its memory.
-    body: Vec<u8>,
+    is_lossless: bool,
+    arch: Arch,
+    packer: Packer,
+    rate: Rate,
+    /// What the decoder shows; X is 0.
+    shown: Frame,
+    /// What it is to show; X is 0. The same as `shown` after [`Encoder::tell`].
+    next: Frame,
+    mask: Mask,
+    motion: Motion,
+    mover: Mover,
+    memory: Memory,
+    tiles: Vec<Tile>,
+    /// What [`Encoder::look`] found.
+    found: Found,
+    colours: Colours,
+    order: Chooser,
+    coder: Coder,
+    symbols: Symbols,
+    parts: Parts,
+    pixels: Vec<u32>,
+    bytes: Bytes,
+}
+
+/// What is known of a tile.
+#[derive(Clone, Copy)]
+struct Tile {
+    changed_at: Duration,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The decoder shows it as it is.
+    Exact,
+    /// The decoder shows it with a loss, as it was when it had this hash.
+    Lossy(Option<u64>),
+    /// Some of it did not fit.
+    Behind,
+}
+
+/// What is to be told.
+#[derive(Default)]
+struct Found {
+    now: Duration,
+    /// The size of a keyframe.
+    keyframe: Option<Size>,
+    /// Tiles that changed.
+    fresh: Vec<usize>,
+    /// Tiles with a loss that have rested.
+    still: Vec<usize>,
+}
+
+/// Bytes sent, by how they tell the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Bytes {
+    /// Moves, recalled tiles, rectangles, colours.
+    pub control: u64,
+    /// Drawn things, as numbers of colours.
+    pub indexed: u64,
+    /// Drawn things in too many colours.
+    pub raw: u64,
+    /// Photographs, exact.
+    pub photo: u64,
+    /// Photographs with a loss.
+    pub lossy: u64,
+}
+
+impl Bytes {
+    fn add(&mut self, bytes: &[usize; KINDS]) {
+        let sum = |kinds: &[Kind]| kinds.iter().map(|kind| kind.of(bytes) as u64).sum::<u64>();
+        self.control += sum(&[Kind::CONTROL]);
+        self.indexed += sum(&[Kind::INDICES]);
+        self.raw += sum(&[Kind::RAW]);
+        self.photo += sum(&Kind::PLANES);
+        self.lossy += sum(&Kind::symbols());
+    }
 }
 
 impl Encoder {
-    /// An encoder whose first payload is a keyframe.
+    /// An encoder whose first payload is a keyframe. `is_lossless`: photographs are exact at once, whatever the budget.
     ///
     /// # Errors
     /// zstd cannot be set up.
-    pub fn new() -> io::Result<Self> {
-        let mut stream = raw::Encoder::new(LEVEL)?;
-        stream.set_parameter(CParameter::WindowLog(WINDOW_LOG))?;
-        // Finds what scrolled or moved anywhere in the window: a third to a half less for half as much time again.
-        stream.set_parameter(CParameter::EnableLongDistanceMatching(true))?;
-        Ok(Self { stream, sent: None, body: Vec::new() })
+    pub fn new(is_lossless: bool) -> io::Result<Self> {
+        let (none, arch) = (Size { width: 1, height: 1 }, Arch::new());
+        Ok(Self {
+            is_lossless,
+            arch,
+            packer: Packer::new(Level::default().zstd()),
+            rate: Rate::default(),
+            shown: Frame::new(none),
+            next: Frame::new(none),
+            mask: Mask::default(),
+            motion: Motion::new(arch),
+            mover: Mover::default(),
+            memory: Memory::default(),
+            tiles: Vec::new(),
+            found: Found::default(),
+            colours: Colours::default(),
+            order: Chooser::new()?,
+            coder: Coder::default(),
+            symbols: Symbols::default(),
+            parts: Parts::default(),
+            pixels: Vec::new(),
+            bytes: Bytes::default(),
+        })
     }
 
-    /// The payload that brings the decoder's picture to `frame`, or `None` when nothing changed. `damage` tells where to look
-    /// (all changes since the last call must be inside); a frame of another size is a keyframe.
+    /// Looks for what there is to tell of `frame`; if there is, [`Encoder::tell`] must follow. `damage` tells where to look (all
+    /// changes since the last call must be inside); a frame of another size is a keyframe. `now` is the time since any fixed moment.
+    pub fn look(&mut self, frame: &Frame, damage: &Damage, now: Duration) -> bool {
+        let size = frame.size();
+        let is_new = self.tiles.is_empty() || self.shown.size() != size;
+        self.found = Found { now, keyframe: is_new.then_some(size), ..Found::default() };
+        if is_new {
+            self.start(size, now);
+        }
+        let mut touched = if is_new { vec![true; tiles(size)] } else { touched(size, damage) };
+        touched.iter_mut().zip(&self.tiles).for_each(|(touched, tile)| *touched |= tile.state != State::Exact);
+        for number in (0..touched.len()).filter(|number| touched[*number]) {
+            self.look_at(frame, number);
+        }
+        is_new || !self.found.fresh.is_empty() || !self.found.still.is_empty()
+    }
+
+    /// The payload that brings the decoder's picture to what [`Encoder::look`] saw, or nearer to it.
     ///
     /// # Errors
     /// zstd failed; the encoder and its decoder are of no more use.
-    pub fn encode(&mut self, frame: &Frame, damage: &Damage) -> io::Result<Option<Vec<u8>>> {
-        let size = frame.size();
-        let (keyframe, mut sent) = match self.sent.take() {
-            Some(sent) if sent.size() == size => (None, sent),
-            _ => (Some(size), Frame::new(size)),
-        };
-        let rects = match keyframe {
-            None => changed_rects(&sent, frame, damage),
-            Some(size) => changed_rects(&sent, frame, &Damage::full(size)),
-        };
-        let payload = if keyframe.is_some() || !rects.is_empty() {
-            self.write_body(frame, &rects);
-            Some(self.compress(keyframe)?)
-        } else {
-            None
-        };
-        rects.iter().for_each(|rect| sent.copy_rect(frame, *rect));
-        self.sent = Some(sent);
-        Ok(payload)
-    }
-
-    /// Count, rectangles with their modes, pixels.
-    fn write_body(&mut self, frame: &Frame, rects: &[Rect]) {
-        self.body.clear();
-        let count = u16::try_from(rects.len()).expect("no more than the tiles of a frame of MAX_PIXELS");
-        self.body.extend(count.to_le_bytes());
-        let patches: Vec<Patch> = rects.iter().map(|rect| Patch { rect: *rect, mode: mode(frame, *rect) }).collect();
-        patches.iter().for_each(|patch| patch.write(&mut self.body));
-        for Patch { rect, mode } in patches {
-            match mode {
-                Mode::Solid => append_bgr(frame.row(rect.x, rect.y, 1), &mut self.body),
-                Mode::Raw => {
-                    for y in rect.y..rect.y + rect.height {
-                        append_bgr(frame.row(rect.x, y, rect.width), &mut self.body);
-                    }
-                }
-            }
+    pub fn tell(&mut self, budget: Budget) -> io::Result<Vec<u8>> {
+        let found = std::mem::take(&mut self.found);
+        let mut head = Head { keyframe: found.keyframe, ..Head::default() };
+        if let Some(level) = self.rate.new_level(budget.rate) {
+            self.packer = Packer::new(level.zstd());
+            head.has_new_streams = true;
         }
-    }
-
-    /// The head, and the body as the stream's next piece.
-    fn compress(&mut self, keyframe: Option<Size>) -> io::Result<Vec<u8>> {
+        if self.colours.len() + SPARE_COLOURS > MAX_COLOURS {
+            self.colours = Colours::default();
+            head.has_new_colours = true;
+        }
+        self.order.begin(found.keyframe.is_some());
+        let (told, quality) = self.write(&found, budget)?;
+        head.is_exact = self.tiles.iter().all(|tile| tile.state == State::Exact);
         let mut payload = Vec::new();
-        write_head(keyframe, &mut payload);
-        let mut written = payload.len();
-        let mut read = 0;
-        while read < self.body.len() {
-            payload.resize(written + ROOM, 0);
-            let step = self.stream.run_on_buffers(&self.body[read..], &mut payload[written..])?;
-            read += step.bytes_read;
-            written += step.bytes_written;
-        }
-        loop {
-            payload.resize(written + ROOM, 0);
-            let mut room = OutBuffer::around(&mut payload[written..]);
-            let waiting = self.stream.flush(&mut room)?;
-            written += room.pos();
-            if waiting == 0 {
-                break;
-            }
-        }
-        payload.truncate(written);
-        payload.shrink_to_fit();
+        head.write(&mut payload);
+        let bytes = self.packer.pack(&self.parts, &mut payload)?;
+        self.rate.learn(told, quality, &bytes);
+        self.bytes.add(&bytes);
         Ok(payload)
     }
-}
 
-/// How to tell the pixels of `rect`: most rectangles are seen not to be solid in their first row.
-fn mode(frame: &Frame, rect: Rect) -> Mode {
-    let colour = pixels(frame.row(rect.x, rect.y, 1)).fold(0, |_, pixel| pixel);
-    let solid = |y| pixels(frame.row(rect.x, y, rect.width)).fold(0, |different, pixel| different | (pixel ^ colour)) & BGR == 0;
-    if (rect.y..rect.y + rect.height).all(solid) { Mode::Solid } else { Mode::Raw }
-}
-
-/// Appends a row without its X bytes.
-fn append_bgr(row: &[u8], out: &mut Vec<u8>) {
-    let (pixels, _) = row.as_chunks::<4>();
-    let start = out.len();
-    out.resize(start + pixels.len() * 3, 0);
-    for (bgr, [b, g, r, _]) in out[start..].as_chunks_mut::<3>().0.iter_mut().zip(pixels) {
-        *bgr = [*b, *g, *r];
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::video::decoder::Decoder;
-
-    /// What happens on a screen.
-    #[derive(Clone, Debug)]
-    enum Event {
-        /// A rectangle gets one colour.
-        Fill {
-            at: Rect,
-            colour: [u8; 4],
-        },
-        /// A rectangle gets pixels that do not compress.
-        Noise {
-            at: Rect,
-            seed: u32,
-        },
-        /// Everything moves up.
-        Scroll {
-            rows: u16,
-        },
-        /// The X bytes change, and nothing that is seen.
-        Unseen,
-        Resize(Size),
-        /// The screen is captured and sent; captures between two of these were dropped.
-        Send(Reported),
+    /// Both in one: the payload, or `None` when there is nothing to tell.
+    ///
+    /// # Errors
+    /// See [`Encoder::tell`].
+    pub fn encode(&mut self, frame: &Frame, damage: &Damage, now: Duration, budget: Budget) -> io::Result<Option<Vec<u8>>> {
+        if self.look(frame, damage, now) { self.tell(budget).map(Some) } else { Ok(None) }
     }
 
-    /// How well the capture knows what changed.
-    #[derive(Clone, Copy, Debug)]
-    enum Reported {
-        Exactly,
-        Roughly,
-        Everything,
+    /// When there will be something to tell without anything changing: what stayed behind or has a loss. [`Encoder::look`] then, with
+    /// no damage.
+    #[must_use]
+    pub fn due(&self) -> Option<Duration> {
+        let due = |tile: &Tile| match tile.state {
+            State::Exact => None,
+            State::Lossy(_) => Some(tile.changed_at + STILL),
+            State::Behind => Some(tile.changed_at),
+        };
+        self.tiles.iter().filter_map(due).min()
     }
 
-    fn rect() -> impl Strategy<Value = Rect> {
-        (0..190u16, 0..150u16, 1..150u16, 1..90u16).prop_map(|(x, y, width, height)| Rect { x, y, width, height })
+    /// Bytes sent so far.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        self.bytes
     }
 
-    fn event() -> impl Strategy<Value = Event> {
-        let reported = prop_oneof![Just(Reported::Exactly), Just(Reported::Roughly), Just(Reported::Everything)];
-        prop_oneof![
-            3 => (rect(), any::<[u8; 4]>()).prop_map(|(at, colour)| Event::Fill { at, colour }),
-            2 => (rect(), any::<u32>()).prop_map(|(at, seed)| Event::Noise { at, seed }),
-            2 => (1..40u16).prop_map(|rows| Event::Scroll { rows }),
-            1 => Just(Event::Unseen),
-            1 => (1..200u16, 1..150u16).prop_map(|(width, height)| Event::Resize(Size { width, height })),
-            6 => reported.prop_map(Event::Send),
-        ]
+    fn start(&mut self, size: Size, now: Duration) {
+        self.shown.blacken(size);
+        self.next.blacken(size);
+        self.mask = Mask::new(size);
+        self.tiles.clear();
+        self.tiles.resize(tiles(size), Tile { changed_at: now, state: State::Exact });
     }
 
-    /// Does `event` to `screen`; returns where it changed.
-    fn happen(event: &Event, screen: &mut Frame) -> Damage {
-        let size = screen.size();
-        let mut damage = Damage::none();
-        match event {
-            Event::Fill { at, colour } => {
-                let Some(at) = at.clamp(size) else { return damage };
-                paint(screen, at, || *colour);
-                damage.add(at);
+    /// Whether a tile changed, or may be made exact; if so, it is in `next`.
+    fn look_at(&mut self, frame: &Frame, number: usize) {
+        let Some(rect) = tile(number, frame.size()) else { return };
+        let Tile { changed_at, state } = self.tiles[number];
+        if let State::Lossy(hash) = state
+            && hash == hash_tile(self.arch, frame, rect)
+        {
+            if self.found.now >= changed_at + STILL && self.found.still.len() < MOST_REFINED {
+                take(self.arch, &self.shown, frame, &mut self.next, rect, &mut self.mask);
+                self.mask.clear_tile(rect);
+                self.found.still.push(number);
             }
-            Event::Noise { at, seed } => {
-                let Some(at) = at.clamp(size) else { return damage };
-                let mut state = *seed | 1;
-                paint(screen, at, || {
-                    state = state.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
-                    (state ^ (state >> 15)).to_le_bytes()
-                });
-                damage.add(at);
-            }
-            Event::Scroll { rows } => {
-                let from = usize::from(*rows.min(&size.height)) * screen.stride();
-                screen.data_mut().copy_within(from.., 0);
-                damage = Damage::full(size);
-            }
-            Event::Unseen => {
-                screen.data_mut().iter_mut().skip(3).step_by(4).for_each(|x| *x = x.wrapping_add(1));
-                damage = Damage::full(size);
-            }
-            Event::Resize(size) => {
-                screen.resize(*size);
-                damage = Damage::full(*size);
-            }
-            Event::Send(_) => {}
-        }
-        damage
-    }
-
-    fn paint(screen: &mut Frame, at: Rect, mut pixel: impl FnMut() -> [u8; 4]) {
-        for y in at.y..at.y + at.height {
-            screen.row_mut(at.x, y, at.width).as_chunks_mut::<4>().0.iter_mut().for_each(|to| *to = pixel());
+        } else if is_same(self.arch, &self.shown, frame, rect) {
+            self.tiles[number].state = State::Exact;
+        } else {
+            take(self.arch, &self.shown, frame, &mut self.next, rect, &mut self.mask);
+            self.found.fresh.push(number);
         }
     }
 
-    fn grown(damage: &Damage) -> Damage {
-        let mut grown = Damage::none();
-        for rect in damage.rects() {
-            let (x, y) = (rect.x.saturating_sub(9), rect.y.saturating_sub(30));
-            grown.add(Rect { x, y, width: rect.width + 20, height: rect.height + 60 });
+    /// Writes the parts of a picture; returns what it tells, and the quality of what has a loss.
+    fn write(&mut self, found: &Found, budget: Budget) -> io::Result<(Told, Option<Quality>)> {
+        self.parts.clear();
+        self.remember(&found.fresh, found.now);
+        let rest = self.recall(&found.fresh);
+        let (vectors, moves) = self.motion.explain(&self.shown, &self.next, &rest, &mut self.mask);
+        moves::write(&vectors, &moves, self.parts.of(Kind::CONTROL));
+        self.mover.apply(&mut self.shown, &vectors, &moves).expect("found inside the picture");
+        for number in &found.fresh {
+            self.tiles[*number] = Tile { changed_at: found.now, state: State::Exact };
         }
-        grown
+        let mut telling =
+            Telling { known: self.colours.len(), limit: budget.bytes.map(|bytes| bytes as f64), ..Telling::default() };
+        self.tell_fresh(&mut telling)?;
+        self.refine(&found.still, &mut telling)?;
+        self.write_patches(&telling);
+        Ok((telling.told, telling.quality))
     }
 
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(96))]
+    /// Remembers what fresh tiles showed, if it had rested.
+    fn remember(&mut self, fresh: &[usize], now: Duration) {
+        let mut remembered = Vec::new();
+        for number in fresh {
+            let Tile { changed_at, state } = self.tiles[*number];
+            let Some(rect) = tile(*number, self.shown.size()).filter(|rect| is_whole(*rect)) else { continue };
+            if state != State::Exact || now < changed_at + REST {
+                continue;
+            }
+            if let Some(hash) = hash_tile(self.arch, &self.shown, rect)
+                && self.memory.find(hash, &self.shown, rect).is_none()
+            {
+                self.memory.remember(hash, &self.shown, rect);
+                remembered.push(*number);
+            }
+        }
+        write_list(&remembered, self.parts.of(Kind::CONTROL));
+    }
 
-        #[test]
-        fn the_decoder_shows_what_was_sent(events in prop::collection::vec(event(), 1..40)) {
-            let (mut encoder, mut decoder) = (Encoder::new().unwrap(), Decoder::new().unwrap());
-            let mut screen = Frame::new(Size { width: 150, height: 100 });
-            let mut shown = Frame::new(Size { width: 1, height: 1 });
-            let mut unsent = Damage::none();
-            for event in events {
-                unsent.merge(&happen(&event, &mut screen));
-                let Event::Send(reported) = event else { continue };
-                let damage = match reported {
-                    Reported::Exactly => std::mem::take(&mut unsent),
-                    Reported::Roughly => grown(&std::mem::take(&mut unsent)),
-                    Reported::Everything => Damage::full(screen.size()),
-                };
-                unsent = Damage::none();
-                let before = shown.clone();
-                match encoder.encode(&screen, &damage).unwrap() {
-                    Some(payload) => {
-                        let told = decoder.decode(&payload, &mut shown).unwrap();
-                        prop_assert!(before.size() != shown.size() || tells_all_changes(&told, &before, &shown));
-                    }
-                    None => prop_assert!(shown.shows_same(&screen), "a change was not sent"),
+    /// Recalls the fresh tiles that show what was remembered; returns the others.
+    fn recall(&mut self, fresh: &[usize]) -> Vec<Rect> {
+        let (mut recalled, mut slots, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+        for number in fresh {
+            let Some(rect) = tile(*number, self.next.size()) else { continue };
+            let hash = hash_tile(self.arch, &self.next, rect).filter(|_| is_whole(rect));
+            match hash.and_then(|hash| self.memory.find(hash, &self.next, rect)) {
+                Some(slot) => {
+                    self.shown.copy_rect(&self.next, rect);
+                    self.mask.clear_tile(rect);
+                    recalled.push(*number);
+                    slots.push(slot);
                 }
-                prop_assert!(shown.shows_same(&screen));
-                prop_assert_eq!(encoder.encode(&screen, &Damage::full(screen.size())).unwrap(), None);
+                None => rest.push(rect),
             }
         }
+        let out = self.parts.of(Kind::CONTROL);
+        write_list(&recalled, out);
+        slots.into_iter().for_each(|slot| write_number(slot, out));
+        rest
     }
+}
 
-    /// Whether a face that repaints only `told` shows `after`.
-    fn tells_all_changes(told: &Damage, before: &Frame, after: &Frame) -> bool {
-        let mut face = before.clone();
-        told.rects().iter().for_each(|rect| face.copy_rect(after, *rect));
-        face.shows_same(after)
-    }
-
-    const SIZE: Size = Size { width: 300, height: 200 };
-
-    #[test]
-    fn the_first_payload_is_a_keyframe_even_of_a_black_screen() {
-        let (mut encoder, mut decoder) = (Encoder::new().unwrap(), Decoder::new().unwrap());
-        let mut shown = Frame::new(Size { width: 1, height: 1 });
-        let payload = encoder.encode(&Frame::new(SIZE), &Damage::none()).unwrap().unwrap();
-        assert_eq!(decoder.decode(&payload, &mut shown), Ok(Damage::full(SIZE)));
-        assert!(shown.shows_same(&Frame::new(SIZE)));
-    }
-
-    #[test]
-    fn nothing_changed_is_nothing_sent() {
-        let mut encoder = Encoder::new().unwrap();
-        let mut screen = Frame::new(SIZE);
-        encoder.encode(&screen, &Damage::full(SIZE)).unwrap();
-        assert_eq!(encoder.encode(&screen, &Damage::full(SIZE)).unwrap(), None);
-        happen(&Event::Unseen, &mut screen);
-        assert_eq!(encoder.encode(&screen, &Damage::full(SIZE)).unwrap(), None);
-    }
-
-    #[test]
-    fn one_colour_over_everything_is_a_few_bytes() {
-        let mut encoder = Encoder::new().unwrap();
-        let mut screen = Frame::new(SIZE);
-        encoder.encode(&screen, &Damage::full(SIZE)).unwrap();
-        happen(&Event::Fill { at: SIZE.bounds(), colour: [1, 2, 3, 4] }, &mut screen);
-        let payload = encoder.encode(&screen, &Damage::full(SIZE)).unwrap().unwrap();
-        assert!(payload.len() < 80, "{} bytes", payload.len());
-    }
-
-    #[test]
-    fn what_was_on_the_screen_before_costs_little() {
-        let mut encoder = Encoder::new().unwrap();
-        let mut screen = Frame::new(SIZE);
-        happen(&Event::Noise { at: SIZE.bounds(), seed: 7 }, &mut screen);
-        let first = encoder.encode(&screen, &Damage::full(SIZE)).unwrap().unwrap();
-        assert!(first.len() > SIZE.pixels() * 3, "noise does not compress");
-        let noise = screen.clone();
-        happen(&Event::Fill { at: SIZE.bounds(), colour: [9; 4] }, &mut screen);
-        encoder.encode(&screen, &Damage::full(SIZE)).unwrap().unwrap();
-        let again = encoder.encode(&noise, &Damage::full(SIZE)).unwrap().unwrap();
-        assert!(again.len() < first.len() / 100, "{} bytes", again.len());
-    }
+/// A picture being told.
+#[derive(Default)]
+struct Telling {
+    /// Colours with a number before it.
+    known: usize,
+    /// Bytes that it may have, and those expected so far.
+    limit: Option<f64>,
+    spent: f64,
+    /// Of photographs with a loss.
+    quality: Option<Quality>,
+    patches: Vec<Patch>,
+    told: Told,
 }

@@ -63,6 +63,27 @@ impl Rect {
         usize::from(self.width) * usize::from(self.height)
     }
 
+    /// Its parts in the squares of a grid that starts at the frame's top left; row by row.
+    pub(super) fn grid(self, side: u16) -> impl Iterator<Item = Self> {
+        self.squares_from(side, (self.x / side * side, self.y / side * side))
+    }
+
+    /// The squares of a grid that starts at its own top left, cut at its edges; row by row.
+    pub(super) fn squares(self, side: u16) -> impl Iterator<Item = Self> {
+        self.squares_from(side, (self.x, self.y))
+    }
+
+    /// The grid starts at or before its top left, less than a square away.
+    fn squares_from(self, side: u16, (first_x, first_y): (u16, u16)) -> impl Iterator<Item = Self> {
+        let (right, bottom) = (self.x + self.width, self.y + self.height);
+        let spans = move |first: u16, from: u16, to: u16| {
+            (first..to).step_by(side.into()).map(move |at| (at.max(from), at.saturating_add(side).min(to)))
+        };
+        spans(first_y, self.y, bottom).flat_map(move |(y, below)| {
+            spans(first_x, self.x, right).map(move |(x, beside)| Self { x, y, width: beside - x, height: below - y })
+        })
+    }
+
     /// The smallest rectangle around both.
     #[must_use]
     pub fn union(self, other: Self) -> Self {

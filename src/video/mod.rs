@@ -2,11 +2,22 @@
 //!
 //! Pure, and independent of [`crate::protocol`]: a session carries the codec's bytes without looking into them.
 
-mod damage;
+pub mod budget;
+mod cache;
 pub mod decoder;
+mod detect;
 pub mod encoder;
 pub mod frame;
+mod mask;
+mod motion;
+mod moves;
+mod order;
+mod palette;
 mod payload;
+mod photo;
+mod pieces;
+mod pixels;
+mod rate;
 pub mod scale;
-#[allow(dead_code, unused_imports, reason = "the codec takes it up with its lossy mode")]
-pub(super) mod transform;
+mod streams;
+mod transform;

@@ -8,12 +8,15 @@
 //! | [`lan`] | the bare ID on a network without a relay |
 //! | [`passwords`] | rotation, permanent passwords, no password |
 //! | [`identity`] | a host whose key changed is not talked to |
+//! | [`narrow`] | a slow link is measured, and its queue does not hold up what is said |
 //! | [`loss`] | a host or viewer that dies |
 //! | [`doctor`] | what stands in the way, and what becomes of every address |
 //! | [`desktop`] | a real screen, pointer and keyboard, and the person in front of them |
 //! | [`screens`] | several monitors, their changes, depths and sizes, animated pointers |
 //! | [`window`] | the viewer's window |
 
+#[path = "../support/link.rs"]
+mod link;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -23,6 +26,7 @@ mod doctor;
 mod identity;
 mod lan;
 mod loss;
+mod narrow;
 mod passwords;
 mod relayed;
 mod rig;

@@ -3,6 +3,7 @@
 //! One loop owns everything that changes: who knocks, who is in, what the password is, what the face shows. The [`door`] runs
 //! the handshakes, a [`session`] task each session; both talk to the loop over bounded channels.
 
+mod command;
 mod door;
 mod face;
 mod lanes;
@@ -25,6 +26,7 @@ use tokio::{
 };
 
 use self::{
+    command::Command,
     door::{Admitted, Door, DoorEvent, Knock},
     lanes::{Lanes, Opened},
     password::Secret,
@@ -185,7 +187,7 @@ struct Live {
     begun: Instant,
     /// The number of the password that let it in.
     epoch: u64,
-    commands: mpsc::Sender<session::Command>,
+    commands: mpsc::Sender<Command>,
 }
 
 impl Host {
@@ -252,12 +254,12 @@ impl Host {
         match action {
             HostAction::Accept => self.answer(true),
             HostAction::Deny => self.answer(false),
-            HostAction::Chat(text) => self.command(|| session::Command::Chat(text.clone())).await,
-            HostAction::Allow(permissions) => self.command(|| session::Command::Allow(permissions.clone())).await,
-            HostAction::TakeControl => self.command(|| session::Command::TakeControl).await,
-            HostAction::GiveControl => self.command(|| session::Command::GiveControl).await,
-            HostAction::Revoke(permissions) => self.command(|| session::Command::Revoke(permissions.clone())).await,
-            HostAction::End => self.command(|| session::Command::End(EndReason::HostEnded)).await,
+            HostAction::Chat(text) => self.command(|| Command::Chat(text.clone())).await,
+            HostAction::Allow(permissions) => self.command(|| Command::Allow(permissions.clone())).await,
+            HostAction::TakeControl => self.command(|| Command::TakeControl).await,
+            HostAction::GiveControl => self.command(|| Command::GiveControl).await,
+            HostAction::Revoke(permissions) => self.command(|| Command::Revoke(permissions.clone())).await,
+            HostAction::End => self.command(|| Command::End(EndReason::HostEnded)).await,
             HostAction::Rotate => {
                 if let Err(failure) = self.rotate(false, None, false).await {
                     self.warn(failure.text);
@@ -371,14 +373,14 @@ impl Host {
         let password = self.secret.rotate(permanent, own, &self.store, &self.door)?;
         self.send_away(DenyReason::PasswordRotated);
         if !keep_sessions {
-            self.command(|| session::Command::End(EndReason::PasswordRotated)).await;
+            self.command(|| Command::End(EndReason::PasswordRotated)).await;
         }
         self.tell(HostEvent::PasswordRotated { password: password.clone() });
         Ok(password)
     }
 
     /// Tells every session. One that does not listen any more is stuck: it is ended from outside.
-    async fn command(&self, command: impl Fn() -> session::Command) {
+    async fn command(&self, command: impl Fn() -> Command) {
         for live in self.sessions.values() {
             live.command(command()).await;
         }
@@ -406,7 +408,7 @@ impl Host {
             }
             Event::PathDown(path) => {
                 self.paths.remove(&path);
-                self.command(|| session::Command::PathDown(path)).await;
+                self.command(|| Command::PathDown(path)).await;
             }
             Event::Inbound { path, key, purpose: Purpose::Auth, stream } => self.door.answer(path, key, stream),
             Event::Inbound { path, key, purpose: Purpose::Probe, stream } => {
@@ -422,7 +424,7 @@ impl Host {
     async fn lane(&self, opened: Opened) {
         let Opened { path, session, lane, open } = opened;
         if let (Some(live), Some((kind, transport))) = (self.sessions.get(&session), self.paths.get(&path)) {
-            live.command(session::Command::Lane { path, kind: *kind, transport: *transport, lane, open }).await;
+            live.command(Command::Lane { path, kind: *kind, transport: *transport, lane, open }).await;
         }
     }
 
@@ -455,7 +457,7 @@ impl Host {
     /// Ends every session and waits until they said so.
     async fn close(&mut self) {
         self.send_away(DenyReason::User);
-        self.command(|| session::Command::End(EndReason::HostQuit)).await;
+        self.command(|| Command::End(EndReason::HostQuit)).await;
         let _ = timeout(CLOSING, async { while self.running.join_next().await.is_some() {} }).await;
         let _ = std::fs::remove_file(self.store.control_socket());
         self.node.stop().await;
@@ -472,7 +474,7 @@ impl Host {
 }
 
 impl Live {
-    async fn command(&self, command: session::Command) {
+    async fn command(&self, command: Command) {
         if timeout(REACTION, self.commands.send(command)).await.is_err() {
             self.task.abort();
         }

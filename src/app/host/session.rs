@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::shown::Shown;
+use super::{command::Command, shown::Shown};
 use crate::{
     app::{
         driver::{Driver, OpenLane},
@@ -29,37 +29,18 @@ use crate::{
         permission::{Permission, Permissions},
         screens::Choice,
         session::{
-            Event, Lane, MAX_PATHS, Role,
+            Credit, Event, Lane, MAX_PATHS, Role,
             path::{PathId, PathKind},
         },
     },
     ui::event::{HostEvent, Side, Viewer},
+    video::budget::Budget,
 };
 
 /// The keys that give control away are let go within this time.
 const GIVING: Duration = Duration::from_millis(300);
 /// How long an admitted viewer may take to open its lanes.
 const FIRST_LANES: Duration = Duration::from_secs(20);
-
-/// What the host tells a session.
-pub(super) enum Command {
-    /// A lane was opened on a path.
-    Lane { path: PathId, kind: PathKind, transport: Transport, lane: Lane, open: OpenLane },
-    /// The path's connection is gone.
-    PathDown(PathId),
-    /// The user says something.
-    Chat(String),
-    /// The user gives permissions; what was granted already gives control back.
-    Allow(Vec<Permission>),
-    /// The user lets the viewer drive (again).
-    GiveControl,
-    /// The user drives.
-    TakeControl,
-    /// The user takes permissions away.
-    Revoke(Vec<Permission>),
-    /// The session is over.
-    End(EndReason),
-}
 
 /// What a session is started with.
 pub(super) struct Start {
@@ -388,9 +369,9 @@ impl HostSession {
             }
             // The session lets only a viewer's messages through.
             Event::Message(_) | Event::Picture(_) => {}
-            Event::WantPicture => {
+            Event::WantPicture(Credit { bytes, rate }) => {
                 if let Some(capture) = &self.capture {
-                    capture.want_picture();
+                    capture.want_picture(Budget { bytes: usize::try_from(bytes).ok(), rate });
                 }
             }
             Event::PathChanged(path, kind) => self.path_changed(path, kind),

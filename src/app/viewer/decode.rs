@@ -26,7 +26,7 @@ pub(super) struct Decode {
 impl Decode {
     /// Starts it. The queues need no bound of their own: the session lets only a few pictures be under way.
     pub(super) fn start(picture: Picture) -> std::io::Result<Self> {
-        let mut decoder = Decoder::new()?;
+        let mut decoder = Decoder::new();
         let (pictures, mut waiting) = mpsc::unbounded_channel::<Vec<u8>>();
         let (results, done) = mpsc::unbounded_channel();
         std::thread::Builder::new().name("decode".to_owned()).spawn(move || {

@@ -297,7 +297,7 @@ impl Session {
                 self.faces.tell(&ViewerEvent::Resumed);
             }
             Event::Ended(reason) => return Some(reason),
-            Event::WantPicture => {}
+            Event::WantPicture(_) => {}
         }
         None
     }
@@ -356,7 +356,7 @@ impl Session {
                 Err(text) => self.warn(text),
             },
             Some(ViewerAction::Stats) => {
-                self.stats.rtt_ms = self.rtt_ms();
+                (self.stats.rtt_ms, self.stats.link) = (self.rtt_ms(), self.driver.link().into());
                 self.faces.tell(&ViewerEvent::Stats(self.stats.clone()));
             }
         }

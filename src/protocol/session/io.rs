@@ -1,6 +1,6 @@
 //! What goes into a session and what comes out of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::path::{Carrier, PathId, PathKind};
 use crate::protocol::message::{EndReason, Message};
@@ -51,7 +51,7 @@ pub enum Event {
     Message(Message),
     /// Host: there is credit for one more picture; answer with [`super::Session::send_picture`] when the screen changed. Not told again
     /// before that answer, whatever happens to the paths.
-    WantPicture,
+    WantPicture(Credit),
     /// Viewer: a picture, each exactly once and in order; call [`super::Session::picture_done`] when it is decoded.
     Picture(Vec<u8>),
     /// The session uses this path now.
@@ -62,6 +62,28 @@ pub enum Event {
     Resumed,
     /// It is over; nothing follows.
     Ended(EndReason),
+}
+
+/// Leave to make one picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credit {
+    /// So many bytes the link can take now.
+    pub bytes: u64,
+    /// The link's rate in bytes a second, once known.
+    pub rate: Option<u64>,
+}
+
+/// What is known of a path's link, from host to viewer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkEstimate {
+    /// Bytes a second that it carries.
+    pub rate: Option<u64>,
+    /// The smoothed round trip.
+    pub rtt: Option<Duration>,
+    /// The least round trip.
+    pub least_rtt: Option<Duration>,
+    /// How long things wait on their way.
+    pub queue: Option<Duration>,
 }
 
 /// Too much waits to be sent, or the message itself is longer than its bounds: it was not taken.

@@ -13,15 +13,18 @@
 //! - *Replay.* What becomes the path in use carries everything again that was not acknowledged: each path has a contiguous run
 //!   of messages that starts at or below what the peer wants next. The peer drops what it has, so everything arrives exactly
 //!   once and in order without a buffer for reordering; a gap can only be a broken peer.
-//! - *Acknowledgements* ride on messages, or go alone after [`ACK_DELAY`] or [`ACK_EVERY`] messages; once more on every switch,
+//! - *Acknowledgements* ride on messages, or go alone after a moment or some messages ([`acks`]); once more on every switch,
 //!   since the last ones may have been lost with the old path.
-//! - *Pictures* are asked for one at a time ([`Event::WantPicture`]) while the path in use has credit ([`pictures`]).
+//! - *Pictures* are asked for one at a time ([`Event::WantPicture`]) while the path in use has credit ([`pictures`]), each with the
+//!   bytes that its link can take now ([`estimate`]). The viewer reports when each arrived, and the host what it makes of that.
 //! - *Stall.* When no path is left the session stalls; a path within the resume time resumes it, else it is lost.
 //! - *End.* `End` is the last message of the side that ends. It is transmitted until it is acknowledged
 //!   ([`Session::is_drained`]) or the caller has had enough. Afterwards nothing is told, and only `End`, acknowledgements and pongs go out.
 //! - *Violations* end the session with [`EndReason::ProtocolError`], and the peer is told. Whatever it sends, memory is bounded:
 //!   by the outbox ([`outbox`]), the credit ([`pictures`]), [`MAX_PATHS`], and what one mutation puts out.
 
+mod acks;
+mod estimate;
 mod io;
 mod outbox;
 pub mod path;
@@ -36,8 +39,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use acks::Acks;
+use estimate::micros;
 use io::Violation;
-pub use io::{Event, Full, Input, Lane, Output, Role};
+pub use io::{Credit, Event, Full, Input, Lane, LinkEstimate, Output, Role};
 use outbox::Outbox;
 use path::{Path, PathId, PathKind};
 use pictures::{Incoming, Outgoing};
@@ -49,14 +54,12 @@ use super::message::{EndReason, Message};
 /// is not in use. (Never refused: the two sides may differ in what they hold for dead, and a path is good for nothing unless
 /// both take it. If the other side still uses what was forgotten here, it gets no answer there and goes elsewhere.)
 pub const MAX_PATHS: usize = 8;
-/// The longest time for which a message stays unacknowledged because of us.
-pub const ACK_DELAY: Duration = Duration::from_millis(25);
-/// So many messages are acknowledged at once.
-pub const ACK_EVERY: u32 = 16;
 
 /// One session, one side.
 pub struct Session {
     role: Role,
+    /// The beginning of our clock, for the times that the peer is told.
+    begun: Instant,
     resume: Duration,
     phase: Phase,
     paths: BTreeMap<PathId, Path>,
@@ -71,6 +74,8 @@ pub struct Session {
     outgoing: Outgoing,
     /// Viewer: pictures from the host.
     incoming: Incoming,
+    /// Host: when there may be credit for a picture, if nothing else happens.
+    credit_at: Option<Instant>,
     outputs: VecDeque<Output>,
 }
 
@@ -87,39 +92,13 @@ enum Phase {
     Ended,
 }
 
-/// What came in, and what of it is not acknowledged yet.
-#[derive(Default)]
-struct Acks {
-    /// The next message wanted.
-    next: u64,
-    /// Messages since the last acknowledgement, duplicates too.
-    owed: u32,
-    /// When they have to be acknowledged.
-    due: Option<Instant>,
-    /// Pictures, or everything on a new path, must be acknowledged by a record of its own, at once.
-    urgent: bool,
-}
-
-impl Acks {
-    fn owe(&mut self, now: Instant) {
-        self.owed += 1;
-        self.urgent |= self.owed >= ACK_EVERY;
-        self.due.get_or_insert(now + ACK_DELAY);
-    }
-
-    /// The acknowledgement of messages goes out now.
-    fn settle(&mut self) -> u64 {
-        (self.owed, self.due) = (0, None);
-        self.next
-    }
-}
-
 impl Session {
     /// A session without a path yet. `resume` is how long it may be without one.
     #[must_use]
     pub fn new(role: Role, resume: Duration, now: Instant) -> Self {
         Self {
             role,
+            begun: now,
             resume,
             phase: Phase::Opening(now),
             paths: BTreeMap::new(),
@@ -130,6 +109,7 @@ impl Session {
             acks: Acks::default(),
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
+            credit_at: None,
             outputs: VecDeque::new(),
         }
     }
@@ -216,6 +196,12 @@ impl Session {
         self.paths.get(&id).map(|path| (id, path.kind, path.rtt()))
     }
 
+    /// What is known of the link of the path in use; the viewer knows what the host told it last.
+    #[must_use]
+    pub fn link(&self) -> LinkEstimate {
+        self.current.and_then(|id| self.paths.get(&id)).map(Path::link).unwrap_or_default()
+    }
+
     /// The next thing to do. Call until [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output {
         self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(self.next_timeout()))
@@ -263,11 +249,20 @@ impl Session {
             Record::Ack { control, picture } => self.acknowledged(control, picture),
             Record::Ping { number } => {
                 // After the end too: the peer must not take the path for dead on which it will hear of it.
-                self.transmit(id, &Record::Pong { number });
+                self.transmit(id, &Record::Pong { number, at: self.clock(now) });
                 Ok(())
             }
-            Record::Pong { number } => path.pong(now, number),
-            Record::Picture { number, payload } => self.receive_picture(number, payload),
+            Record::Pong { number, at } => path.pong(now, number, at).map(|()| self.report_link(id)),
+            Record::Picture { number, payload } => self.receive_picture(now, id, number, payload),
+            Record::Arrived { picture, at } if self.role == Role::Host => {
+                path.estimate.arrived(now, picture, at);
+                Ok(())
+            }
+            Record::Link { rate, queue } if self.role == Role::Viewer => {
+                path.told = Some((rate, queue));
+                Ok(())
+            }
+            Record::Arrived { .. } | Record::Link { .. } => Err(Violation("a record for the other direction")),
         }
     }
 
@@ -299,9 +294,12 @@ impl Session {
         Ok(())
     }
 
-    fn receive_picture(&mut self, number: u64, payload: &[u8]) -> Result<(), Violation> {
+    fn receive_picture(&mut self, now: Instant, id: PathId, number: u64, payload: &[u8]) -> Result<(), Violation> {
         if self.role == Role::Host {
             return Err(Violation("a picture for the other direction"));
+        }
+        if !self.has_ended() {
+            self.transmit(id, &Record::Arrived { picture: number, at: self.clock(now) });
         }
         if !self.has_ended() && self.incoming.accept(number, payload.len())? {
             self.tell(Event::Picture(payload.to_vec()));
@@ -319,7 +317,7 @@ impl Session {
         self.ping(now);
         self.transmit_messages();
         self.transmit_ack(now);
-        self.transmit_pictures();
+        self.transmit_pictures(now);
     }
 
     fn look_around(&mut self, now: Instant) {
@@ -388,17 +386,17 @@ impl Session {
         }
         for (&id, path) in &mut self.paths {
             if let Some(number) = path.ping(now, self.current == Some(id)) {
-                self.outputs.push_back(transmit(id, &Record::Ping { number }));
+                self.outputs.push_back(record::transmit(id, &Record::Ping { number }));
             }
         }
     }
 
     fn transmit_messages(&mut self) {
-        let Some((id, path)) = current(self.current, &mut self.paths) else { return };
+        let Some((id, path)) = path::current(self.current, &mut self.paths) else { return };
         while let Some((seq, message)) = self.outbox.take(path.control_next) {
             path.control_next = seq + 1;
             let record = Record::Message { seq, ack: self.acks.settle(), message: Cow::Borrowed(message) };
-            self.outputs.push_back(transmit(id, &record));
+            self.outputs.push_back(record::transmit(id, &record));
         }
     }
 
@@ -411,19 +409,36 @@ impl Session {
         }
     }
 
-    fn transmit_pictures(&mut self) {
+    fn transmit_pictures(&mut self, now: Instant) {
+        self.credit_at = None;
         if self.role == Role::Viewer || self.has_ended() {
             return;
         }
-        let Some((id, path)) = current(self.current, &mut self.paths) else { return };
+        let Some((id, path)) = path::current(self.current, &mut self.paths) else { return };
         let window = pictures::window(path.rtt());
-        while let Some((number, payload)) = self.outgoing.take(path.picture_next, window) {
+        while let Some((number, payload)) = self.outgoing.take(path.picture_next, window, path.estimate.credit(now).is_some()) {
             path.picture_next = number + 1;
-            self.outputs.push_back(transmit(id, &Record::Picture { number, payload }));
+            path.estimate.sent(now, number, payload.len());
+            self.outputs.push_back(record::transmit(id, &Record::Picture { number, payload }));
         }
-        if self.outgoing.want(window) {
-            self.tell(Event::WantPicture);
+        self.credit_at = path.estimate.next_credit(now);
+        let credit = path.estimate.credit(now).and_then(|credit| self.outgoing.want(window, credit));
+        if let Some(credit) = credit {
+            self.tell(Event::WantPicture(credit));
         }
+    }
+
+    /// Tells the viewer what its link is like.
+    fn report_link(&mut self, id: PathId) {
+        let Some(path) = self.paths.get(&id).filter(|_| self.role == Role::Host && !self.has_ended()) else { return };
+        if let LinkEstimate { rate: Some(rate), queue, .. } = path.link() {
+            self.transmit(id, &Record::Link { rate, queue: micros(queue.unwrap_or_default()) });
+        }
+    }
+
+    /// What our clock shows the peer.
+    fn clock(&self, now: Instant) -> u64 {
+        micros(now.saturating_duration_since(self.begun))
     }
 
     // Time.
@@ -437,7 +452,7 @@ impl Session {
         let pings = pings.filter(|_| !self.has_ended());
         let ack = self.acks.due.filter(|_| self.current.is_some());
         let late = self.current.and_then(|id| self.paths.get(&id)?.late_at());
-        deaths.chain(late).chain(pings).chain(ack).chain(self.resume_deadline()).min()
+        deaths.chain(late).chain(pings).chain(ack).chain(self.credit_at).chain(self.resume_deadline()).min()
     }
 
     /// When the session is lost if no path comes.
@@ -477,16 +492,6 @@ impl Session {
     }
 
     fn transmit(&mut self, path: PathId, record: &Record<'_>) {
-        self.outputs.push_back(transmit(path, record));
+        self.outputs.push_back(record::transmit(path, record));
     }
-}
-
-fn transmit(path: PathId, record: &Record<'_>) -> Output {
-    Output::Transmit { path, lane: record.lane(), record: record.encode() }
-}
-
-/// The path in use, borrowed apart from the rest of the session.
-fn current(id: Option<PathId>, paths: &mut BTreeMap<PathId, Path>) -> Option<(PathId, &mut Path)> {
-    let id = id?;
-    paths.get_mut(&id).map(|path| (id, path))
 }

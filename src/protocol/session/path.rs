@@ -17,7 +17,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::Violation;
+use super::{LinkEstimate, Violation, estimate::Estimate};
 
 /// From an answered ping to the next one, on the path in use.
 pub const PING_CURRENT: Duration = Duration::from_millis(400);
@@ -83,6 +83,10 @@ pub(super) struct Path {
     pub(super) control_next: u64,
     /// The next picture that this path has to carry.
     pub(super) picture_next: u64,
+    /// Its link, as far as pictures show it.
+    pub(super) estimate: Estimate,
+    /// Viewer: the host's word on that, bytes a second and microseconds.
+    pub(super) told: Option<(u64, u64)>,
     attached: bool,
     alive: bool,
     heard: Instant,
@@ -111,6 +115,8 @@ impl Path {
             epoch: 0,
             control_next: 0,
             picture_next: 0,
+            estimate: Estimate::new(now),
+            told: None,
             attached: false,
             alive: true,
             heard: now,
@@ -138,6 +144,15 @@ impl Path {
     /// The smoothed round trip.
     pub(super) fn rtt(&self) -> Option<Duration> {
         self.rtt
+    }
+
+    /// What is known of its link.
+    pub(super) fn link(&self) -> LinkEstimate {
+        let (rate, queue) = match self.told {
+            Some((rate, queue)) => (Some(rate), Some(Duration::from_micros(queue))),
+            None => (self.estimate.rate(), self.estimate.least_rtt().map(|_| self.estimate.queue())),
+        };
+        LinkEstimate { rate, rtt: self.rtt, least_rtt: self.estimate.least_rtt(), queue }
     }
 
     /// Something came in.
@@ -170,6 +185,7 @@ impl Path {
         match self.ping {
             Ping::Answered(number, _) if self.ping_due(in_use).is_some_and(|due| due <= now) => {
                 self.ping = Ping::Sent(number, now);
+                self.estimate.pinged(now);
                 Some(number)
             }
             _ => None,
@@ -177,12 +193,14 @@ impl Path {
     }
 
     /// A ping is answered: the path lives, and it took so long there and back (smoothed as in RFC 6298, §2).
-    pub(super) fn pong(&mut self, now: Instant, answered: u64) -> Result<(), Violation> {
-        let Ping::Sent(number, at) = self.ping else { return Err(Violation("a pong without a ping")) };
+    /// The peer's clock showed `at` then.
+    pub(super) fn pong(&mut self, now: Instant, answered: u64, at: u64) -> Result<(), Violation> {
+        let Ping::Sent(number, sent) = self.ping else { return Err(Violation("a pong without a ping")) };
         if answered != number {
             return Err(Violation("a pong for another ping"));
         }
-        let sample = now.saturating_duration_since(at);
+        self.estimate.ponged(now, sent, at);
+        let sample = now.saturating_duration_since(sent);
         self.rtt = Some(self.rtt.map_or(sample, |smoothed| (smoothed * 7 + sample) / 8));
         self.ping = Ping::Answered(number + 1, now);
         (self.alive, self.doubted, self.late) = (true, None, false);
@@ -209,7 +227,10 @@ impl Path {
     /// When the next ping is due.
     pub(super) fn ping_due(&self, in_use: bool) -> Option<Instant> {
         match self.ping {
-            Ping::Answered(_, at) => Some(self.doubted.unwrap_or(at + ping_interval(in_use))),
+            Ping::Answered(_, at) => {
+                let calm = self.estimate.calm_due().map_or(at + PING_BACKUP, |due| due.max(at));
+                Some(self.doubted.unwrap_or(calm.min(at + ping_interval(in_use))))
+            }
             Ping::Sent(..) => None,
         }
     }
@@ -234,6 +255,12 @@ pub fn silence(rtt: Option<Duration>) -> Duration {
 
 fn patience(least: Duration, rtt: Option<Duration>) -> Duration {
     (least + rtt.unwrap_or(FIRST_RTT) * 4).min(MAX_SILENCE)
+}
+
+/// The path in use, borrowed apart from the rest of the session.
+pub(super) fn current(id: Option<PathId>, paths: &mut BTreeMap<PathId, Path>) -> Option<(PathId, &mut Path)> {
+    let id = id?;
+    paths.get_mut(&id).map(|path| (id, path))
 }
 
 /// The viewer's choice. `settled`: the last switch is long past.
@@ -296,7 +323,7 @@ mod tests {
     fn path(now: Instant, kind: PathKind, carrier: Carrier, rtt: u32) -> Path {
         let mut path = Path::new(kind, carrier, now);
         path.attach().expect("the first time");
-        path.pong(now + MS * rtt, 0).expect("the first ping");
+        path.pong(now + MS * rtt, 0, 0).expect("the first ping");
         path
     }
 
@@ -376,9 +403,9 @@ mod tests {
         let mut path = Path::new(PathKind::Direct, Carrier::Quic, now);
         path.expire(now + silence(None));
         assert!(!path.alive && path.death().is_none() && path.ping_due(false).is_none());
-        path.pong(now + 5 * SILENCE, 0).expect("the ping under way");
+        path.pong(now + 5 * SILENCE, 0, 0).expect("the ping under way");
         assert!(path.alive);
-        assert!(path.pong(now + 5 * SILENCE, 0).is_err(), "answered already");
+        assert!(path.pong(now + 5 * SILENCE, 0, 0).is_err(), "answered already");
     }
 
     #[test]
@@ -390,7 +417,7 @@ mod tests {
         path.doubt(broke);
         assert_eq!(path.ping(broke, true), Some(1));
         assert_eq!(path.death(), Some(broke + HASTE + 160 * MS));
-        path.pong(broke + 40 * MS, 1).expect("the ping under way");
+        path.pong(broke + 40 * MS, 1, 0).expect("the ping under way");
         assert_eq!(path.ping(broke + 40 * MS + PING_CURRENT, true), Some(2), "it is trusted again");
         assert_eq!(path.death(), Some(broke + 40 * MS + PING_CURRENT + silence(Some(40 * MS))));
     }

@@ -2,13 +2,14 @@
 //!
 //! - The codec's stream lives as long as the session, so every picture must arrive, once and in order. The host keeps each until
 //!   the viewer has done with it, and replays the kept ones on a new path.
-//! - Credit belongs to the path: at most [`window`] pictures and [`MAX_IN_FLIGHT`] bytes are under way on it; a larger picture
-//!   travels alone. One picture is asked for at a time, and only when it could go out: pictures never queue.
+//! - Credit belongs to the path: its link says when and how much ([`super::estimate`]), and at most [`window`] pictures and
+//!   [`MAX_IN_FLIGHT`] bytes are under way on it; a larger picture travels alone. One picture is asked for at a time, and only when
+//!   it could go out: pictures never queue. What a new path has to carry again waits for its link as well.
 //! - The same bounds hold for what the viewer holds, so a host that sends more breaks the protocol.
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::Violation;
+use super::{Violation, io::Credit};
 
 /// The most bytes of pictures under way, unless it is a single one.
 pub(super) const MAX_IN_FLIGHT: usize = 4 << 20;
@@ -35,13 +36,13 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Whether to ask for a picture now, for a path with this window. If so, it counts as asked for.
-    pub(super) fn want(&mut self, window: usize) -> bool {
+    /// What to ask for now, for a path with this window and credit, if anything. It counts as asked for.
+    pub(super) fn want(&mut self, window: usize, credit: Credit) -> Option<Credit> {
         let kept = self.unacknowledged.len();
-        let room = kept == 0 || kept < window && self.bytes(kept) < MAX_IN_FLIGHT;
-        let asks = room && !self.wanted;
+        let room = MAX_IN_FLIGHT.saturating_sub(self.bytes(kept)) as u64;
+        let asks = !self.wanted && (kept == 0 || kept < window && room > 0);
         self.wanted |= asks;
-        asks
+        asks.then(|| Credit { bytes: credit.bytes.min(room), ..credit })
     }
 
     /// Takes the picture that was asked for.
@@ -56,12 +57,14 @@ impl Outgoing {
         self.first
     }
 
-    /// The picture to transmit on a path that has carried everything below `next`, and its number.
-    pub(super) fn take(&mut self, next: u64, window: usize) -> Option<(u64, &[u8])> {
+    /// The picture to transmit on a path that has carried everything below `next`, and its number. What was transmitted before, on
+    /// another path, waits for credit.
+    pub(super) fn take(&mut self, next: u64, window: usize, has_credit: bool) -> Option<(u64, &[u8])> {
         let number = next.max(self.first);
         let in_flight = usize::try_from(number - self.first).ok()?;
         let picture = self.unacknowledged.get(in_flight)?;
-        let fits = in_flight == 0 || in_flight < window && self.bytes(in_flight + 1) <= MAX_IN_FLIGHT;
+        let may_go = has_credit || number >= self.sent;
+        let fits = in_flight == 0 || may_go && in_flight < window && self.bytes(in_flight + 1) <= MAX_IN_FLIGHT;
         if !fits {
             return None;
         }
@@ -136,6 +139,8 @@ impl Incoming {
 mod tests {
     use super::*;
 
+    const CREDIT: Credit = Credit { bytes: 100_000, rate: None };
+
     #[test]
     fn the_window_follows_the_round_trip() {
         let of = |ms| window(Some(Duration::from_millis(ms)));
@@ -146,43 +151,44 @@ mod tests {
     fn one_picture_is_wanted_at_a_time_up_to_the_window() {
         let mut outgoing = Outgoing::default();
         for _ in 0..3 {
-            assert!(outgoing.want(3));
-            assert!(!outgoing.want(3), "asked for already");
+            assert!(outgoing.want(3, CREDIT).is_some());
+            assert!(outgoing.want(3, CREDIT).is_none(), "asked for already");
             outgoing.push(vec![1]);
         }
-        assert!(!outgoing.want(3));
+        assert!(outgoing.want(3, CREDIT).is_none());
         for number in 0..3 {
-            assert_eq!(outgoing.take(number, 3).map(|(number, _)| number), Some(number));
+            assert_eq!(outgoing.take(number, 3, true).map(|(number, _)| number), Some(number));
         }
         outgoing.acknowledge(1).expect("it was sent");
-        assert!(outgoing.want(3));
+        assert!(outgoing.want(3, CREDIT).is_some());
     }
 
     #[test]
     fn a_large_picture_travels_alone() {
         let mut outgoing = Outgoing::default();
         for size in [1, MAX_IN_FLIGHT + 1] {
-            assert!(outgoing.want(8));
+            assert!(outgoing.want(8, CREDIT).is_some());
             outgoing.push(vec![0; size]);
         }
-        assert!(!outgoing.want(8));
-        assert!(outgoing.take(0, 8).is_some());
-        assert!(outgoing.take(1, 8).is_none());
+        assert!(outgoing.want(8, CREDIT).is_none());
+        assert!(outgoing.take(0, 8, true).is_some());
+        assert!(outgoing.take(1, 8, true).is_none());
         outgoing.acknowledge(1).expect("it was sent");
-        assert!(outgoing.take(1, 8).is_some());
+        assert!(outgoing.take(1, 8, true).is_some());
     }
 
     #[test]
     fn a_path_with_a_smaller_window_replays_in_portions() {
         let mut outgoing = Outgoing::default();
         for number in 0..8 {
-            assert!(outgoing.want(8));
+            assert!(outgoing.want(8, CREDIT).is_some());
             outgoing.push(vec![0; 10]);
-            assert!(outgoing.take(number, 8).is_some());
+            assert!(outgoing.take(number, 8, true).is_some());
         }
-        assert!(outgoing.take(0, 2).is_some() && outgoing.take(1, 2).is_some() && outgoing.take(2, 2).is_none());
+        assert!(outgoing.take(0, 2, true).is_some() && outgoing.take(1, 2, true).is_some() && outgoing.take(2, 2, true).is_none());
+        assert!(outgoing.take(1, 8, false).is_none(), "a replay waits for credit");
         outgoing.acknowledge(1).expect("it was sent");
-        assert!(outgoing.take(2, 2).is_some() && outgoing.take(3, 2).is_none());
-        assert!(!outgoing.want(2));
+        assert!(outgoing.take(2, 2, true).is_some() && outgoing.take(3, 2, true).is_none());
+        assert!(outgoing.want(2, CREDIT).is_none());
     }
 }

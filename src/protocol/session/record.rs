@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Lane, Violation};
+use super::{Lane, Output, Violation, path::PathId};
 use crate::protocol::{
     lane::MAX_RECORD,
     message::{MAX_CURSOR, Message},
@@ -62,6 +62,8 @@ pub(super) enum Record<'a> {
     Pong {
         /// The ping's.
         number: u64,
+        /// What the sender's clock shows, in microseconds from a beginning of its own.
+        at: u64,
     },
     /// H→V, video lane. A picture for the codec, which needs every one of them, in order.
     Picture {
@@ -70,6 +72,20 @@ pub(super) enum Record<'a> {
         /// At most [`MAX_PICTURE`] bytes that only the codec understands.
         #[serde(borrow, serialize_with = "as_bytes")]
         payload: &'a [u8],
+    },
+    /// V→H. A picture came in on this path, whole; at once, also when it has come before on another one.
+    Arrived {
+        /// Its number.
+        picture: u64,
+        /// As [`Record::Pong`]'s.
+        at: u64,
+    },
+    /// H→V. What the host knows of this path's link to the viewer.
+    Link {
+        /// Bytes a second.
+        rate: u64,
+        /// How long the last thing waited, in microseconds.
+        queue: u64,
     },
 }
 
@@ -105,6 +121,11 @@ impl<'a> Record<'a> {
             _ => Ok(record),
         }
     }
+}
+
+/// Sends it on this path, in its lane.
+pub(super) fn transmit(path: PathId, record: &Record<'_>) -> Output {
+    Output::Transmit { path, lane: record.lane(), record: record.encode() }
 }
 
 /// Serde would encode a slice byte by byte; the result is the same.

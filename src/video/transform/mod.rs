@@ -36,7 +36,7 @@ mod quantise;
 mod symbols;
 
 use super::frame::{Frame, Rect};
-pub(in crate::video) use content::{CELL, Content, content, photographic};
+pub(in crate::video) use content::{CELL, photographic};
 use intra::Intra;
 use motion::{Search, Vector};
 use plane::{Block, MARGIN, Planes, RANGE, SIDE};
@@ -54,23 +54,12 @@ impl Quality {
     pub(in crate::video) fn new(step: u8) -> Option<Self> {
         (step > 0).then_some(Self(step))
     }
-}
 
-/// Symbols that no encoder writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::video) enum Malformed {
-    /// Fewer symbols than the rectangle needs.
-    #[error("the picture's symbols end too early")]
-    Truncated,
-    /// A coefficient beyond its block.
-    #[error("a run of zeros leaves its block")]
-    Run,
-    /// A level too large for any pixel.
-    #[error("a level is too large")]
-    Level,
-    /// A prediction that does not exist.
-    #[error("an unknown prediction")]
-    Prediction,
+    /// The quantiser's step.
+    #[must_use]
+    pub(in crate::video) fn step(self) -> u8 {
+        self.0
+    }
 }
 
 const STILL: u8 = 0;
@@ -116,7 +105,7 @@ impl Coder {
         rect: Rect,
         quality: Quality,
         symbols: &mut SymbolReader<'_>,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), &'static str> {
         pulp::Arch::new().dispatch(Decode { coder: self, shown, rect, quality, symbols })
     }
 }
@@ -162,7 +151,7 @@ struct Decode<'a, 'b> {
 }
 
 impl pulp::NullaryFnOnce for Decode<'_, '_> {
-    type Output = Result<(), Malformed>;
+    type Output = Result<(), &'static str>;
 
     #[inline(always)]
     fn call(self) -> Self::Output {
@@ -247,7 +236,7 @@ impl Coder {
     }
 
     #[inline(always)]
-    fn decode_block(&mut self, column: usize, row: usize, symbols: &mut SymbolReader<'_>) -> Result<(), Malformed> {
+    fn decode_block(&mut self, column: usize, row: usize, symbols: &mut SymbolReader<'_>) -> Result<(), &'static str> {
         let (x, y) = (column * SIDE, row * SIDE);
         let expected = self.expected(column, row);
         let mode = symbols.pull(MODES)?;
@@ -255,7 +244,7 @@ impl Coder {
         let mut vector = Vector::default();
         let mut predicted = match kind {
             INTRA => {
-                let intra = Intra::new(symbols.pull(VECTORS)?).ok_or(Malformed::Prediction)?;
+                let intra = Intra::new(symbols.pull(VECTORS)?).ok_or("an unknown prediction")?;
                 self.predict_intra(intra, x, y)
             }
             STILL if coded == 0 => return Ok(()),

@@ -1,6 +1,6 @@
 //! What a picture part becomes: symbols sorted by kind, and coefficients as symbols.
 
-use super::{Malformed, Rect, plane::macroblocks};
+use super::{Rect, plane::macroblocks};
 
 /// How many kinds of symbols there are.
 pub(in crate::video) const KINDS: usize = 3 + CONTEXTS;
@@ -129,13 +129,13 @@ impl<'a> SymbolReader<'a> {
         self.bytes.iter().all(|bytes| bytes.is_empty())
     }
 
-    pub(super) fn pull(&mut self, kind: usize) -> Result<u8, Malformed> {
-        let (first, rest) = self.bytes[kind].split_first().ok_or(Malformed::Truncated)?;
+    pub(super) fn pull(&mut self, kind: usize) -> Result<u8, &'static str> {
+        let (first, rest) = self.bytes[kind].split_first().ok_or("truncated")?;
         self.bytes[kind] = rest;
         Ok(*first)
     }
 
-    fn pull_bit(&mut self) -> Result<u32, Malformed> {
+    fn pull_bit(&mut self) -> Result<u32, &'static str> {
         if self.count == 0 {
             self.bits = u32::from(self.pull(BITS)?);
             self.count = 8;
@@ -152,7 +152,7 @@ impl<'a> SymbolReader<'a> {
     }
 
     /// The levels of a block.
-    pub(super) fn pull_levels(&mut self, block: usize) -> Result<Levels, Malformed> {
+    pub(super) fn pull_levels(&mut self, block: usize) -> Result<Levels, &'static str> {
         let mut levels = [0; 64];
         let mut next = 0;
         while next < CODED {
@@ -162,7 +162,7 @@ impl<'a> SymbolReader<'a> {
             }
             let place = next + usize::from(symbol & 63);
             if place >= CODED {
-                return Err(Malformed::Run);
+                return Err("a run of zeros leaves its block");
             }
             let negative = self.pull_bit()? == 1;
             let size = match symbol >> 6 {
@@ -175,12 +175,12 @@ impl<'a> SymbolReader<'a> {
         Ok(levels)
     }
 
-    fn pull_rest(&mut self) -> Result<i16, Malformed> {
+    fn pull_rest(&mut self) -> Result<i16, &'static str> {
         let mut length = 0;
         while self.pull_bit()? == 1 {
             length += 1;
             if length >= 12 {
-                return Err(Malformed::Level);
+                return Err("a level too large");
             }
         }
         let mut rest = 1;
@@ -188,7 +188,7 @@ impl<'a> SymbolReader<'a> {
             rest += self.pull_bit()? << place;
         }
         rest += (1 << length) - 1;
-        i16::try_from(rest - 1).map(|rest| rest + OPEN.cast_signed()).map_err(|_| Malformed::Level)
+        i16::try_from(rest - 1).map(|rest| rest + OPEN.cast_signed()).map_err(|_| "a level too large")
     }
 }
 

@@ -77,6 +77,8 @@ fn the_wrong_direction() {
     let shape = CursorShape { width: 0, height: 0, hot_x: 0, hot_y: 0, bgra: vec![] };
     breaks(Role::Viewer, Lane::Control, &message(0, Message::Input(InputEvent::Motion { x: 0, y: 0 })));
     breaks(Role::Host, Lane::Control, &message(0, Message::Control(Holder::Remote)));
+    breaks(Role::Host, Lane::Control, &Record::Link { rate: 1, queue: 1 }.encode());
+    breaks(Role::Viewer, Lane::Control, &Record::Arrived { picture: 0, at: 0 }.encode());
     breaks(Role::Host, Lane::Control, &message(0, Message::Permissions(Permissions::all())));
     breaks(Role::Host, Lane::Control, &message(0, Message::CursorShape(shape)));
     breaks(Role::Host, Lane::Control, &message(0, Message::KnownCursor(0)));
@@ -114,7 +116,7 @@ fn gaps_false_acknowledgements_and_rules_of_the_path() {
     breaks(Role::Viewer, Lane::Control, &Record::Ack { control: 0, picture: u64::MAX }.encode());
     breaks(Role::Host, Lane::Control, &Record::Attach { control: 0, picture: 0 }.encode());
     breaks(Role::Host, Lane::Control, &Record::Nominate { epoch: 0 }.encode());
-    breaks(Role::Host, Lane::Control, &Record::Pong { number: 7 }.encode());
+    breaks(Role::Host, Lane::Control, &Record::Pong { number: 7, at: 0 }.encode());
 }
 
 #[test]
@@ -154,7 +156,9 @@ fn any_record() -> impl Strategy<Value = (Lane, Vec<u8>)> {
         (number(), any::<String>()).prop_map(|(seq, text)| message(seq, Message::Chat(text))),
         (number(), number()).prop_map(|(control, picture)| Record::Ack { control, picture }.encode()),
         number().prop_map(|number| Record::Ping { number }.encode()),
-        number().prop_map(|number| Record::Pong { number }.encode()),
+        (number(), any::<u64>()).prop_map(|(number, at)| Record::Pong { number, at }.encode()),
+        (number(), any::<u64>()).prop_map(|(picture, at)| Record::Arrived { picture, at }.encode()),
+        (any::<u64>(), any::<u64>()).prop_map(|(rate, queue)| Record::Link { rate, queue }.encode()),
         prop::collection::vec(any::<u8>(), 0..200),
         (0_u8..9, prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(variant, bytes)| [&[variant][..], &bytes].concat()),
     ];

@@ -1,5 +1,6 @@
 //! Lives of a session in virtual time: one file per behaviour, all on the simulator in [`pair`].
 
+mod bottleneck;
 mod chaos;
 mod coalescing;
 mod credit;

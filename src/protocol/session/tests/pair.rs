@@ -1,7 +1,8 @@
 //! Two sessions, the links between them and the people at both ends, in virtual time.
 //!
 //! Records of one lane of one link arrive in order; lanes and links overtake each other. The host films as soon as a picture is
-//! wanted, the viewer decodes, both with a delay. Every picture carries its number, and the pair itself checks that each comes
+//! wanted, the viewer decodes, both with a delay. A link may have a narrow place with a buffer before it ([`Narrow`]), which others
+//! may share. Every picture carries its number, and the pair itself checks that each comes
 //! exactly once and in order, that nothing follows the end, and that a poll never asks for the past twice.
 
 use std::{
@@ -12,12 +13,14 @@ use std::{
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::super::{
-    Event, Full, Input, Lane, Output, Role, Session,
+    Credit, Event, Full, Input, Lane, Output, Role, Session,
     path::{Carrier, PathId, PathKind},
 };
 use crate::protocol::message::{EndReason, Message};
 
 pub(super) const MS: Duration = Duration::from_millis(1);
+/// A full packet.
+const PACKET: u64 = 1500;
 pub(super) const RESUME: Duration = Duration::from_secs(120);
 
 pub(super) struct Pair {
@@ -27,6 +30,8 @@ pub(super) struct Pair {
     pub(super) viewer: Side,
     /// The size of the pictures.
     pub(super) picture_size: usize,
+    /// Whether they keep to their budget.
+    pub(super) is_thrifty: bool,
     /// How long the viewer takes to decode one.
     pub(super) decode: Duration,
     /// How long the host takes to make one.
@@ -77,8 +82,29 @@ struct Link {
     latency: Duration,
     jitter: Duration,
     state: State,
+    narrow: Option<Narrow>,
     /// When the last record of a lane arrives, so that none overtakes it.
     last: BTreeMap<(bool, Lane), Instant>,
+}
+
+/// The narrow place of a link, from host to viewer: a transmitter, and a buffer in front of it that drops nothing.
+struct Narrow {
+    /// Bytes a second.
+    rate: u64,
+    /// When everything in the buffer has left.
+    free: Instant,
+    /// How long each picture took to get through: the bytes before it and its own.
+    waits: Vec<Duration>,
+    /// The bytes of the pictures.
+    bytes: u64,
+}
+
+impl Narrow {
+    /// When the last of these bytes has left.
+    fn leave(&mut self, now: Instant, bytes: u64) -> Instant {
+        self.free = self.free.max(now) + Duration::from_nanos(bytes * 1_000_000_000 / self.rate);
+        self.free
+    }
 }
 
 enum State {
@@ -90,9 +116,16 @@ enum State {
 }
 
 enum Task {
-    Arrive { path: PathId, to: Role, lane: Lane, record: Vec<u8> },
-    Film,
+    Arrive {
+        path: PathId,
+        to: Role,
+        lane: Lane,
+        record: Vec<u8>,
+    },
+    Film(Credit),
     Decoded,
+    /// A packet of a stranger, one of a window that is always under way.
+    Stranger(PathId),
 }
 
 impl Pair {
@@ -104,6 +137,7 @@ impl Pair {
             host: Side::new(Role::Host, now),
             viewer: Side::new(Role::Viewer, now),
             picture_size: 100,
+            is_thrifty: false,
             decode: 3 * MS,
             film: 20 * MS,
             filmed: 0,
@@ -136,10 +170,38 @@ impl Pair {
     pub(super) fn add_path_over(&mut self, carrier: Carrier, kind: PathKind, latency: Duration, jitter: Duration) -> PathId {
         let id = PathId(self.tasks);
         self.tasks += 1;
-        self.links.insert(id, Link { latency, jitter, state: State::Up, last: BTreeMap::new() });
+        self.links.insert(id, Link { latency, jitter, state: State::Up, narrow: None, last: BTreeMap::new() });
         self.input(Role::Host, Input::PathUp(id, kind, carrier));
         self.input(Role::Viewer, Input::PathUp(id, kind, carrier));
         id
+    }
+
+    /// From now on the path has a narrow place of so many bytes a second.
+    pub(super) fn narrow(&mut self, id: PathId, rate: u64) {
+        let now = self.now;
+        let link = self.links.get_mut(&id).expect("a path of this pair");
+        let narrow = link.narrow.get_or_insert(Narrow { rate, free: now, waits: Vec::new(), bytes: 0 });
+        // What waits leaves at the new rate.
+        let rest = narrow.free.saturating_duration_since(now).as_nanos() * u128::from(narrow.rate) / u128::from(rate);
+        (narrow.rate, narrow.free) = (rate, now + Duration::from_nanos(u64::try_from(rest).expect("not for ever")));
+    }
+
+    /// What became of the pictures in the narrow place since the last time.
+    pub(super) fn carried(&mut self, id: PathId) -> (u64, Vec<Duration>) {
+        let narrow = self.links.get_mut(&id).and_then(|link| link.narrow.as_mut()).expect("a narrow path of this pair");
+        (std::mem::take(&mut narrow.bytes), std::mem::take(&mut narrow.waits))
+    }
+
+    /// A stranger's transfer goes through the narrow place too: a window of so many bytes, always under way.
+    pub(super) fn share(&mut self, id: PathId, window: u64) {
+        for _ in 0..window / PACKET {
+            self.plan(self.now, Task::Stranger(id));
+        }
+    }
+
+    /// It is over.
+    pub(super) fn share_no_more(&mut self) {
+        self.agenda.retain(|_, task| !matches!(task, Task::Stranger(_)));
     }
 
     /// From now on, what is given to this path is lost, and so is what is under way.
@@ -231,8 +293,16 @@ impl Pair {
                 Some(State::Frozen(kept)) => kept.push((to, lane, record)),
                 Some(State::Blackhole) | None => {}
             },
-            Task::Film => {
-                let mut picture = vec![0; self.picture_size.max(4)];
+            Task::Stranger(id) => {
+                let Some(link) = self.links.get_mut(&id) else { return };
+                let round_trip = 2 * link.latency;
+                let Some(narrow) = &mut link.narrow else { return };
+                let back = narrow.leave(now, PACKET) + round_trip;
+                self.plan(back, Task::Stranger(id));
+            }
+            Task::Film(credit) => {
+                let budget = if self.is_thrifty { credit.bytes as usize } else { usize::MAX };
+                let mut picture = vec![0; self.picture_size.min(budget).max(4)];
                 picture[..4].copy_from_slice(&self.filmed.to_be_bytes());
                 self.filmed += 1;
                 self.host.session.send_picture(now, picture);
@@ -263,7 +333,18 @@ impl Pair {
             return;
         }
         let last = link.last.entry((from == Role::Host, lane)).or_insert(now);
-        let at = (now + link.latency + link.jitter.mul_f32(jitter)).max(*last);
+        let sent = match &mut link.narrow {
+            Some(narrow) if from == Role::Host => {
+                let left = narrow.leave(now, record.len() as u64);
+                if lane == Lane::Video {
+                    narrow.waits.push(left - now);
+                    narrow.bytes += record.len() as u64;
+                }
+                left
+            }
+            _ => now,
+        };
+        let at = (sent + link.latency + link.jitter.mul_f32(jitter)).max(*last);
         *last = at;
         self.plan(at, Task::Arrive { path, to: from.peer(), lane, record });
     }
@@ -273,7 +354,7 @@ impl Pair {
         assert_eq!(self.side(role).ended(), None, "{event:?} after the end");
         match event {
             Event::Message(message) => self.side(role).messages.push(message),
-            Event::WantPicture => self.plan(now + self.film, Task::Film),
+            Event::WantPicture(credit) => self.plan(now + self.film, Task::Film(credit)),
             Event::Picture(picture) => {
                 assert_eq!(picture[..4], self.seen.to_be_bytes(), "each picture once and in order");
                 self.seen += 1;

@@ -28,8 +28,10 @@ fn records() {
     golden(Record::Nominate { epoch: 7 }, "0107");
     golden(Record::Ack { control: 127, picture: 128 }, "037f8001");
     golden(Record::Ping { number: 9 }, "0409");
-    golden(Record::Pong { number: u64::MAX }, "05ffffffffffffffffff01");
+    golden(Record::Pong { number: u64::MAX, at: 300 }, "05ffffffffffffffffff01ac02");
     golden(Record::Picture { number: 3, payload: &[0xaa, 0xbb] }, "060302aabb");
+    golden(Record::Arrived { picture: 3, at: 300 }, "0703ac02");
+    golden(Record::Link { rate: 250_000, queue: 1500 }, "0890a10fdc0b");
 }
 
 #[test]

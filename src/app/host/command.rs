@@ -1,0 +1,34 @@
+//! What the host and its faces tell a running session.
+
+use crate::{
+    app::driver::OpenLane,
+    net::Transport,
+    protocol::{
+        message::EndReason,
+        permission::Permission,
+        session::{
+            Lane,
+            path::{PathId, PathKind},
+        },
+    },
+};
+
+/// What the host tells a session.
+pub(super) enum Command {
+    /// A lane was opened on a path.
+    Lane { path: PathId, kind: PathKind, transport: Transport, lane: Lane, open: OpenLane },
+    /// The path's connection is gone.
+    PathDown(PathId),
+    /// The user says something.
+    Chat(String),
+    /// The user gives permissions; what was granted already gives control back.
+    Allow(Vec<Permission>),
+    /// The user lets the viewer drive (again).
+    GiveControl,
+    /// The user drives.
+    TakeControl,
+    /// The user takes permissions away.
+    Revoke(Vec<Permission>),
+    /// The session is over.
+    End(EndReason),
+}

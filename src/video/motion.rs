@@ -1,0 +1,305 @@
+//! What moved: vectors by vote, and the blocks that a vector explains.
+//!
+//! 1. Anchors: four pixels around a place make a hash; one place in 32 is an anchor by its hash alone, so that the same content
+//!    gives the same anchors wherever it is. What occurs twice on the old screen votes for nothing.
+//! 2. Every anchor found on both screens votes for the vector between them. The best few are candidates.
+//! 3. Each 16-pixel block takes the candidate that leaves the fewest cells to be told, if it explains the block or at least
+//!    [`LEAST_GAIN`] cells of it. A block that did not change moves along with its neighbour where that changes nothing: one large
+//!    move is told in fewer bytes than many with holes.
+
+use pulp::Arch;
+
+use super::{
+    frame::{Frame, Rect, pixels},
+    mask::{Mask, unequal_cells},
+    moves::{BLOCK, MAX_VECTORS, Move, Vector},
+};
+
+/// The four pixels of an anchor, from its place: spread, so that few places look alike.
+const TAPS: [(u16, u16); 4] = [(0, 0), (5, 1), (2, 4), (9, 6)];
+/// A place is an anchor if so many bits of its hash are zero.
+const ANCHOR_BITS: u32 = 5;
+/// log2 of the places remembered of the old screen.
+const TABLE_LOG: u32 = 16;
+/// A vector needs so many votes, and this share of the best one's: a false one costs more than it explains.
+const LEAST_VOTES: usize = 3;
+const VOTE_SHARE: usize = 8;
+/// Cells of the 32 in a block.
+const LEAST_GAIN: u32 = 5;
+const NOWHERE: u32 = u32::MAX;
+
+/// Finds what moved. Kept for its memory.
+pub(super) struct Motion {
+    arch: Arch,
+    /// Hash and place of the old screen's anchors.
+    table: Vec<(u32, u32)>,
+    votes: Vec<u32>,
+    hashes: Vec<u32>,
+    /// For each block of the picture: its vector, counted from 1; 0 is none.
+    blocks: Vec<u8>,
+}
+
+impl Motion {
+    pub(super) fn new(arch: Arch) -> Self {
+        Self { arch, table: Vec::new(), votes: Vec::new(), hashes: Vec::new(), blocks: Vec::new() }
+    }
+
+    /// Takes out of `mask` what moves explain, for the changed `tiles`; returns the vectors and the moves.
+    pub(super) fn explain(&mut self, old: &Frame, new: &Frame, tiles: &[Rect], mask: &mut Mask) -> (Vec<Vector>, Vec<Move>) {
+        let arch = self.arch;
+        let vectors = arch.dispatch(
+            #[inline(always)]
+            || self.vectors(old, new, tiles),
+        );
+        if vectors.is_empty() {
+            return (vectors, Vec::new());
+        }
+        let across = usize::from(new.size().width.div_ceil(BLOCK));
+        self.blocks.clear();
+        self.blocks.resize(across * usize::from(new.size().height.div_ceil(BLOCK)), 0);
+        arch.dispatch(
+            #[inline(always)]
+            || self.assign(old, new, tiles, &vectors, mask),
+        );
+        (vectors, self.moves(across))
+    }
+
+    /// The vectors that the changed tiles vote for, the best first.
+    #[inline(always)]
+    fn vectors(&mut self, old: &Frame, new: &Frame, tiles: &[Rect]) -> Vec<Vector> {
+        self.table.clear();
+        self.table.resize(1 << TABLE_LOG, (0, NOWHERE));
+        for tile in tiles {
+            anchors(old, *tile, &mut self.hashes, |hash, place| {
+                let slot = &mut self.table[hash as usize >> (32 - TABLE_LOG)];
+                // What occurs twice is worth nothing.
+                *slot = if slot.0 == hash { (hash, NOWHERE) } else { (hash, place) };
+            });
+        }
+        self.votes.clear();
+        for tile in tiles {
+            anchors(new, *tile, &mut self.hashes, |hash, place| {
+                let (known, from) = self.table[hash as usize >> (32 - TABLE_LOG)];
+                if known == hash && from != NOWHERE && from != place {
+                    self.votes.push(difference(from, place));
+                }
+            });
+        }
+        elect(&mut self.votes)
+    }
+
+    /// Gives every block of `tiles` the vector that pays.
+    #[inline(always)]
+    fn assign(&mut self, old: &Frame, new: &Frame, tiles: &[Rect], vectors: &[Vector], mask: &mut Mask) {
+        let across = usize::from(new.size().width.div_ceil(BLOCK));
+        let mut last = 0;
+        for block in tiles.iter().flat_map(|tile| tile.grid(BLOCK)) {
+            let at = usize::from(block.y / BLOCK) * across + usize::from(block.x / BLOCK);
+            let unmoved = mask.count_block(block);
+            if unmoved == 0 {
+                let left = if block.x > 0 { self.blocks[at - 1] } else { 0 };
+                let above = if block.y > 0 { self.blocks[at - across] } else { 0 };
+                let along = if left > 0 { left } else { above };
+                if along > 0 && differing(old, new, block, vectors[usize::from(along) - 1]).is_some_and(|cells| count(&cells) == 0)
+                {
+                    self.blocks[at] = along;
+                }
+            } else if let Some((vector, cells)) = best(old, new, block, vectors, last, unmoved) {
+                mask.set_block(block, &cells);
+                last = vector;
+                self.blocks[at] = vector as u8 + 1;
+            }
+        }
+    }
+
+    /// Neighbouring blocks with the same vector, together.
+    fn moves(&mut self, across: usize) -> Vec<Move> {
+        let mut moves = Vec::new();
+        for start in 0..self.blocks.len() {
+            let vector = self.blocks[start];
+            if vector == 0 {
+                continue;
+            }
+            let row_end = (start / across + 1) * across;
+            let width = self.blocks[start..row_end].iter().take_while(|block| **block == vector).count();
+            let mut height = 0;
+            while let Some(row) = self.blocks.get_mut(start + height * across..start + height * across + width) {
+                if row.iter().any(|block| *block != vector) {
+                    break;
+                }
+                row.fill(0);
+                height += 1;
+            }
+            let [x, y, width, height] = [start % across, start / across, width, height].map(|blocks| blocks as u16);
+            moves.push(Move { x, y, width, height, vector: vector - 1 });
+        }
+        moves
+    }
+}
+
+/// Calls `found` with the hash and the place (row, column: half a word each) of every anchor in `tile`.
+#[inline(always)]
+fn anchors(frame: &Frame, tile: Rect, hashes: &mut Vec<u32>, mut found: impl FnMut(u32, u32)) {
+    let size = frame.size();
+    let [_, _, _, (widest, deepest)] = TAPS;
+    let right = (tile.x + tile.width).min(size.width.saturating_sub(widest));
+    let bottom = (tile.y + tile.height).min(size.height.saturating_sub(deepest));
+    let Some(width) = right.checked_sub(tile.x) else { return };
+    hashes.resize(usize::from(width), 0);
+    for y in tile.y..bottom {
+        hash_row(TAPS.map(|(x, down)| frame.row(tile.x + x, y + down, width)), hashes);
+        for (x, hash) in (tile.x..).zip(hashes.iter()) {
+            if hash & ((1 << ANCHOR_BITS) - 1) == 0 && *hash != 0 {
+                found(*hash, u32::from(y) << 16 | u32::from(x));
+            }
+        }
+    }
+}
+
+/// The hash at every place of a row; 0 where all four pixels are the same.
+#[inline(always)]
+fn hash_row(rows: [&[u8]; 4], hashes: &mut [u32]) {
+    let [a, b, c, d] = rows;
+    let taps = pixels(a).zip(pixels(b)).zip(pixels(c)).zip(pixels(d));
+    for (hash, (((a, b), c), d)) in hashes.iter_mut().zip(taps) {
+        let sum = a
+            .wrapping_mul(0x9e37_79b1)
+            .wrapping_add(b.wrapping_mul(0x85eb_ca77))
+            .wrapping_add(c.wrapping_mul(0xc2b2_ae3d))
+            .wrapping_add(d.wrapping_mul(0x27d4_eb2f));
+        let mixed = (sum ^ sum >> 15).wrapping_mul(0x2c1b_3c6d);
+        let differs = (a ^ b) | (b ^ c) | (c ^ d);
+        *hash = if differs == 0 { 0 } else { mixed ^ mixed >> 13 };
+    }
+}
+
+/// The vector from `place` to `from`, packed: half a word each, offset by half its range.
+fn difference(from: u32, place: u32) -> u32 {
+    let half = |word: u32, shift: u32| word >> shift & 0xffff;
+    let part = |shift| (half(from, shift) + 0x8000 - half(place, shift)) & 0xffff;
+    part(16) << 16 | part(0)
+}
+
+/// The vectors with most votes.
+fn elect(votes: &mut [u32]) -> Vec<Vector> {
+    votes.sort_unstable();
+    let enough = |same: &&[u32]| same.len() >= LEAST_VOTES;
+    let mut counted: Vec<(usize, u32)> = votes.chunk_by(|a, b| a == b).filter(enough).map(|same| (same.len(), same[0])).collect();
+    counted.sort_unstable_by(|a, b| b.cmp(a));
+    let Some((most, _)) = counted.first() else { return Vec::new() };
+    let least = most / VOTE_SHARE;
+    let unpack = |packed: u32| Vector { x: (packed & 0xffff) as i32 - 0x8000, y: (packed >> 16) as i32 - 0x8000 };
+    counted.iter().take(MAX_VECTORS).take_while(|(count, _)| *count >= least).map(|(_, packed)| unpack(*packed)).collect()
+}
+
+/// The cells (two bits a row) of a block.
+type Cells = [u8; BLOCK as usize];
+
+fn count(cells: &Cells) -> u32 {
+    cells.iter().map(|row| row.count_ones()).sum()
+}
+
+/// The vector for a block of which `unmoved` cells differ at its own place, and what then still differs, if one pays. The `last`
+/// one is tried first: neighbours move together.
+#[inline(always)]
+fn best(old: &Frame, new: &Frame, block: Rect, vectors: &[Vector], last: usize, unmoved: u32) -> Option<(usize, Cells)> {
+    let mut best: Option<(u32, usize, Cells)> = None;
+    for index in std::iter::once(last).chain((0..vectors.len()).filter(|index| *index != last)) {
+        let Some(cells) = differing(old, new, block, vectors[index]) else { continue };
+        let left = count(&cells);
+        if left == 0 {
+            return Some((index, cells));
+        }
+        if left + LEAST_GAIN <= unmoved && best.is_none_or(|(least, ..)| left < least) {
+            best = Some((left, index, cells));
+        }
+    }
+    best.map(|(_, index, cells)| (index, cells))
+}
+
+/// The cells in which a block differs from its source, if that is inside.
+#[inline(always)]
+fn differing(old: &Frame, new: &Frame, block: Rect, vector: Vector) -> Option<Cells> {
+    let source = vector.source(block, new.size())?;
+    let mut cells = [0; BLOCK as usize];
+    for (row, bits) in (0..block.height).zip(&mut cells) {
+        let from = old.row(source.x, source.y + row, source.width);
+        let to = new.row(block.x, block.y + row, block.width);
+        *bits = unequal_cells(from, to);
+    }
+    Some(cells)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::video::frame::Size;
+
+    const SIZE: Size = Size { width: 200, height: 150 };
+
+    fn noise(size: Size) -> Frame {
+        let mut frame = Frame::new(size);
+        let mut state = 1_u32;
+        for pixel in frame.data_mut().as_chunks_mut::<4>().0 {
+            state = state.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+            *pixel = ((state >> 9) & 0x00ff_ffff).to_le_bytes();
+        }
+        frame
+    }
+
+    fn explained(old: &Frame, new: &Frame) -> (Vec<Vector>, Vec<Move>, Mask) {
+        let mut mask = Mask::new(SIZE);
+        for y in 0..SIZE.height {
+            for tile in 0..SIZE.width.div_ceil(64) {
+                let width = 64.min(SIZE.width - tile * 64);
+                *mask.byte(tile.into(), y.into()) = unequal_cells(old.row(tile * 64, y, width), new.row(tile * 64, y, width));
+            }
+        }
+        let tiles: Vec<Rect> = SIZE.bounds().grid(64).collect();
+        let (vectors, moves) = Motion::new(Arch::new()).explain(old, new, &tiles, &mut mask);
+        (vectors, moves, mask)
+    }
+
+    #[test]
+    fn a_scroll_is_one_vector_and_leaves_only_the_new_rows() {
+        let old = noise(SIZE);
+        let mut new = old.clone();
+        new.data_mut().copy_within(old.stride() * 38.., 0);
+        let (vectors, moves, mask) = explained(&old, &new);
+        assert_eq!(vectors, [Vector { x: 0, y: 38 }]);
+        assert_eq!(moves, [Move { x: 0, y: 0, width: 13, height: 7, vector: 0 }]);
+        // What was copied by rows stays the same below: nothing is left at all.
+        assert_eq!(mask.cut(), []);
+    }
+
+    #[test]
+    fn what_moved_sideways_is_found_and_its_trail_is_left() {
+        let old = noise(SIZE);
+        let mut new = old.clone();
+        for y in 32..80 {
+            let moved = old.row(16, y, 64).to_vec();
+            new.row_mut(48, y, 64).copy_from_slice(&moved);
+        }
+        let (vectors, moves, mask) = explained(&old, &new);
+        assert_eq!(vectors, [Vector { x: -32, y: 0 }]);
+        assert_eq!(moves, [Move { x: 3, y: 2, width: 4, height: 3, vector: 0 }]);
+        assert_eq!(mask.cut(), []);
+    }
+
+    #[test]
+    fn new_content_has_no_vectors() {
+        let old = Frame::new(SIZE);
+        let (vectors, moves, mask) = explained(&old, &noise(SIZE));
+        assert!(vectors.is_empty() && moves.is_empty());
+        assert_eq!(mask.cut(), [SIZE.bounds()]);
+    }
+
+    #[test]
+    fn sources_lie_inside() {
+        let rect = Rect { x: 0, y: 140, width: 16, height: 10 };
+        assert_eq!(Vector { x: -1, y: 0 }.source(rect, SIZE), None);
+        assert_eq!(Vector { x: 0, y: 1 }.source(rect, SIZE), None);
+        assert_eq!(Vector { x: 184, y: -140 }.source(rect, SIZE), Some(Rect { x: 184, y: 0, ..rect }));
+        assert_eq!(Vector { x: i32::MAX - 1000, y: 0 }.source(rect, SIZE), None);
+    }
+}

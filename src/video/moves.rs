@@ -1,0 +1,128 @@
+//! Moves: blocks of the picture that are found elsewhere in it. All sources are read before the first block is written, so that
+//! moves may overlap.
+
+use super::{
+    frame::{Frame, Rect, Size},
+    streams::{read_number, read_signed, write_number, write_signed},
+};
+
+/// Pixels across and down of a block.
+pub(super) const BLOCK: u16 = 16;
+/// The most vectors of a picture.
+pub(super) const MAX_VECTORS: usize = 8;
+
+const OUTSIDE: &str = "a move from outside the picture";
+
+/// From where a block comes: its source is its place plus this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Vector {
+    pub(super) x: i32,
+    pub(super) y: i32,
+}
+
+impl Vector {
+    /// The source of `rect`, if it lies inside.
+    pub(super) fn source(self, rect: Rect, size: Size) -> Option<Rect> {
+        let x = u16::try_from(i32::from(rect.x).checked_add(self.x)?).ok()?;
+        let y = u16::try_from(i32::from(rect.y).checked_add(self.y)?).ok()?;
+        let source = Rect { x, y, ..rect };
+        (source.clamp(size) == Some(source)).then_some(source)
+    }
+}
+
+/// Blocks that move together; all numbers but the vector's in blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Move {
+    pub(super) x: u16,
+    pub(super) y: u16,
+    pub(super) width: u16,
+    pub(super) height: u16,
+    /// Which vector.
+    pub(super) vector: u8,
+}
+
+impl Move {
+    /// The pixels that it covers, as far as they are inside.
+    pub(super) fn rect(self, size: Size) -> Option<Rect> {
+        let side = |blocks: u16| blocks.checked_mul(BLOCK);
+        Rect { x: side(self.x)?, y: side(self.y)?, width: side(self.width)?, height: side(self.height)? }.clamp(size)
+    }
+}
+
+/// Appends vectors and moves; the moves by rising rows.
+pub(super) fn write(vectors: &[Vector], moves: &[Move], out: &mut Vec<u8>) {
+    let vectors = if moves.is_empty() { &[] } else { vectors };
+    write_number(vectors.len(), out);
+    if vectors.is_empty() {
+        return;
+    }
+    for vector in vectors {
+        write_signed(vector.x, out);
+        write_signed(vector.y, out);
+    }
+    write_number(moves.len(), out);
+    let mut above = 0;
+    for step in moves {
+        write_number(step.vector.into(), out);
+        write_number((step.y - above).into(), out);
+        above = step.y;
+        [step.x, step.width, step.height].into_iter().for_each(|number| write_number(number.into(), out));
+    }
+}
+
+/// Takes vectors and moves off the front. Where they lead is checked when they are done.
+pub(super) fn read(bytes: &mut &[u8]) -> Result<(Vec<Vector>, Vec<Move>), &'static str> {
+    let count = read_number(bytes)?;
+    if count > MAX_VECTORS {
+        return Err("too many vectors");
+    }
+    if count == 0 {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let vector = |bytes: &mut &[u8]| Ok(Vector { x: read_signed(bytes)?, y: read_signed(bytes)? });
+    let vectors = (0..count).map(|_| vector(bytes)).collect::<Result<_, &'static str>>()?;
+    let count = read_number(bytes)?;
+    if count > bytes.len() {
+        return Err("truncated");
+    }
+    let (mut above, mut moves) = (0_u16, Vec::with_capacity(count));
+    for _ in 0..count {
+        let mut number = || u16::try_from(read_number(bytes)?).map_err(|_| OUTSIDE);
+        let vector = u8::try_from(number()?).map_err(|_| OUTSIDE)?;
+        above = above.checked_add(number()?).ok_or(OUTSIDE)?;
+        moves.push(Move { vector, y: above, x: number()?, width: number()?, height: number()? });
+    }
+    Ok((vectors, moves))
+}
+
+/// Does moves. Kept for its memory: at most a picture's bytes.
+#[derive(Default)]
+pub(super) struct Mover {
+    pixels: Vec<u8>,
+}
+
+impl Mover {
+    /// Does all of `moves` in `frame`, or none.
+    pub(super) fn apply(&mut self, frame: &mut Frame, vectors: &[Vector], moves: &[Move]) -> Result<(), &'static str> {
+        let size = frame.size();
+        self.pixels.clear();
+        let mut room = size.pixels();
+        for step in moves {
+            let target = step.rect(size).ok_or(OUTSIDE)?;
+            room = room.checked_sub(target.pixels()).ok_or("more moves than the picture has pixels")?;
+            let vector = vectors.get(usize::from(step.vector)).ok_or(OUTSIDE)?;
+            let source = vector.source(target, size).ok_or(OUTSIDE)?;
+            (source.y..source.y + source.height).for_each(|y| self.pixels.extend(frame.row(source.x, y, source.width)));
+        }
+        let mut rest = &self.pixels[..];
+        for target in moves.iter().filter_map(|step| step.rect(size)) {
+            for y in target.y..target.y + target.height {
+                let row = frame.row_mut(target.x, y, target.width);
+                let (moved, after) = rest.split_at(row.len());
+                row.copy_from_slice(moved);
+                rest = after;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,232 @@
+//! What is in a rectangle: drawn things and photographs, cut apart.
+//!
+//! A square of 64 pixels that is clearly the one or the other stays whole; others are quartered, down to 16 pixels. Neighbours of a
+//! class become one piece: drawn things stay as large as they are (a letter cut in two is not found again), and photographs too (an
+//! edge is a place without neighbours to guess from).
+
+use super::{
+    frame::{Frame, Rect, pixels},
+    payload::TILE,
+    photo::Guess,
+};
+
+/// The smallest square looked at for itself.
+const SIDE: u16 = 16;
+/// Of a rectangle so many pixels are looked at.
+const SAMPLES: usize = 256;
+/// Pieces with fewer pixels are drawn: they are not worth planes.
+const LEAST_PHOTO: usize = 64;
+/// Different colours in a hundred samples: up to this it is drawn.
+const FEW: usize = 25;
+/// From this on it is a photograph, if it is smooth.
+const MANY: usize = 75;
+/// Where the square cannot be quartered any more: above this a photograph.
+const HALF: usize = 50;
+/// How much neighbours may differ in a smooth square, summed over the three colours, on average.
+const SMOOTH: usize = 24;
+
+/// What a piece is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Text, controls, flat ground.
+    Drawn,
+    /// A photograph or video, and what guesses it best.
+    Photo(Guess),
+}
+
+/// One rectangle for neighbours of equal extent; `rects` do not overlap and come row by row.
+pub(super) fn join(rects: impl IntoIterator<Item = Rect>) -> Vec<Rect> {
+    let mut rows: Vec<Rect> = Vec::new();
+    for rect in rects {
+        match rows.last_mut() {
+            Some(last) if (last.y, last.height, last.x + last.width) == (rect.y, rect.height, rect.x) => last.width += rect.width,
+            _ => rows.push(rect),
+        }
+    }
+    let mut joined: Vec<Rect> = Vec::new();
+    for row in rows {
+        let above = |rect: &&mut Rect| (rect.x, rect.width, rect.y + rect.height) == (row.x, row.width, row.y);
+        match joined.iter_mut().rev().find(above) {
+            Some(above) => above.height += row.height,
+            None => joined.push(row),
+        }
+    }
+    joined
+}
+
+/// The same pieces, photographs joined whatever guesses them best.
+pub(super) fn join_photos(pieces: Vec<(Rect, Class)>) -> Vec<(Rect, Class)> {
+    let (mut drawn, mut photos): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|(_, class)| *class == Class::Drawn);
+    let mut squares: Vec<Rect> = photos.drain(..).flat_map(|(rect, _)| rect.grid(SIDE)).collect();
+    squares.sort_by_key(|square| (square.y, square.x));
+    drawn.extend(join(squares).into_iter().map(|rect| (rect, Class::Photo(Guess::Space))));
+    drawn
+}
+
+/// Cuts `rect` of `new` into pieces of one class; `shown` is what was there before.
+pub(super) fn pieces(shown: &Frame, new: &Frame, rect: Rect) -> Vec<(Rect, Class)> {
+    let mut grid = Grid::new(rect);
+    for square in rect.grid(TILE) {
+        grid.classify(shown, new, square, TILE);
+    }
+    grid.merge()
+}
+
+/// The squares of [`SIDE`] pixels of a rectangle.
+struct Grid {
+    rect: Rect,
+    across: usize,
+    classes: Vec<Option<Class>>,
+}
+
+impl Grid {
+    fn new(rect: Rect) -> Self {
+        let squares = |from: u16, length: u16| usize::from((from + length).div_ceil(SIDE) - from / SIDE);
+        let (across, down) = (squares(rect.x, rect.width), squares(rect.y, rect.height));
+        Self { rect, across, classes: vec![None; across * down] }
+    }
+
+    fn classify(&mut self, shown: &Frame, new: &Frame, square: Rect, side: u16) {
+        let Some(class) = class(shown, new, square, side == SIDE) else {
+            return square.grid(side / 2).for_each(|quarter| self.classify(shown, new, quarter, side / 2));
+        };
+        for part in square.grid(SIDE) {
+            let column = usize::from(part.x / SIDE - self.rect.x / SIDE);
+            let row = usize::from(part.y / SIDE - self.rect.y / SIDE);
+            self.classes[row * self.across + column] = Some(class);
+        }
+    }
+
+    /// Neighbours of a class, together: as far to the right as it goes, then as far down.
+    fn merge(mut self) -> Vec<(Rect, Class)> {
+        let squares: Vec<Rect> = self.rect.grid(SIDE).collect();
+        let mut pieces = Vec::new();
+        for start in 0..self.classes.len() {
+            let Some(class) = self.classes[start] else { continue };
+            let row_end = (start / self.across + 1) * self.across;
+            let width = self.classes[start..row_end].iter().take_while(|other| **other == Some(class)).count();
+            let mut last = start;
+            let mut row = start;
+            while let Some(squares) = self.classes.get_mut(row..row + width) {
+                if squares.iter().any(|other| *other != Some(class)) {
+                    break;
+                }
+                squares.fill(None);
+                last = row + width - 1;
+                row += self.across;
+            }
+            pieces.push((squares[start].union(squares[last]), class));
+        }
+        pieces
+    }
+}
+
+/// The class of a square, if it is clear or must be.
+fn class(shown: &Frame, new: &Frame, square: Rect, must: bool) -> Option<Class> {
+    if square.pixels() < LEAST_PHOTO {
+        return Some(Class::Drawn);
+    }
+    let look = look_at(shown, new, square);
+    let share = look.colours * 100 / look.samples;
+    let is_smooth = look.in_time.min(look.in_space) < look.samples * SMOOTH;
+    let photo = Class::Photo(if look.in_time < look.in_space { Guess::Time } else { Guess::Space });
+    if share <= FEW || (share > MANY && !is_smooth) {
+        Some(Class::Drawn)
+    } else if share >= MANY && is_smooth {
+        Some(photo)
+    } else if must {
+        Some(if share > HALF && is_smooth { photo } else { Class::Drawn })
+    } else {
+        None
+    }
+}
+
+/// What a sample of a rectangle's pixels tells.
+struct Look {
+    samples: usize,
+    /// Different ones.
+    colours: usize,
+    /// How far they are from the nearer of left and above, summed.
+    in_space: usize,
+    /// How far they are from what was there before.
+    in_time: usize,
+}
+
+fn look_at(shown: &Frame, new: &Frame, rect: Rect) -> Look {
+    let width = usize::from(rect.width);
+    // An odd step, so that all columns come by.
+    let step = (rect.pixels() / SAMPLES) | 1;
+    let mut look = Look { samples: 0, colours: 0, in_space: 0, in_time: 0 };
+    let mut seen = Vec::with_capacity(SAMPLES * 2);
+    for at in (0..rect.pixels()).step_by(step) {
+        let (x, y) = (rect.x + (at % width) as u16, rect.y + (at / width) as u16);
+        let now = new.row(x, y, 1);
+        let left = if x > rect.x { new.row(x - 1, y, 1) } else { now };
+        let above = if y > rect.y { new.row(x, y - 1, 1) } else { now };
+        look.samples += 1;
+        look.in_space += apart(now, left).min(apart(now, above));
+        look.in_time += apart(now, shown.row(x, y, 1));
+        seen.extend(pixels(now));
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    look.colours = seen.len();
+    look
+}
+
+fn apart(a: &[u8], b: &[u8]) -> usize {
+    (0..3).map(|plane| usize::from(a[plane].abs_diff(b[plane]))).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::video::frame::Size;
+
+    const SIZE: Size = Size { width: 200, height: 140 };
+
+    fn painted(pixel: impl Fn(u16, u16) -> [u8; 4]) -> Frame {
+        let mut frame = Frame::new(SIZE);
+        for y in 0..SIZE.height {
+            for (x, to) in (0..).zip(frame.row_mut(0, y, SIZE.width).as_chunks_mut::<4>().0) {
+                *to = pixel(x, y);
+            }
+        }
+        frame
+    }
+
+    fn sky(x: u16, y: u16) -> [u8; 4] {
+        [(x + y / 3) as u8, (y + x / 2) as u8, (x / 3 + y / 2) as u8, 0]
+    }
+
+    fn text(x: u16, y: u16) -> [u8; 4] {
+        if (x / 2 * 7 + y / 3 * 5).is_multiple_of(3) { [0; 4] } else { [230, 240, 250, 0] }
+    }
+
+    #[test]
+    fn one_thing_is_one_piece() {
+        let black = Frame::new(SIZE);
+        let rect = Rect { x: 8, y: 5, width: 180, height: 130 };
+        assert_eq!(pieces(&black, &painted(text), rect), [(rect, Class::Drawn)]);
+        assert_eq!(pieces(&black, &painted(sky), rect), [(rect, Class::Photo(Guess::Space))]);
+        let darker = painted(|x, y| sky(x, y).map(|part| part / 8 * 8 + 1));
+        assert_eq!(pieces(&darker, &painted(sky), rect).len(), 1);
+    }
+
+    #[test]
+    fn squares_become_rectangles() {
+        let square = |x: u16, y: u16| Rect { x: x * 16, y: y * 16, width: 16, height: 16 };
+        let joined = join([square(1, 0), square(2, 0), square(5, 0), square(1, 1), square(2, 1), square(5, 2)]);
+        assert_eq!(joined, [Rect { width: 32, height: 32, ..square(1, 0) }, square(5, 0), square(5, 2)]);
+    }
+
+    #[test]
+    fn a_photograph_beside_text_is_cut_off_and_nothing_is_lost() {
+        let frame = painted(|x, y| if x < 96 { text(x, y) } else { sky(x, y) });
+        let pieces = pieces(&Frame::new(SIZE), &frame, SIZE.bounds());
+        assert_eq!(pieces.iter().map(|(rect, _)| rect.pixels()).sum::<usize>(), SIZE.pixels());
+        for (rect, class) in pieces {
+            assert_eq!(class == Class::Drawn, rect.x < 96, "{rect:?}");
+        }
+    }
+}
