@@ -41,9 +41,15 @@ pub(super) fn mark(shown: &Frame, next: &Frame, tile: Rect, mask: &mut Mask) {
     }
 }
 
-/// A hash of what a tile shows; of one colour all over, nothing: telling it costs no more than recalling it.
+/// A hash of what a tile shows.
+pub(super) fn fingerprint(arch: Arch, frame: &Frame, tile: Rect) -> u64 {
+    arch.dispatch(Hash { frame, tile }).0
+}
+
+/// The same; of one colour all over nothing, because telling it costs no more than recalling it.
 pub(super) fn hash_tile(arch: Arch, frame: &Frame, tile: Rect) -> Option<u64> {
-    arch.dispatch(Hash { frame, tile })
+    let (hash, is_flat) = arch.dispatch(Hash { frame, tile });
+    (!is_flat).then_some(hash)
 }
 
 // Named types: all that runs for an instruction set must be inlined into the function that has it, and a closure's call is not always.
@@ -94,18 +100,17 @@ struct Hash<'a> {
 }
 
 impl NullaryFnOnce for Hash<'_> {
-    type Output = Option<u64>;
+    type Output = (u64, bool);
 
     #[inline(always)]
-    fn call(self) -> Option<u64> {
+    fn call(self) -> (u64, bool) {
         let Self { frame, tile } = self;
-        let first = pixels(frame.row(tile.x, tile.y, 1)).next()? & BGR;
+        let first = pixels(frame.row(tile.x, tile.y, 1)).fold(0, |_, pixel| pixel & BGR);
         let mut lanes =
             [0x9e37_79b1_u32, 0x85eb_ca77, 0xc2b2_ae3d, 0x27d4_eb2f, 0x1656_67b1, 0x2c1b_3c6d, 0x297a_2d39, 0x6eed_0e9d];
         let mut differs = 0;
         for y in tile.y..tile.y + tile.height {
-            // A row that is no multiple of a lane's width is hashed as far as it is one: a hit is compared anyway.
-            for chunk in frame.row(tile.x, y, tile.width).as_chunks::<32>().0 {
+            for chunk in frame.row(tile.x, y, tile.width).chunks(32) {
                 for (lane, pixel) in lanes.iter_mut().zip(pixels(chunk)) {
                     let pixel = pixel & BGR;
                     differs |= pixel ^ first;
@@ -114,7 +119,7 @@ impl NullaryFnOnce for Hash<'_> {
             }
         }
         let fold = |sum: u64, lane: &u32| (sum ^ u64::from(*lane)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-        (differs != 0).then(|| lanes.iter().fold(0, fold))
+        (lanes.iter().fold(0, fold), differs == 0)
     }
 }
 

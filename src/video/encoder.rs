@@ -7,9 +7,10 @@
 //! 2. Memory. A changed tile that had rested is remembered; one that shows what was remembered is recalled ([`super::cache`]).
 //! 3. Motion. Blocks found elsewhere are moved ([`super::motion`]).
 //! 4. The cells left are cut into rectangles ([`super::mask`]), these into drawn things and photographs ([`super::pieces`]).
-//! 5. Drawn things are told exactly and at once: as one colour, as numbers of colours, or as they are. Photographs exactly too if
-//!    that fits the [`Budget`], else with a loss; what does not fit at all stays behind for the next picture.
-//! 6. What has a loss or stayed behind is made exact when it rests, in what a budget leaves over.
+//! 5. If all of it fits the [`Budget`], all is told exactly: drawn things as one colour, as numbers of colours, or as they are;
+//!    photographs as planes. If it does not, photographs have a loss; and drawn things too if not even they fit, which become exact
+//!    with the next pictures.
+//! 6. What has a loss is made exact when it has rested, in what a budget leaves over.
 //!
 //! Whatever the decoder will do is done to `shown` by the same code, so both sides show the same, also where it has a loss.
 
@@ -24,7 +25,7 @@ use pulp::Arch;
 use super::{
     budget::Budget,
     cache::{Memory, is_whole},
-    detect::{hash_tile, is_same, take, touched},
+    detect::{fingerprint, hash_tile, is_same, take, touched},
     frame::{Damage, Frame, Rect, Size},
     mask::Mask,
     motion::Motion,
@@ -40,9 +41,9 @@ use super::{
 /// A tile that showed the same for so long is worth remembering: what flows by is not.
 const REST: Duration = Duration::from_millis(150);
 /// A tile with a loss is made exact when nothing has changed in it for so long.
-const STILL: Duration = Duration::from_millis(400);
+const STILL: Duration = Duration::from_millis(200);
 /// At most so many tiles are made exact with one picture.
-const MOST_REFINED: usize = 64;
+const MOST_REFINED: usize = 512;
 /// The numbers start anew when no more than so many are left.
 const SPARE_COLOURS: usize = 1024;
 
@@ -83,10 +84,9 @@ struct Tile {
 enum State {
     /// The decoder shows it as it is.
     Exact,
-    /// The decoder shows it with a loss, as it was when it had this hash.
-    Lossy(Option<u64>),
-    /// Some of it did not fit.
-    Behind,
+    /// The decoder shows some of it with a loss, as it was when it had this hash. Drawn things are made exact as soon as they fit,
+    /// others when they have rested.
+    Lossy { hash: u64, is_drawn: bool },
 }
 
 /// What is to be told.
@@ -97,8 +97,9 @@ struct Found {
     keyframe: Option<Size>,
     /// Tiles that changed.
     fresh: Vec<usize>,
-    /// Tiles with a loss that have rested.
-    still: Vec<usize>,
+    /// Tiles with a loss that have not changed: drawn ones, and all that have rested.
+    drawn: Vec<usize>,
+    rested: Vec<usize>,
 }
 
 /// Bytes sent, by how they tell the picture.
@@ -171,7 +172,7 @@ impl Encoder {
         for number in (0..touched.len()).filter(|number| touched[*number]) {
             self.look_at(frame, number);
         }
-        is_new || !self.found.fresh.is_empty() || !self.found.still.is_empty()
+        is_new || ![&self.found.fresh, &self.found.drawn, &self.found.rested].into_iter().all(Vec::is_empty)
     }
 
     /// The payload that brings the decoder's picture to what [`Encoder::look`] saw, or nearer to it.
@@ -214,8 +215,8 @@ impl Encoder {
     pub fn due(&self) -> Option<Duration> {
         let due = |tile: &Tile| match tile.state {
             State::Exact => None,
-            State::Lossy(_) => Some(tile.changed_at + STILL),
-            State::Behind => Some(tile.changed_at),
+            State::Lossy { is_drawn: true, .. } => Some(tile.changed_at),
+            State::Lossy { .. } => Some(tile.changed_at + STILL),
         };
         self.tiles.iter().filter_map(due).min()
     }
@@ -238,13 +239,15 @@ impl Encoder {
     fn look_at(&mut self, frame: &Frame, number: usize) {
         let Some(rect) = tile(number, frame.size()) else { return };
         let Tile { changed_at, state } = self.tiles[number];
-        if let State::Lossy(hash) = state
-            && hash == hash_tile(self.arch, frame, rect)
+        if let State::Lossy { hash, is_drawn } = state
+            && hash == fingerprint(self.arch, frame, rect)
         {
-            if self.found.now >= changed_at + STILL && self.found.still.len() < MOST_REFINED {
+            let has_rested = self.found.now >= changed_at + STILL;
+            let list = if has_rested { &mut self.found.rested } else { &mut self.found.drawn };
+            if (has_rested || is_drawn) && list.len() < MOST_REFINED {
+                list.push(number);
                 take(self.arch, &self.shown, frame, &mut self.next, rect, &mut self.mask);
                 self.mask.clear_tile(rect);
-                self.found.still.push(number);
             }
         } else if is_same(self.arch, &self.shown, frame, rect) {
             self.tiles[number].state = State::Exact;
@@ -265,10 +268,15 @@ impl Encoder {
         for number in &found.fresh {
             self.tiles[*number] = Tile { changed_at: found.now, state: State::Exact };
         }
-        let mut telling =
-            Telling { known: self.colours.len(), limit: budget.bytes.map(|bytes| bytes as f64), ..Telling::default() };
+        let mut telling = Telling {
+            known: self.colours.len(),
+            limit: budget.bytes.map(|bytes| bytes as f64),
+            is_first: found.keyframe.is_some(),
+            has_waiting: !found.drawn.is_empty() || !found.rested.is_empty(),
+            ..Telling::default()
+        };
         self.tell_fresh(&mut telling)?;
-        self.refine(&found.still, &mut telling)?;
+        self.refine(&found.drawn, &found.rested, &mut telling)?;
         self.write_patches(&telling);
         Ok((telling.told, telling.quality))
     }
@@ -323,8 +331,19 @@ struct Telling {
     /// Bytes that it may have, and those expected so far.
     limit: Option<f64>,
     spent: f64,
+    /// Whether all of it is new.
+    is_first: bool,
+    /// Whether something with a loss could become exact.
+    has_waiting: bool,
     /// Of photographs with a loss.
     quality: Option<Quality>,
     patches: Vec<Patch>,
     told: Told,
+}
+
+impl Telling {
+    /// Whether so many bytes more fit. The first always do, however small the limit.
+    fn allows(&self, cost: f64) -> bool {
+        self.limit.is_none_or(|limit| self.spent == 0.0 || self.spent + cost <= limit)
+    }
 }

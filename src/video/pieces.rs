@@ -30,6 +30,8 @@ const SMOOTH: usize = 24;
 pub(super) enum Class {
     /// Text, controls, flat ground.
     Drawn,
+    /// Too many colours for the first, too few or too rough for the last. Told like the first, unless that takes too much.
+    Mixed,
     /// A photograph or video, and what guesses it best.
     Photo(Guess),
 }
@@ -54,22 +56,24 @@ pub(super) fn join(rects: impl IntoIterator<Item = Rect>) -> Vec<Rect> {
     joined
 }
 
-/// The same pieces, photographs joined whatever guesses them best.
-pub(super) fn join_photos(pieces: Vec<(Rect, Class)>) -> Vec<(Rect, Class)> {
-    let (mut drawn, mut photos): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|(_, class)| *class == Class::Drawn);
-    let mut squares: Vec<Rect> = photos.drain(..).flat_map(|(rect, _)| rect.grid(SIDE)).collect();
+/// Rectangles joined whatever their extents: by their squares of [`SIDE`] pixels. `rects` do not overlap.
+pub(super) fn join_squares(rects: impl IntoIterator<Item = Rect>) -> Vec<Rect> {
+    let mut squares: Vec<Rect> = rects.into_iter().flat_map(|rect| rect.grid(SIDE)).collect();
     squares.sort_by_key(|square| (square.y, square.x));
-    drawn.extend(join(squares).into_iter().map(|rect| (rect, Class::Photo(Guess::Space))));
-    drawn
+    join(squares)
 }
 
-/// Cuts `rect` of `new` into pieces of one class; `shown` is what was there before.
+/// Cuts `rect` of `new` into pieces to be told exactly; `shown` is what was there before. None is mixed: a letter may look so, and a
+/// line cut in two is not found again.
 pub(super) fn pieces(shown: &Frame, new: &Frame, rect: Rect) -> Vec<(Rect, Class)> {
-    let mut grid = Grid::new(rect);
-    for square in rect.grid(TILE) {
-        grid.classify(shown, new, square, TILE);
-    }
-    grid.merge()
+    let whole = |class| if class == Class::Mixed { Class::Drawn } else { class };
+    Grid::new(shown, new, rect).merge(whole)
+}
+
+/// The same for a loss: it does not matter what guesses a photograph best, and what is not drawn for sure is one.
+pub(super) fn pieces_for_loss(shown: &Frame, new: &Frame, rect: Rect) -> Vec<(Rect, Class)> {
+    let photo = |class| if class == Class::Drawn { class } else { Class::Photo(Guess::Space) };
+    Grid::new(shown, new, rect).merge(photo)
 }
 
 /// The squares of [`SIDE`] pixels of a rectangle.
@@ -80,10 +84,14 @@ struct Grid {
 }
 
 impl Grid {
-    fn new(rect: Rect) -> Self {
+    fn new(shown: &Frame, new: &Frame, rect: Rect) -> Self {
         let squares = |from: u16, length: u16| usize::from((from + length).div_ceil(SIDE) - from / SIDE);
         let (across, down) = (squares(rect.x, rect.width), squares(rect.y, rect.height));
-        Self { rect, across, classes: vec![None; across * down] }
+        let mut grid = Self { rect, across, classes: vec![None; across * down] };
+        for square in rect.grid(TILE) {
+            grid.classify(shown, new, square, TILE);
+        }
+        grid
     }
 
     fn classify(&mut self, shown: &Frame, new: &Frame, square: Rect, side: u16) {
@@ -98,7 +106,8 @@ impl Grid {
     }
 
     /// Neighbours of a class, together: as far to the right as it goes, then as far down.
-    fn merge(mut self) -> Vec<(Rect, Class)> {
+    fn merge(mut self, like: impl Fn(Class) -> Class) -> Vec<(Rect, Class)> {
+        self.classes.iter_mut().for_each(|class| *class = class.map(&like));
         let squares: Vec<Rect> = self.rect.grid(SIDE).collect();
         let mut pieces = Vec::new();
         for start in 0..self.classes.len() {
@@ -130,12 +139,12 @@ fn class(shown: &Frame, new: &Frame, square: Rect, must: bool) -> Option<Class> 
     let share = look.colours * 100 / look.samples;
     let is_smooth = look.in_time.min(look.in_space) < look.samples * SMOOTH;
     let photo = Class::Photo(if look.in_time < look.in_space { Guess::Time } else { Guess::Space });
-    if share <= FEW || (share > MANY && !is_smooth) {
+    if share <= FEW {
         Some(Class::Drawn)
-    } else if share >= MANY && is_smooth {
-        Some(photo)
+    } else if share >= MANY {
+        Some(if is_smooth { photo } else { Class::Mixed })
     } else if must {
-        Some(if share > HALF && is_smooth { photo } else { Class::Drawn })
+        Some(if share > HALF && is_smooth { photo } else { Class::Mixed })
     } else {
         None
     }

@@ -1,6 +1,7 @@
 //! What pixels are likely to cost, learnt from what they cost: so that a picture fits its budget.
 
 use super::{
+    frame::{Frame, Rect, pixels},
     pieces::Class,
     streams::{KINDS, Kind},
     transform::Quality,
@@ -9,7 +10,9 @@ use super::{
 /// Steps of the quantiser: finer ones are not seen, coarser ones are not worth seeing.
 const FINEST: f64 = 8.0;
 const COARSEST: f64 = 40.0;
-/// Fewer pixels teach nothing.
+/// How many times more than a step in text one in noise takes.
+const DENSE: f64 = 4.0;
+/// Fewer pixels, or steps, teach nothing.
 const LEAST_PIXELS: usize = 1024;
 /// How much a new figure counts against what was learnt.
 const WEIGHT: f64 = 0.25;
@@ -46,7 +49,7 @@ impl Level {
     }
 }
 
-/// The pixels of a picture, by how they were told.
+/// The pixels of a picture, by how they were told; of drawn things the steps.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Told {
     drawn: usize,
@@ -54,9 +57,21 @@ pub(super) struct Told {
     lossy: usize,
 }
 
+/// How many pixels differ from their left neighbour.
+fn steps(frame: &Frame, rect: Rect) -> usize {
+    let row = |y| {
+        let row = frame.row(rect.x, y, rect.width);
+        pixels(row).zip(pixels(&row[4..])).map(|(left, right)| usize::from(left != right)).sum::<usize>()
+    };
+    (rect.y..rect.y + rect.height).map(row).sum()
+}
+
 impl Told {
-    pub(super) fn add_exact(&mut self, class: Class, pixels: usize) {
-        *if class == Class::Drawn { &mut self.drawn } else { &mut self.photo } += pixels;
+    pub(super) fn add_exact(&mut self, frame: &Frame, rect: Rect, class: Class) {
+        match class {
+            Class::Drawn | Class::Mixed => self.drawn += steps(frame, rect),
+            Class::Photo(_) => self.photo += rect.pixels(),
+        }
     }
 
     pub(super) fn add_lossy(&mut self, pixels: usize) {
@@ -66,8 +81,9 @@ impl Told {
 
 /// The running figures.
 pub(super) struct Rate {
-    /// Bytes a pixel.
+    /// Bytes a step from one pixel to another colour: flat ground costs nothing.
     drawn: f64,
+    /// Bytes a pixel.
     photo: f64,
     /// Bytes a pixel, times the step: about the same at every step.
     lossy: f64,
@@ -78,14 +94,27 @@ pub(super) struct Rate {
 
 impl Default for Rate {
     fn default() -> Self {
-        Self { drawn: 0.15, photo: 1.2, lossy: 1.3, level: Level::default(), asked: (Level::default(), 0) }
+        Self { drawn: 0.8, photo: 1.2, lossy: 1.8, level: Level::default(), asked: (Level::default(), 0) }
     }
 }
 
 impl Rate {
-    /// The bytes that so many exact pixels of a class are likely to take.
-    pub(super) fn exact(&self, class: Class, pixels: usize) -> f64 {
-        pixels as f64 * if class == Class::Drawn { self.drawn } else { self.photo }
+    /// The bytes that a piece is likely to take, told exactly.
+    pub(super) fn exact(&self, frame: &Frame, rect: Rect, class: Class) -> f64 {
+        match class {
+            Class::Photo(_) => rect.pixels() as f64 * self.photo,
+            Class::Drawn | Class::Mixed => {
+                // Where every pixel is a step nothing is found again.
+                let steps = steps(frame, rect) as f64;
+                let density = steps / rect.pixels() as f64;
+                steps * self.drawn * (1.0 + density * density * DENSE)
+            }
+        }
+    }
+
+    /// The bytes that so many photographic pixels take exactly.
+    pub(super) fn photo(&self, pixels: usize) -> f64 {
+        pixels as f64 * self.photo
     }
 
     /// The same with a loss.

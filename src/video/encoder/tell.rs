@@ -4,11 +4,11 @@ use std::{cmp::Reverse, io};
 
 use super::{Encoder, State, Telling};
 use crate::video::{
-    detect::{hash_tile, mark},
+    detect::{fingerprint, mark},
     frame::{Frame, Rect, pixels},
     payload::{MOST_LOSSY, Mode, Patch, TILE, tile},
-    photo::{self, Guess},
-    pieces::{Class, join, join_photos, pieces},
+    photo,
+    pieces::{Class, join, join_squares, pieces, pieces_for_loss},
     pixels::{collect, write_indices, write_raw},
     streams::{Kind, write_number},
     transform::{self, Quality, photographic},
@@ -17,137 +17,154 @@ use crate::video::{
 /// A rectangle may bring a new colour for so many pixels, and so many for nothing; with more it is told as it is.
 const PIXELS_PER_COLOUR: usize = 16;
 const FREE_COLOURS: usize = 8;
-/// A picture may take so many times its budget before something stays behind: one that is told late is told twice.
-const OVERDRAFT: f64 = 2.0;
-/// Photographs have at least this share of a budget, whatever drawn things take.
-const PHOTO_SHARE: f64 = 0.25;
+/// Of a budget that does not carry everything, drawn things have at most this share while there are photographs, and what has a loss
+/// at least the other.
+const DRAWN_SHARE: f64 = 0.6;
+const LOSSY_SHARE: f64 = 0.3;
+/// New things may have this share of a budget where something else needs the rest.
+const FRESH_SHARE: f64 = 0.75;
 
 impl Encoder {
-    /// Tells the cells in the mask: drawn things, then photographs.
+    /// Tells the cells in the mask.
     pub(super) fn tell_fresh(&mut self, telling: &mut Telling) -> io::Result<()> {
         let rects = self.mask.cut();
         self.mask.clear();
-        let mut pieces: Vec<(Rect, Class)> = rects.iter().flat_map(|rect| pieces(&self.shown, &self.next, *rect)).collect();
-        if let Some(limit) = telling.limit {
-            telling.quality = self.quality(&pieces, limit);
-            match telling.quality {
-                // Then it does not matter what would guess them best, and a few large ones are told better than many.
-                Some(_) => pieces = join_photos(pieces),
-                None => pieces = pieces.into_iter().flat_map(|(rect, class)| self.bands(rect, class, limit)).collect(),
+        let exact: Vec<(Rect, Class)> = rects.iter().flat_map(|rect| pieces(&self.shown, &self.next, *rect)).collect();
+        let limit = telling.limit.filter(|limit| !self.is_lossless && self.cost(&exact) > *limit);
+        match limit {
+            None => exact.into_iter().try_for_each(|(rect, class)| self.tell_exactly(rect, class, telling)),
+            // While something waits to become exact, new things leave it a part; and of a first picture little is known.
+            Some(limit) if telling.is_first || telling.has_waiting => self.tell_within(limit * FRESH_SHARE, &rects, telling),
+            Some(limit) => self.tell_within(limit, &rects, telling),
+        }
+    }
+
+    /// The bytes that pieces are likely to take, told exactly.
+    fn cost(&self, pieces: &[(Rect, Class)]) -> f64 {
+        pieces.iter().map(|(rect, class)| self.rate.exact(&self.next, *rect, *class)).sum()
+    }
+
+    /// Tells drawn things exactly as far as a share of the limit goes, the small ones first; everything else with a loss.
+    fn tell_within(&mut self, limit: f64, rects: &[Rect], telling: &mut Telling) -> io::Result<()> {
+        let pieces = rects.iter().flat_map(|rect| pieces_for_loss(&self.shown, &self.next, *rect));
+        let (drawn, mut rest): (Vec<_>, Vec<_>) = pieces.partition(|(_, class)| *class == Class::Drawn);
+        let mut drawn: Vec<(f64, Rect)> = drawn.into_iter().map(|piece| (self.cost(&[piece]), piece.0)).collect();
+        let dearness = |(cost, rect): &(f64, Rect)| cost / rect.pixels() as f64;
+        drawn.sort_by(|a, b| dearness(a).total_cmp(&dearness(b)));
+        let share = if rest.is_empty() { limit } else { limit * DRAWN_SHARE };
+        for (cost, rect) in drawn {
+            if telling.spent + cost <= share {
+                self.tell_exactly(rect, Class::Drawn, telling)?;
+            } else {
+                rest.push((rect, Class::Drawn));
             }
         }
-        pieces.sort_by_key(|(rect, class)| (*class != Class::Drawn).then(|| Reverse(rect.pixels())));
-        let mut lossy = 0;
-        for (rect, class) in pieces {
-            match telling.quality.filter(|_| class != Class::Drawn && lossy < MOST_LOSSY) {
-                Some(quality) => self.tell_lossy(rect, quality, telling)?,
-                None => self.tell_or_leave(rect, class, telling)?,
-            }
-            lossy += usize::from(class != Class::Drawn);
+        // All before the first is told: a tile may lie below several.
+        rest.iter().for_each(|(rect, class)| self.set_lossy(*rect, *class == Class::Drawn));
+        self.tell_lossy(limit, join_squares(rest.into_iter().map(|(rect, _)| rect)), telling)
+    }
+
+    /// Tells rectangles with a loss, the largest first.
+    fn tell_lossy(&mut self, limit: f64, mut rects: Vec<Rect>, telling: &mut Telling) -> io::Result<()> {
+        rects.sort_by_key(|rect| Reverse(rect.pixels()));
+        for rect in rects.split_off(rects.len().min(MOST_LOSSY)) {
+            self.tell_exactly(rect, Class::Drawn, telling)?;
         }
-        Ok(())
+        let pixels = rects.iter().map(|rect| rect.pixels()).sum();
+        let quality = self.rate.quality(pixels, (limit - telling.spent).max(limit * LOSSY_SHARE));
+        telling.quality = (pixels > 0).then_some(quality);
+        rects.into_iter().try_for_each(|rect| self.cover(rect, quality, telling))
     }
 
-    /// The quality of photographs that do not fit exactly.
-    fn quality(&self, pieces: &[(Rect, Class)], limit: f64) -> Option<Quality> {
-        let (drawn, photos): (Vec<_>, Vec<_>) = pieces.iter().partition(|(_, class)| *class == Class::Drawn);
-        let cost =
-            |pieces: &[(Rect, Class)]| pieces.iter().map(|(rect, class)| self.rate.exact(*class, rect.pixels())).sum::<f64>();
-        let (drawn, exact) = (cost(&drawn), cost(&photos));
-        let pixels = photos.iter().map(|(rect, _)| rect.pixels()).sum();
-        let has_loss = !self.is_lossless && pixels > 0 && drawn + exact > limit;
-        has_loss.then(|| self.rate.quality(pixels, (limit - drawn).max(limit * PHOTO_SHARE)))
-    }
-
-    /// Cuts a piece that would take much of a budget into bands of a tile's height.
-    fn bands(&self, rect: Rect, class: Class, limit: f64) -> Vec<(Rect, Class)> {
-        if self.rate.exact(class, rect.pixels()) < limit / 2.0 {
-            return vec![(rect, class)];
-        }
-        let bottom = rect.y + rect.height;
-        let starts = std::iter::once(rect.y).chain((rect.y / TILE + 1..bottom.div_ceil(TILE)).map(|row| row * TILE));
-        starts.map(|y| (Rect { y, height: ((y / TILE + 1) * TILE).min(bottom) - y, ..rect }, class)).collect()
-    }
-
-    /// Tells a piece exactly if the budget is not spent; else it stays behind.
-    fn tell_or_leave(&mut self, rect: Rect, class: Class, telling: &mut Telling) -> io::Result<()> {
-        let cost = self.rate.exact(class, rect.pixels());
-        if telling.limit.is_some_and(|limit| telling.spent > 0.0 && telling.spent + cost > limit * OVERDRAFT) {
-            self.next.copy_rect(&self.shown, rect);
-            self.set_state(rect, |_, _| State::Behind);
-            return Ok(());
-        }
-        telling.spent += cost;
-        self.tell_exactly(rect, class, telling)
-    }
-
-    fn tell_exactly(&mut self, rect: Rect, class: Class, telling: &mut Telling) -> io::Result<()> {
-        let mode = self.write_pixels(rect, class)?;
-        telling.told.add_exact(class, rect.pixels());
-        telling.patches.push(Patch { rect, mode });
-        self.shown.copy_rect(&self.next, rect);
-        Ok(())
-    }
-
-    /// Tells a photograph with a loss; over it, exactly, what in it is no photograph.
-    fn tell_lossy(&mut self, rect: Rect, quality: Quality, telling: &mut Telling) -> io::Result<()> {
-        let photographic = photographic(&self.next, rect);
-        let exact: Vec<Rect> = rect
-            .squares(transform::CELL)
-            .zip(&photographic)
-            .filter_map(|(square, photographic)| (!photographic).then_some(square))
-            .collect();
-        if exact.len() * 2 > photographic.len() {
-            return self.tell_or_leave(rect, Class::Drawn, telling);
-        }
-        self.set_state(rect, |encoder, tile| State::Lossy(hash_tile(encoder.arch, &encoder.next, tile)));
+    /// Tells `rect` with a loss, and exactly what in it is no photograph, as far as the limit goes.
+    fn cover(&mut self, rect: Rect, quality: Quality, telling: &mut Telling) -> io::Result<()> {
         telling.spent += self.rate.lossy(quality, rect.pixels());
         telling.told.add_lossy(rect.pixels());
         self.coder.encode(&self.next, &mut self.shown, rect, quality, &mut self.symbols);
         telling.patches.push(Patch { rect, mode: Mode::Lossy });
-        for (rect, class) in join(exact).into_iter().flat_map(|rect| pieces(&self.shown, &self.next, rect)).collect::<Vec<_>>() {
-            self.tell_exactly(rect, class, telling)?;
+        for (sharp, class) in self.sharp(rect) {
+            // A first picture shall be there soon: this follows right after it.
+            if !telling.is_first && telling.allows(self.cost(&[(sharp, class)])) {
+                self.tell_exactly(sharp, class, telling)?;
+            } else {
+                self.set_lossy(sharp, true);
+            }
         }
         self.next.copy_rect(&self.shown, rect);
         Ok(())
     }
 
-    /// Makes tiles exact that have rested, as many as the budget has left.
-    pub(super) fn refine(&mut self, still: &[usize], telling: &mut Telling) -> io::Result<()> {
-        let size = self.shown.size();
-        for number in still {
-            let Some(rect) = tile(*number, size) else { continue };
-            let cost = self.rate.exact(Class::Photo(Guess::Space), rect.pixels());
-            // A budget may be smaller than a tile.
-            if telling.limit.is_some_and(|limit| telling.spent > 0.0 && telling.spent + cost > limit) {
-                self.next.copy_rect(&self.shown, rect);
-                continue;
-            }
-            telling.spent += cost;
-            mark(&self.shown, &self.next, rect, &mut self.mask);
-            self.tiles[*number].state = State::Exact;
-        }
-        for rect in self.mask.cut() {
-            for (rect, class) in pieces(&self.shown, &self.next, rect) {
-                self.tell_exactly(rect, class, telling)?;
-            }
-        }
-        self.mask.clear();
-        Ok(())
+    /// What in a photograph is none: text on it, above all.
+    fn sharp(&self, rect: Rect) -> Vec<(Rect, Class)> {
+        let photographic = photographic(&self.next, rect);
+        let sharp = rect.squares(transform::CELL).zip(photographic).filter_map(|(square, photo)| (!photo).then_some(square));
+        join(sharp).into_iter().flat_map(|rect| pieces(&self.shown, &self.next, rect)).collect()
     }
 
-    /// Sets the state of the tiles that `rect` touches; what is behind stays behind.
-    fn set_state(&mut self, rect: Rect, state: impl Fn(&Self, Rect) -> State) {
+    /// The tiles that `rect` touches have a loss from now on, of what is in `next`. `is_drawn`: to be made exact at once.
+    fn set_lossy(&mut self, rect: Rect, is_drawn: bool) {
         let size = self.next.size();
         let across = usize::from(size.width.div_ceil(TILE));
         for part in rect.grid(TILE) {
             let number = usize::from(part.y / TILE) * across + usize::from(part.x / TILE);
-            if self.tiles[number].state != State::Behind
-                && let Some(tile) = tile(number, size)
-            {
-                self.tiles[number].state = state(self, tile);
+            let Some(tile) = tile(number, size) else { continue };
+            let state = match self.tiles[number].state {
+                State::Exact => State::Lossy { hash: fingerprint(self.arch, &self.next, tile), is_drawn },
+                State::Lossy { hash, is_drawn: was_drawn } => State::Lossy { hash, is_drawn: was_drawn || is_drawn },
+            };
+            self.tiles[number].state = state;
+        }
+    }
+
+    /// Makes exact what is drawn in tiles that did not fit, then whole tiles that have rested; as far as the limit goes.
+    pub(super) fn refine(&mut self, drawn: &[usize], rested: &[usize], telling: &mut Telling) -> io::Result<()> {
+        for rect in self.mark(drawn, true, telling) {
+            for (rect, class) in pieces(&self.shown, &self.next, rect) {
+                let exact = if class == Class::Drawn { vec![(rect, class)] } else { self.sharp(rect) };
+                exact.into_iter().try_for_each(|(rect, class)| self.tell_exactly(rect, class, telling))?;
+                self.next.copy_rect(&self.shown, rect);
             }
         }
+        for rect in self.mark(rested, false, telling) {
+            for (rect, class) in pieces(&self.shown, &self.next, rect) {
+                self.tell_exactly(rect, class, telling)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The rectangles of the cells that differ in these tiles, of as many tiles as the limit allows. `is_drawn`: only what is drawn
+    /// will be told.
+    fn mark(&mut self, numbers: &[usize], is_drawn: bool, telling: &mut Telling) -> Vec<Rect> {
+        let size = self.shown.size();
+        for number in numbers {
+            let Some(tile) = tile(*number, size) else { continue };
+            let cost = if is_drawn { self.cost(&[(tile, Class::Drawn)]) } else { self.rate.photo(tile.pixels()) };
+            if !telling.allows(cost) {
+                self.next.copy_rect(&self.shown, tile);
+                continue;
+            }
+            telling.spent += cost;
+            mark(&self.shown, &self.next, tile, &mut self.mask);
+            self.tiles[*number].state = match self.tiles[*number].state {
+                State::Lossy { hash, .. } if is_drawn => State::Lossy { hash, is_drawn: false },
+                _ => State::Exact,
+            };
+        }
+        let rects = self.mask.cut();
+        self.mask.clear();
+        rects
+    }
+
+    fn tell_exactly(&mut self, rect: Rect, class: Class, telling: &mut Telling) -> io::Result<()> {
+        if telling.limit.is_some() {
+            telling.spent += self.cost(&[(rect, class)]);
+            telling.told.add_exact(&self.next, rect, class);
+        }
+        let mode = self.write_pixels(rect, class)?;
+        telling.patches.push(Patch { rect, mode });
+        self.shown.copy_rect(&self.next, rect);
+        Ok(())
     }
 
     /// Writes the pixels of a piece; returns how.
