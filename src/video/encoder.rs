@@ -95,8 +95,9 @@ struct Found {
     now: Duration,
     /// The size of a keyframe.
     keyframe: Option<Size>,
-    /// Tiles that changed.
+    /// Tiles that changed, and what they show now.
     fresh: Vec<usize>,
+    hashes: Vec<Option<u64>>,
     /// Tiles with a loss that have not changed: drawn ones, and all that have rested.
     drawn: Vec<usize>,
     rested: Vec<usize>,
@@ -169,6 +170,7 @@ impl Encoder {
         }
         let mut touched = if is_new { vec![true; tiles(size)] } else { touched(size, damage) };
         touched.iter_mut().zip(&self.tiles).for_each(|(touched, tile)| *touched |= tile.state != State::Exact);
+        self.motion.begin(touched.iter().filter(|touched| **touched).count());
         for number in (0..touched.len()).filter(|number| touched[*number]) {
             self.look_at(frame, number);
         }
@@ -252,8 +254,11 @@ impl Encoder {
         } else if is_same(self.arch, &self.shown, frame, rect) {
             self.tiles[number].state = State::Exact;
         } else {
+            // All that looks at a tile's pixels does it while they are at hand.
             take(self.arch, &self.shown, frame, &mut self.next, rect, &mut self.mask);
+            self.motion.poll(&self.shown, &self.next, rect);
             self.found.fresh.push(number);
+            self.found.hashes.push(hash_tile(self.arch, &self.next, rect));
         }
     }
 
@@ -261,7 +266,7 @@ impl Encoder {
     fn write(&mut self, found: &Found, budget: Budget) -> io::Result<(Told, Option<Quality>)> {
         self.parts.clear();
         self.remember(&found.fresh, found.now);
-        let rest = self.recall(&found.fresh);
+        let rest = self.recall(found);
         let (vectors, moves) = self.motion.explain(&self.shown, &self.next, &rest, &mut self.mask);
         moves::write(&vectors, &moves, self.parts.of(Kind::CONTROL));
         self.mover.apply(&mut self.shown, &vectors, &moves).expect("found inside the picture");
@@ -301,12 +306,11 @@ impl Encoder {
     }
 
     /// Recalls the fresh tiles that show what was remembered; returns the others.
-    fn recall(&mut self, fresh: &[usize]) -> Vec<Rect> {
+    fn recall(&mut self, found: &Found) -> Vec<Rect> {
         let (mut recalled, mut slots, mut rest) = (Vec::new(), Vec::new(), Vec::new());
-        for number in fresh {
+        for (number, hash) in found.fresh.iter().zip(&found.hashes) {
             let Some(rect) = tile(*number, self.next.size()) else { continue };
-            let hash = hash_tile(self.arch, &self.next, rect).filter(|_| is_whole(rect));
-            match hash.and_then(|hash| self.memory.find(hash, &self.next, rect)) {
+            match hash.filter(|_| is_whole(rect)).and_then(|hash| self.memory.find(hash, &self.next, rect)) {
                 Some(slot) => {
                     self.shown.copy_rect(&self.next, rect);
                     self.mask.clear_tile(rect);

@@ -1,13 +1,13 @@
 //! What moved: vectors by vote, and the blocks that a vector explains.
 //!
-//! 1. Anchors: four pixels around a place make a hash; one place in 32 is an anchor by its hash alone, so that the same content
+//! 1. Anchors: twelve pixels around a place make a hash; one place in 32 is an anchor by its hash alone, so that the same content
 //!    gives the same anchors wherever it is. What occurs twice on the old screen votes for nothing.
 //! 2. Every anchor found on both screens votes for the vector between them. The best few are candidates.
 //! 3. Each 16-pixel block takes the candidate that leaves the fewest cells to be told, if it explains the block or at least
 //!    [`LEAST_GAIN`] cells of it. A block that did not change moves along with its neighbour where that changes nothing: one large
 //!    move is told in fewer bytes than many with holes.
 
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 
 use super::{
     frame::{Frame, Rect, pixels},
@@ -15,101 +15,96 @@ use super::{
     moves::{BLOCK, MAX_VECTORS, Move, Vector},
 };
 
-/// The four pixels of an anchor, from its place: spread, so that few places look alike.
-const TAPS: [(u16, u16); 4] = [(0, 0), (5, 1), (2, 4), (9, 6)];
-/// A place is an anchor if so many bits of its hash are zero.
-const ANCHOR_BITS: u32 = 5;
-/// log2 of the places remembered of the old screen.
-const TABLE_LOG: u32 = 16;
+/// The twelve pixels of an anchor, from its place: four of a row …
+const TAPS: [u16; 4] = [0, 3, 7, 12];
+/// … in three rows, each shifted a little. Text in few colours has few patterns: with fewer pixels all of them occur twice.
+const ROWS: [(u16, u16); 3] = [(0, 0), (5, 4), (2, 8)];
+/// How far the rows go beyond the first.
+const REACH: (u16, u16) = (5, 8);
+/// A place is an anchor if these bits of its hash are zero.
+const ANCHOR: u32 = (1 << 5) - 1;
+/// Of 4096 places in a tile about so many are anchors, where there is something to see.
+const ANCHORS_PER_TILE: usize = 128;
+/// log2 of the most places remembered of the old screen.
+const MOST_TABLE_LOG: u32 = 16;
 /// A vector needs so many votes, and this share of the best one's: a false one costs more than it explains.
 const LEAST_VOTES: usize = 3;
 const VOTE_SHARE: usize = 8;
+/// Of more tiles, every fourth row of the new screen is enough of a poll.
+const MANY_TILES: usize = 64;
+const FEW_ROWS: usize = 4;
 /// Cells of the 32 in a block.
 const LEAST_GAIN: u32 = 5;
 const NOWHERE: u32 = u32::MAX;
 
-/// Finds what moved. Kept for its memory.
+/// Of the places of a tile, and of its rows.
+#[derive(Default)]
+struct Hashes {
+    rows: Vec<u32>,
+    places: Vec<u32>,
+}
+
+/// Finds what moved: [`Motion::begin`], [`Motion::poll`] for each tile that changed, [`Motion::explain`]. Kept for its memory.
 pub(super) struct Motion {
     arch: Arch,
-    /// Hash and place of the old screen's anchors.
+    /// Hash and place of the old screen's anchors; a power of two of them.
     table: Vec<(u32, u32)>,
-    votes: Vec<u32>,
-    hashes: Vec<u32>,
+    /// The new screen's.
+    anchors: Vec<(u32, u32)>,
+    /// In every so many-th row of the new screen.
+    step: usize,
+    hashes: Hashes,
     /// For each block of the picture: its vector, counted from 1; 0 is none.
     blocks: Vec<u8>,
 }
 
 impl Motion {
     pub(super) fn new(arch: Arch) -> Self {
-        Self { arch, table: Vec::new(), votes: Vec::new(), hashes: Vec::new(), blocks: Vec::new() }
+        Self { arch, table: Vec::new(), anchors: Vec::new(), step: 1, hashes: Hashes::default(), blocks: Vec::new() }
     }
 
-    /// Takes out of `mask` what moves explain, for the changed `tiles`; returns the vectors and the moves.
+    /// A picture begins, of which about so many tiles changed.
+    pub(super) fn begin(&mut self, tiles: usize) {
+        self.step = if tiles > MANY_TILES { FEW_ROWS } else { 1 };
+        self.table.clear();
+        self.table.resize((tiles * ANCHORS_PER_TILE).next_power_of_two().clamp(2, 1 << MOST_TABLE_LOG), (0, NOWHERE));
+        self.anchors.clear();
+    }
+
+    /// Looks at a tile that changed.
+    pub(super) fn poll(&mut self, old: &Frame, new: &Frame, tile: Rect) {
+        self.arch.dispatch(Poll { motion: self, old, new, tile });
+    }
+
+    /// Takes out of `mask` what moves explain, for `tiles`; returns the vectors and the moves.
     pub(super) fn explain(&mut self, old: &Frame, new: &Frame, tiles: &[Rect], mask: &mut Mask) -> (Vec<Vector>, Vec<Move>) {
-        let arch = self.arch;
-        let vectors = arch.dispatch(
-            #[inline(always)]
-            || self.vectors(old, new, tiles),
-        );
+        let vectors = self.elect();
         if vectors.is_empty() {
             return (vectors, Vec::new());
         }
         let across = usize::from(new.size().width.div_ceil(BLOCK));
         self.blocks.clear();
         self.blocks.resize(across * usize::from(new.size().height.div_ceil(BLOCK)), 0);
-        arch.dispatch(
-            #[inline(always)]
-            || self.assign(old, new, tiles, &vectors, mask),
-        );
+        self.arch.dispatch(Assign { blocks: &mut self.blocks, old, new, tiles, vectors: &vectors, mask });
         (vectors, self.moves(across))
     }
 
-    /// The vectors that the changed tiles vote for, the best first.
-    #[inline(always)]
-    fn vectors(&mut self, old: &Frame, new: &Frame, tiles: &[Rect]) -> Vec<Vector> {
-        self.table.clear();
-        self.table.resize(1 << TABLE_LOG, (0, NOWHERE));
-        for tile in tiles {
-            anchors(old, *tile, &mut self.hashes, |hash, place| {
-                let slot = &mut self.table[hash as usize >> (32 - TABLE_LOG)];
-                // What occurs twice is worth nothing.
-                *slot = if slot.0 == hash { (hash, NOWHERE) } else { (hash, place) };
-            });
-        }
-        self.votes.clear();
-        for tile in tiles {
-            anchors(new, *tile, &mut self.hashes, |hash, place| {
-                let (known, from) = self.table[hash as usize >> (32 - TABLE_LOG)];
-                if known == hash && from != NOWHERE && from != place {
-                    self.votes.push(difference(from, place));
-                }
-            });
-        }
-        elect(&mut self.votes)
-    }
-
-    /// Gives every block of `tiles` the vector that pays.
-    #[inline(always)]
-    fn assign(&mut self, old: &Frame, new: &Frame, tiles: &[Rect], vectors: &[Vector], mask: &mut Mask) {
-        let across = usize::from(new.size().width.div_ceil(BLOCK));
-        let mut last = 0;
-        for block in tiles.iter().flat_map(|tile| tile.grid(BLOCK)) {
-            let at = usize::from(block.y / BLOCK) * across + usize::from(block.x / BLOCK);
-            let unmoved = mask.count_block(block);
-            if unmoved == 0 {
-                let left = if block.x > 0 { self.blocks[at - 1] } else { 0 };
-                let above = if block.y > 0 { self.blocks[at - across] } else { 0 };
-                let along = if left > 0 { left } else { above };
-                if along > 0 && differing(old, new, block, vectors[usize::from(along) - 1]).is_some_and(|cells| count(&cells) == 0)
-                {
-                    self.blocks[at] = along;
-                }
-            } else if let Some((vector, cells)) = best(old, new, block, vectors, last, unmoved) {
-                mask.set_block(block, &cells);
-                last = vector;
-                self.blocks[at] = vector as u8 + 1;
-            }
-        }
+    /// The vectors with most votes.
+    fn elect(&self) -> Vec<Vector> {
+        let shift = 32 - self.table.len().trailing_zeros();
+        let vote = |(hash, place): &(u32, u32)| {
+            let (known, from) = self.table[(hash >> shift) as usize];
+            (known == *hash && from != NOWHERE && from != *place).then(|| difference(from, *place))
+        };
+        let mut votes: Vec<u32> = self.anchors.iter().filter_map(vote).collect();
+        votes.sort_unstable();
+        let counted = votes.chunk_by(|a, b| a == b).filter(|same| same.len() >= LEAST_VOTES);
+        let mut counted: Vec<(usize, u32)> = counted.map(|same| (same.len(), same[0])).collect();
+        counted.sort_unstable_by(|a, b| b.cmp(a));
+        let Some((most, _)) = counted.first() else { return Vec::new() };
+        let least = most / VOTE_SHARE;
+        let unpack = |packed: u32| Vector { x: (packed & 0xffff) as i32 - 0x8000, y: (packed >> 16) as i32 - 0x8000 };
+        counted.iter().take(MAX_VECTORS).take_while(|(count, _)| *count >= least).map(|(_, packed)| unpack(*packed)).collect()
     }
 
     /// Neighbouring blocks with the same vector, together.
@@ -137,39 +132,118 @@ impl Motion {
     }
 }
 
-/// Calls `found` with the hash and the place (row, column: half a word each) of every anchor in `tile`.
-#[inline(always)]
-fn anchors(frame: &Frame, tile: Rect, hashes: &mut Vec<u32>, mut found: impl FnMut(u32, u32)) {
-    let size = frame.size();
-    let [_, _, _, (widest, deepest)] = TAPS;
-    let right = (tile.x + tile.width).min(size.width.saturating_sub(widest));
-    let bottom = (tile.y + tile.height).min(size.height.saturating_sub(deepest));
-    let Some(width) = right.checked_sub(tile.x) else { return };
-    hashes.resize(usize::from(width), 0);
-    for y in tile.y..bottom {
-        hash_row(TAPS.map(|(x, down)| frame.row(tile.x + x, y + down, width)), hashes);
-        for (x, hash) in (tile.x..).zip(hashes.iter()) {
-            if hash & ((1 << ANCHOR_BITS) - 1) == 0 && *hash != 0 {
-                found(*hash, u32::from(y) << 16 | u32::from(x));
+// Named types: all that runs for an instruction set must be inlined into the function that has it, and a closure's call is not always.
+
+/// The anchors of a tile, old and new.
+struct Poll<'a> {
+    motion: &'a mut Motion,
+    old: &'a Frame,
+    new: &'a Frame,
+    tile: Rect,
+}
+
+impl NullaryFnOnce for Poll<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { motion: Motion { table, anchors: list, step, hashes, .. }, old, new, tile } = self;
+        let shift = 32 - table.len().trailing_zeros();
+        anchors(old, tile, 1, hashes, |hash, place| {
+            let slot = &mut table[(hash >> shift) as usize];
+            // What occurs twice is worth nothing.
+            *slot = if slot.0 == hash { (hash, NOWHERE) } else { (hash, place) };
+        });
+        anchors(new, tile, *step, hashes, |hash, place| list.push((hash, place)));
+    }
+}
+
+/// Gives every block of the tiles the vector that pays.
+struct Assign<'a> {
+    blocks: &'a mut [u8],
+    old: &'a Frame,
+    new: &'a Frame,
+    tiles: &'a [Rect],
+    vectors: &'a [Vector],
+    mask: &'a mut Mask,
+}
+
+impl NullaryFnOnce for Assign<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { blocks, old, new, tiles, vectors, mask } = self;
+        let across = usize::from(new.size().width.div_ceil(BLOCK));
+        let mut last = 0;
+        for block in tiles.iter().flat_map(|tile| tile.grid(BLOCK)) {
+            let at = usize::from(block.y / BLOCK) * across + usize::from(block.x / BLOCK);
+            let unmoved = mask.count_block(block);
+            if unmoved == 0 {
+                let left = if block.x > 0 { blocks[at - 1] } else { 0 };
+                let above = if block.y > 0 { blocks[at - across] } else { 0 };
+                let along = if left > 0 { left } else { above };
+                if along > 0 && differing(old, new, block, vectors[usize::from(along) - 1]).is_some_and(|cells| count(&cells) == 0)
+                {
+                    blocks[at] = along;
+                }
+            } else if let Some((vector, cells)) = best(old, new, block, vectors, last, unmoved) {
+                mask.set_block(block, &cells);
+                last = vector;
+                blocks[at] = vector as u8 + 1;
             }
         }
     }
 }
 
-/// The hash at every place of a row; 0 where all four pixels are the same.
+/// Calls `found` with the hash and the place (row, column: half a word each) of the anchors in every `step`th row of `tile`.
 #[inline(always)]
-fn hash_row(rows: [&[u8]; 4], hashes: &mut [u32]) {
-    let [a, b, c, d] = rows;
+fn anchors(frame: &Frame, tile: Rect, step: usize, hashes: &mut Hashes, mut found: impl FnMut(u32, u32)) {
+    let size = frame.size();
+    let right = (tile.x + tile.width + REACH.0).min(size.width.saturating_sub(TAPS[3]));
+    let bottom = (tile.y + tile.height + REACH.1).min(size.height);
+    let (Some(width), Some(height)) = (right.checked_sub(tile.x), bottom.checked_sub(tile.y)) else { return };
+    let (Some(across), Some(down)) = (width.checked_sub(REACH.0), height.checked_sub(REACH.1)) else { return };
+    let stride = usize::from(width);
+    hashes.rows.resize(stride * usize::from(height), 0);
+    // The rows of an anchor are so far apart that with every fourth one only every fourth is needed.
+    for (y, hashes) in (tile.y..bottom).zip(hashes.rows.chunks_exact_mut(stride)).step_by(step) {
+        hash_row(TAPS.map(|x| frame.row(tile.x + x, y, width)), hashes);
+    }
+    hashes.places.resize(across.into(), 0);
+    for y in (0..down).step_by(step) {
+        let row = |(x, down): (u16, u16)| &hashes.rows[usize::from(y + down) * stride + usize::from(x)..];
+        join_rows(ROWS.map(row), &mut hashes.places);
+        for (x, eight) in (tile.x..).step_by(8).zip(hashes.places.chunks(8)) {
+            // Most have none, and eight are looked at in one go.
+            if eight.iter().fold(u32::MAX, |least, hash| least.min(hash & ANCHOR)) == 0 {
+                for (x, hash) in (x..).zip(eight).filter(|(_, hash)| *hash & ANCHOR == 0) {
+                    found(*hash, u32::from(tile.y + y) << 16 | u32::from(x));
+                }
+            }
+        }
+    }
+}
+
+/// The hash of four pixels of a row, at every place of it.
+#[inline(always)]
+fn hash_row(taps: [&[u8]; 4], hashes: &mut [u32]) {
+    let [a, b, c, d] = taps;
     let taps = pixels(a).zip(pixels(b)).zip(pixels(c)).zip(pixels(d));
     for (hash, (((a, b), c), d)) in hashes.iter_mut().zip(taps) {
-        let sum = a
-            .wrapping_mul(0x9e37_79b1)
-            .wrapping_add(b.wrapping_mul(0x85eb_ca77))
-            .wrapping_add(c.wrapping_mul(0xc2b2_ae3d))
-            .wrapping_add(d.wrapping_mul(0x27d4_eb2f));
+        // Shifts, not products: the latter take twice as long, and one follows.
+        *hash = (a ^ a >> 9).wrapping_add(b << 5).wrapping_add(c << 11) ^ (d << 18 | d >> 7);
+    }
+}
+
+/// The hash of three rows' hashes, at every place; no anchor's where all three are the same: flat ground, and lines from above to below.
+#[inline(always)]
+fn join_rows(rows: [&[u32]; 3], hashes: &mut [u32]) {
+    let [a, b, c] = rows;
+    for (hash, ((a, b), c)) in hashes.iter_mut().zip(a.iter().zip(b).zip(c)) {
+        let sum = a.wrapping_add(b.wrapping_mul(0x1656_67b1)).wrapping_add(c.wrapping_mul(0x6eed_0e9d));
         let mixed = (sum ^ sum >> 15).wrapping_mul(0x2c1b_3c6d);
-        let differs = (a ^ b) | (b ^ c) | (c ^ d);
-        *hash = if differs == 0 { 0 } else { mixed ^ mixed >> 13 };
+        *hash = if (a ^ b) | (b ^ c) == 0 { ANCHOR } else { mixed ^ mixed >> 13 };
     }
 }
 
@@ -178,18 +252,6 @@ fn difference(from: u32, place: u32) -> u32 {
     let half = |word: u32, shift: u32| word >> shift & 0xffff;
     let part = |shift| (half(from, shift) + 0x8000 - half(place, shift)) & 0xffff;
     part(16) << 16 | part(0)
-}
-
-/// The vectors with most votes.
-fn elect(votes: &mut [u32]) -> Vec<Vector> {
-    votes.sort_unstable();
-    let enough = |same: &&[u32]| same.len() >= LEAST_VOTES;
-    let mut counted: Vec<(usize, u32)> = votes.chunk_by(|a, b| a == b).filter(enough).map(|same| (same.len(), same[0])).collect();
-    counted.sort_unstable_by(|a, b| b.cmp(a));
-    let Some((most, _)) = counted.first() else { return Vec::new() };
-    let least = most / VOTE_SHARE;
-    let unpack = |packed: u32| Vector { x: (packed & 0xffff) as i32 - 0x8000, y: (packed >> 16) as i32 - 0x8000 };
-    counted.iter().take(MAX_VECTORS).take_while(|(count, _)| *count >= least).map(|(_, packed)| unpack(*packed)).collect()
 }
 
 /// The cells (two bits a row) of a block.
@@ -256,7 +318,10 @@ mod tests {
             }
         }
         let tiles: Vec<Rect> = SIZE.bounds().grid(64).collect();
-        let (vectors, moves) = Motion::new(Arch::new()).explain(old, new, &tiles, &mut mask);
+        let mut motion = Motion::new(Arch::new());
+        motion.begin(tiles.len());
+        tiles.iter().for_each(|tile| motion.poll(old, new, *tile));
+        let (vectors, moves) = motion.explain(old, new, &tiles, &mut mask);
         (vectors, moves, mask)
     }
 

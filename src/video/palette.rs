@@ -10,12 +10,32 @@ pub(super) const SHORT: usize = 192;
 /// The most colours: what two bytes can tell.
 pub(super) const MAX_COLOURS: usize = SHORT + (256 - SHORT) * 256;
 
+const RECENT_LOG: u32 = 10;
+/// X is never set.
+const NO_COLOUR: u32 = u32::MAX;
+
 /// The encoder's table.
 #[derive(Default)]
 pub(super) struct Colours {
     numbers: HashMap<u32, u16>,
     /// By number.
     known: Vec<u32>,
+    /// Colours and their numbers asked for last, by a hash: most are.
+    recent: Recent,
+}
+
+struct Recent([(u32, u16); 1 << RECENT_LOG]);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self([(NO_COLOUR, 0); 1 << RECENT_LOG])
+    }
+}
+
+impl Recent {
+    fn of(&mut self, colour: u32) -> &mut (u32, u16) {
+        &mut self.0[(colour.wrapping_mul(0x9e37_79b1) >> (32 - RECENT_LOG)) as usize]
+    }
 }
 
 impl Colours {
@@ -23,14 +43,20 @@ impl Colours {
         self.known.len()
     }
 
-    pub(super) fn number(&self, colour: u32) -> Option<u16> {
-        self.numbers.get(&colour).copied()
-    }
-
     /// Its number, a new one if need be; `None` if there are no more.
     pub(super) fn enter(&mut self, colour: u32) -> Option<u16> {
-        if let Some(number) = self.number(colour) {
+        let (recent, number) = *self.recent.of(colour);
+        if recent == colour {
             return Some(number);
+        }
+        let number = self.number(colour)?;
+        *self.recent.of(colour) = (colour, number);
+        Some(number)
+    }
+
+    fn number(&mut self, colour: u32) -> Option<u16> {
+        if let Some(number) = self.numbers.get(&colour) {
+            return Some(*number);
         }
         let number = u16::try_from(self.known.len()).ok()?;
         if self.known.len() == MAX_COLOURS {
@@ -50,6 +76,7 @@ impl Colours {
     pub(super) fn forget_since(&mut self, first: usize) {
         for colour in self.known.drain(first..) {
             self.numbers.remove(&colour);
+            *self.recent.of(colour) = (NO_COLOUR, 0);
         }
     }
 }

@@ -14,6 +14,8 @@ use super::{
 const SIDE: u16 = 16;
 /// Of a rectangle so many pixels are looked at.
 const SAMPLES: usize = 256;
+/// log2 of the places for the colours seen: so many that hardly two share one.
+const SEEN_LOG: u32 = 14;
 /// Pieces with fewer pixels are drawn: they are not worth planes.
 const LEAST_PHOTO: usize = 64;
 /// Different colours in a hundred samples: up to this it is drawn.
@@ -166,7 +168,7 @@ fn look_at(shown: &Frame, new: &Frame, rect: Rect) -> Look {
     // An odd step, so that all columns come by.
     let step = (rect.pixels() / SAMPLES) | 1;
     let mut look = Look { samples: 0, colours: 0, in_space: 0, in_time: 0 };
-    let mut seen = Vec::with_capacity(SAMPLES * 2);
+    let mut seen = [0_u64; 1 << (SEEN_LOG - 6)];
     for at in (0..rect.pixels()).step_by(step) {
         let (x, y) = (rect.x + (at % width) as u16, rect.y + (at / width) as u16);
         let now = new.row(x, y, 1);
@@ -175,11 +177,12 @@ fn look_at(shown: &Frame, new: &Frame, rect: Rect) -> Look {
         look.samples += 1;
         look.in_space += apart(now, left).min(apart(now, above));
         look.in_time += apart(now, shown.row(x, y, 1));
-        seen.extend(pixels(now));
+        for pixel in pixels(now) {
+            let place = pixel.wrapping_mul(0x9e37_79b1) >> (32 - SEEN_LOG);
+            seen[place as usize / 64] |= 1 << (place % 64);
+        }
     }
-    seen.sort_unstable();
-    seen.dedup();
-    look.colours = seen.len();
+    look.colours = seen.iter().map(|places| places.count_ones() as usize).sum();
     look
 }
 
