@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn one_thing_is_one_piece() {
         let black = Frame::new(SIZE);
-        let rect = Rect { x: 8, y: 5, width: 180, height: 130 };
+        let rect = Rect { x: 8, y: 5, width: 180, height: 123 };
         assert_eq!(pieces(&black, &painted(text), rect), [(rect, Class::Drawn)]);
         assert_eq!(pieces(&black, &painted(sky), rect), [(rect, Class::Photo(Guess::Space))]);
         let darker = painted(|x, y| sky(x, y).map(|part| part / 8 * 8 + 1));
