@@ -48,7 +48,7 @@ use super::{
 pub(super) const TILE: u16 = 64;
 
 /// The most rectangles with a loss: each costs its surroundings too.
-pub(super) const MOST_LOSSY: usize = 256;
+pub(super) const MOST_LOSSY: usize = 128;
 
 const KEYFRAME: u8 = 1;
 const NEW_STREAMS: u8 = 2;

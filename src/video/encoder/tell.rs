@@ -137,19 +137,20 @@ impl Encoder {
     /// will be told.
     fn mark(&mut self, numbers: &[usize], is_drawn: bool, telling: &mut Telling) -> Vec<Rect> {
         let size = self.shown.size();
+        let mut has_some = false;
         for number in numbers {
             let Some(tile) = tile(*number, size) else { continue };
+            let State::Lossy { hash, .. } = self.tiles[*number].state else { continue };
             let cost = if is_drawn { self.cost(&[(tile, Class::Drawn)]) } else { self.rate.photo(tile.pixels()) };
-            if !telling.allows(cost) {
+            // One comes along always, or it might wait for ever beside a video. And something may have been told over part of it.
+            if (has_some && !telling.allows(cost)) || hash != fingerprint(self.arch, &self.next, tile) {
                 self.next.copy_rect(&self.shown, tile);
                 continue;
             }
+            has_some = true;
             telling.spent += cost;
             mark(&self.shown, &self.next, tile, &mut self.mask);
-            self.tiles[*number].state = match self.tiles[*number].state {
-                State::Lossy { hash, .. } if is_drawn => State::Lossy { hash, is_drawn: false },
-                _ => State::Exact,
-            };
+            self.tiles[*number].state = if is_drawn { State::Lossy { hash, is_drawn: false } } else { State::Exact };
         }
         let rects = self.mask.cut();
         self.mask.clear();
