@@ -2,7 +2,9 @@
 //!
 //! Every frame is encoded with the whole screen as damage, decoded and compared. Each clip prints one JSON line, a folder also a
 //! table at the end. Bytes are exact; times are processor time of the one thread that codes, so that what else the machine does
-//! matters less. `--every N` codes each Nth frame only: what the codec sees when captures are skipped under load.
+//! matters less. `--every N` codes each Nth frame only: what the codec sees when captures are skipped under load. `--budget BYTES` is
+//! a slow link: each picture but the first may have so many bytes, and what does not fit has a loss; then the PSNR (R, G, B, over all
+//! frames) takes the place of exactness.
 //!
 //! A clip that cannot be read is one line on stderr and exit code 2.
 
@@ -27,6 +29,7 @@ use rs::video::{
 
 use crate::kit::{
     clip::{Clip, clips_at, parse_size, workload},
+    distortion::Distortion,
     kilobytes, milliseconds, percentile, rounded, thread_time,
 };
 
@@ -42,6 +45,9 @@ struct Options {
     /// Code each Nth frame only
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     every: u16,
+    /// Each picture but the first may have so many bytes
+    #[arg(long, value_name = "BYTES")]
+    budget: Option<usize>,
 }
 
 fn main() -> ExitCode {
@@ -49,7 +55,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().filter(|argument| argument != "--bench").collect();
     // A bare `cargo bench` or `cargo test --benches` runs every bench: without a clip there is nothing to measure.
     if arguments.len() == 1 {
-        println!("usage: cargo bench --bench clip -- PATH [WIDTHxHEIGHT] [--every N]");
+        println!("usage: cargo bench --bench clip -- PATH [WIDTHxHEIGHT] [--every N] [--budget BYTES]");
         return ExitCode::SUCCESS;
     }
     match run(&Options::parse_from(arguments)) {
@@ -79,7 +85,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
 
 fn measure(path: &Path, options: &Options) -> anyhow::Result<Figures> {
     let mut clip = Clip::open(path, options.size)?;
-    let (mut encoder, mut decoder) = (Encoder::new(true)?, Decoder::new());
+    let (mut encoder, mut decoder) = (Encoder::new(options.budget.is_none())?, Decoder::new());
     let (mut source, mut shown) = (Frame::new(options.size), Frame::new(options.size));
     let mut figures = Figures { exact: true, ..Figures::default() };
     let mut number = 0;
@@ -88,8 +94,8 @@ fn measure(path: &Path, options: &Options) -> anyhow::Result<Figures> {
         if (number - 1) % u32::from(options.every) != 0 {
             continue;
         }
-        let (payload, time) =
-            timed(|| encoder.encode(&source, &Damage::full(options.size), FRAME * (number - 1), Budget::default()));
+        let budget = Budget { bytes: options.budget.filter(|_| number > 1), rate: None };
+        let (payload, time) = timed(|| encoder.encode(&source, &Damage::full(options.size), FRAME * (number - 1), budget));
         let payload = payload?;
         figures.encode.push(time);
         figures.bytes.push(payload.as_ref().map_or(0, Vec::len));
@@ -99,6 +105,7 @@ fn measure(path: &Path, options: &Options) -> anyhow::Result<Figures> {
             figures.decode.push(time);
         }
         figures.exact &= shown.shows_same(&source);
+        figures.distortion.add(&source, shown.data());
     }
     if figures.bytes.is_empty() {
         bail!("{} has no frames", path.display());
@@ -123,6 +130,7 @@ struct Figures {
     /// Of the frames that had a payload, sorted.
     decode: Vec<Duration>,
     exact: bool,
+    distortion: Distortion,
 }
 
 impl Figures {
@@ -151,8 +159,12 @@ impl Figures {
             kilobytes(self.bytes[0]),
             kilobytes(self.rest()),
             self.rest() as f64 / 1000.0 / self.changed().max(1) as f64,
-            if self.exact { "yes" } else { "NO" },
+            self.likeness(),
         )
+    }
+
+    fn likeness(&self) -> String {
+        if self.exact { "yes".to_owned() } else { format!("{:.1} dB", self.distortion.psnr()) }
     }
 
     fn json(&self, name: &str) -> serde_json::Value {
@@ -169,6 +181,7 @@ impl Figures {
             "decode_ms_mean": decode,
             "decode_ms_p99": decode_p99,
             "exact": self.exact,
+            "psnr_db": (!self.exact).then(|| rounded(self.distortion.psnr())),
         })
     }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each bench uses its own part of it")]
 
 pub(crate) mod clip;
+pub(crate) mod distortion;
 pub(crate) mod letters;
 pub(crate) mod process;
 pub(crate) mod screen;

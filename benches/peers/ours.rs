@@ -11,8 +11,7 @@ use rs::video::{
 
 use crate::{
     Figures,
-    kit::{clip::Clip, thread_time},
-    video::Distortion,
+    kit::{clip::Clip, distortion::Distortion, thread_time},
 };
 
 /// The clips' time from one frame to the next.
