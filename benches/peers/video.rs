@@ -12,7 +12,10 @@ use rs::video::frame::{Frame, Size};
 
 use crate::{
     Figures,
-    kit::clip::{Clip, read_whole},
+    kit::{
+        clip::{Clip, read_whole},
+        distortion::Distortion,
+    },
 };
 
 /// Frames a second that the encoders are told: those of the recordings.
