@@ -151,6 +151,12 @@ impl Message {
         }
     }
 
+    /// Whether it tells how things are, once: both sides would go on differing if it got lost.
+    #[must_use]
+    pub fn is_state(&self) -> bool {
+        matches!(self, Self::Control(_) | Self::Permissions(_) | Self::Screens(_) | Self::Aim(_))
+    }
+
     /// Whether every field is within the bounds above. Checked where a message is sent and where it comes in.
     #[must_use]
     pub fn is_valid(&self) -> bool {

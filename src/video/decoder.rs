@@ -6,8 +6,10 @@
 //! 3. The payload must end where its last pixel ends, in every stream.
 //! 4. After an error the decoder is dead: the streams have lost their place.
 //!
-//! Memory, besides the caller's frame: at most 16 bytes a pixel for the parts and moves, about 40 more for each pixel with a loss, 32 MiB
-//! of remembered tiles, and the zstd windows (three of 4 MiB, twelve of 256 KiB).
+//! Memory, besides the caller's frame, in bytes a pixel and at the very most: 23 for the unpacked streams, 24 for the transform's planes, 8
+//! for sources of moves, 8 for pixels on their way, 2 for moves; 65 in all. Then 97 KB for every 16 pixels of width and height together (the
+//! edges of [`MOST_LOSSY`] rectangles), 32 MiB of remembered tiles, and the zstd windows (three of 4 MiB, twelve of 256 KiB). So a hostile
+//! host can make a viewer take 200 MB with a picture of 1920x1080, and 2.3 GB with one of 8K.
 
 use super::{
     cache::{Cache, is_whole},
@@ -214,11 +216,10 @@ impl<'a> Pixels<'a> {
     }
 }
 
-/// The most bytes of a kind in a picture of this size. An encoder's control stream is far smaller; of symbols, the partial blocks at the
-/// edges of [`MOST_LOSSY`] rectangles count whole.
+/// The most bytes of a kind in a picture of this size. An encoder's control stream is far smaller.
 fn most(kind: Kind, size: Size) -> usize {
     if let Some(index) = Kind::symbols().iter().position(|symbols| *symbols == kind) {
-        return 2 * max_symbols(size.bounds())[index];
+        return max_symbols(size, MOST_LOSSY)[index];
     }
     match kind {
         Kind::CONTROL => 3 * MAX_COLOURS + 64 * tiles(size) + size.pixels(),

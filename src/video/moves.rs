@@ -10,6 +10,8 @@ use super::{
 pub(super) const BLOCK: u16 = 16;
 /// The most vectors of a picture.
 pub(super) const MAX_VECTORS: usize = 8;
+/// A move's numbers: so many bytes at least.
+const LEAST_BYTES: usize = 5;
 
 const OUTSIDE: &str = "a move from outside the picture";
 
@@ -82,7 +84,7 @@ pub(super) fn read(bytes: &mut &[u8]) -> Result<(Vec<Vector>, Vec<Move>), &'stat
     let vector = |bytes: &mut &[u8]| Ok(Vector { x: read_signed(bytes)?, y: read_signed(bytes)? });
     let vectors = (0..count).map(|_| vector(bytes)).collect::<Result<_, &'static str>>()?;
     let count = read_number(bytes)?;
-    if count > bytes.len() {
+    if count > bytes.len() / LEAST_BYTES {
         return Err("truncated");
     }
     let (mut above, mut moves) = (0_u16, Vec::with_capacity(count));

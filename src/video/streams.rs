@@ -189,9 +189,11 @@ impl Unpacker {
         };
         let mut length = 0;
         loop {
-            // One byte more than allowed, to see whether there is one.
             if length == out.len() {
-                out.resize((length + ROOM).min(most + 1), 0);
+                // Twice as much each time; one byte more than allowed, to see whether there is one.
+                let room = (2 * length + ROOM).min(most + 1);
+                out.reserve_exact(room - length);
+                out.resize(room, 0);
             }
             let step = stream.run_on_buffers(piece, &mut out[length..]).map_err(|_| "broken compression")?;
             piece = &piece[step.bytes_read..];

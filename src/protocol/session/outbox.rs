@@ -5,7 +5,8 @@
 //! - While [`WINDOW`] messages are under way, a droppable message at the end is held back, so that newer ones can take its place
 //!   and a slow path is not filled with where the pointer was. Whatever follows it lets it go: a click finds the pointer in place.
 //! - Bounded by [`MAX_MESSAGES`] and [`MAX_BYTES`]; beyond, droppable messages are dropped and others refused with [`Full`].
-//!   `End` always has room.
+//!   What tells how things are ([`Message::is_state`]) has [`SPARE_MESSAGES`] and [`SPARE_BYTES`] more, so that a crowd of pointers or keys
+//!   during a stall does not keep it out. `End` always has room.
 
 use std::{collections::VecDeque, mem::discriminant};
 
@@ -19,6 +20,10 @@ use crate::protocol::{
 pub(super) const MAX_MESSAGES: usize = 1024;
 /// The most bytes of memory that they take, about.
 pub(super) const MAX_BYTES: usize = 2 << 20;
+/// See the module.
+pub(super) const SPARE_MESSAGES: usize = 64;
+/// See the module.
+pub(super) const SPARE_BYTES: usize = 128 << 10;
 /// The most messages under way before a droppable one is held back: 64 motions are half a second of a usual mouse (125 Hz).
 pub(super) const WINDOW: usize = 64;
 
@@ -37,7 +42,8 @@ impl Outbox {
         if self.replace_last(&message) {
             return Ok(());
         }
-        let full = self.waiting.len() >= MAX_MESSAGES || self.bytes + weight(&message) > MAX_BYTES;
+        let (messages, bytes) = if message.is_state() { (SPARE_MESSAGES, SPARE_BYTES) } else { (0, 0) };
+        let full = self.waiting.len() >= MAX_MESSAGES + messages || self.bytes + weight(&message) > MAX_BYTES + bytes;
         match (full, message.is_droppable()) {
             (true, true) => Ok(()),
             (true, false) => Err(Full),
@@ -130,7 +136,7 @@ fn weight(message: &Message) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::input::Key;
+    use crate::protocol::{input::Key, message::CursorShape};
 
     fn motion(x: u16) -> Message {
         Message::Input(InputEvent::Motion { x, y: 0 })
@@ -207,6 +213,18 @@ mod tests {
         outbox.acknowledge(taken as u64).expect("all were sent");
         assert!(outbox.is_empty() && outbox.bytes == 0);
         assert_eq!(outbox.push(key(4)), Ok(()));
+    }
+
+    #[test]
+    fn what_tells_how_things_are_finds_room_behind_keys_and_pointers() {
+        let shape = CursorShape { width: 256, height: 256, hot_x: 0, hot_y: 0, bgra: vec![0; 256 * 256 * 4] };
+        for crowd in [key(4), Message::CursorShape(shape)] {
+            let mut outbox = Outbox::default();
+            while outbox.push(crowd.clone()).is_ok() {}
+            let taken = (0..5000).filter(|view| outbox.push(Message::Aim(*view)).is_ok()).count();
+            assert!(taken >= SPARE_MESSAGES, "{taken}");
+            assert!(outbox.waiting.len() <= MAX_MESSAGES + SPARE_MESSAGES && outbox.bytes <= MAX_BYTES + SPARE_BYTES);
+        }
     }
 
     #[test]

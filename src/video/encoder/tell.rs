@@ -216,3 +216,72 @@ fn is_solid(frame: &Frame, rect: Rect) -> bool {
     let colour = colour.next();
     (rect.y..rect.y + rect.height).all(|y| pixels(frame.row(rect.x, y, rect.width)).all(|pixel| Some(pixel) == colour))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::video::{
+        budget::Budget,
+        decoder::Decoder,
+        frame::{Damage, Size},
+    };
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A photograph where `is` says so, else black.
+    fn photo(size: Size, is: impl Fn(u16, u16) -> bool) -> Frame {
+        let mut frame = Frame::new(size);
+        let mut noise = 1_u32;
+        for y in 0..size.height {
+            for (x, pixel) in (0..size.width).zip(frame.row_mut(0, y, size.width).as_chunks_mut::<4>().0) {
+                noise = noise.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+                let shade = |part: u16, shift: u32| (part as u8).wrapping_add((noise >> shift & 3) as u8);
+                if is(x, y) {
+                    *pixel = [shade(x + y / 3, 28), shade(y + x / 2, 26), shade(x / 3 + y / 2, 24), 0];
+                }
+            }
+        }
+        frame
+    }
+
+    fn bytes(bytes: usize) -> Budget {
+        Budget { bytes: Some(bytes), rate: None }
+    }
+
+    #[test]
+    fn the_decoder_has_room_for_thin_photographs_everywhere() {
+        let size = Size { width: 256, height: 128 };
+        let (mut encoder, mut decoder, mut seen) = (Encoder::new(false).unwrap(), Decoder::new(), Frame::new(size));
+        let mut tell = |frame: &Frame, budget| {
+            let payload = encoder.encode(frame, &Damage::full(size), Duration::ZERO, budget).unwrap().expect("it changed");
+            decoder.decode(&payload, &mut seen).unwrap();
+            decoder.is_exact()
+        };
+        assert!(tell(&Frame::new(size), Budget::default()));
+        assert!(!tell(&photo(size, |_, y| y.is_multiple_of(2)), bytes(500)));
+    }
+
+    #[test]
+    fn a_tile_is_not_exact_when_what_is_around_it_was_told_over_it_with_a_loss() {
+        let size = Size { width: 192, height: 192 };
+        let middle = |x: u16, y: u16| (64..128).contains(&x) && y < 64;
+        let scenes = [photo(size, middle), photo(size, |x, y| middle(x, y) || y == 20 || y >= 64)];
+        let (mut encoder, mut decoder) = (Encoder::new(false).unwrap(), Decoder::new());
+        let mut seen = Frame::new(size);
+        let mut tell = |encoder: &mut Encoder, frame, damage, now, budget| {
+            let payload = encoder.encode(frame, damage, now, budget).unwrap();
+            payload.map(|payload| decoder.decode(&payload, &mut seen).unwrap())?;
+            assert!(!decoder.is_exact() || seen.shows_same(frame));
+            Some(decoder.is_exact())
+        };
+        let (all, none) = (Damage::full(size), Damage::none());
+        assert_eq!(tell(&mut encoder, &scenes[0], &all, Duration::ZERO, bytes(1000)), Some(false));
+        // The row is told in one rectangle, right across the middle tile, which rests.
+        assert_eq!(tell(&mut encoder, &scenes[1], &all, SECOND, bytes(25_000)), Some(false));
+        let last = (2..9).filter_map(|second| tell(&mut encoder, &scenes[1], &none, SECOND * second, Budget::default())).last();
+        assert_eq!(last, Some(true));
+        assert!(encoder.due().is_none());
+    }
+}

@@ -1,6 +1,7 @@
 //! What a picture part becomes: symbols sorted by kind, and coefficients as symbols.
 
-use super::{Rect, plane::macroblocks};
+use super::plane::SIDE;
+use crate::video::frame::Size;
 
 /// How many kinds of symbols there are.
 pub(in crate::video) const KINDS: usize = 3 + CONTEXTS;
@@ -95,16 +96,21 @@ impl Symbols {
     }
 }
 
-/// The most bytes of each kind that one picture part can need.
+/// Bytes of signs and large levels for a coefficient: a sign, a level's length in ones (12 bits at most) and its rest (11).
+const LONGEST: usize = 3;
+
+/// The most bytes of each kind that up to `parts` picture parts, no two of which overlap, can need in a frame of this size. A part's last
+/// macroblocks reach beyond it, so there are more of them than the frame has.
 #[must_use]
-pub(in crate::video) fn max_symbols(rect: Rect) -> [usize; KINDS] {
-    let (columns, rows) = macroblocks(rect);
-    let blocks = columns * rows;
-    let mut most = [blocks * 6 * CODED; KINDS];
+pub(in crate::video) fn max_symbols(size: Size, parts: usize) -> [usize; KINDS] {
+    let (width, height) = (usize::from(size.width), usize::from(size.height));
+    let blocks = width * height / (SIDE * SIDE) + parts * ((width + height) / SIDE + 1);
+    let mut most = [0; KINDS];
     most[MODES] = blocks;
     most[VECTORS] = blocks * 2;
-    // A sign, and a level's length (12 bits at most) in unary and its rest.
-    most[BITS] = blocks * 6 * CODED * 4;
+    // No two symbols of a block begin at the same coefficient.
+    (0..6).for_each(|block| (0..CODED).for_each(|next| most[kind(block, next)] += blocks));
+    most[BITS] = blocks * 6 * CODED * LONGEST + parts;
     most
 }
 
