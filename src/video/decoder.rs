@@ -7,9 +7,9 @@
 //! 4. After an error the decoder is dead: the streams have lost their place.
 //!
 //! Memory, besides the caller's frame, in bytes a pixel and at the very most: 23 for the unpacked streams, 24 for the transform's planes, 8
-//! for sources of moves, 8 for pixels on their way, 2 for moves; 65 in all. Then 97 KB for every 16 pixels of width and height together (the
+//! for sources of moves, 8 for pixels on their way, 2 for moves; 65 in all. Then 194 KB for every 16 pixels of width and height together (the
 //! edges of [`MOST_LOSSY`] rectangles), 32 MiB of remembered tiles, and the zstd windows (three of 4 MiB, twelve of 256 KiB). So a hostile
-//! host can make a viewer take 200 MB with a picture of 1920x1080, and 2.3 GB with one of 8K.
+//! host can make a viewer take 220 MB with a picture of 1920x1080, and 2.4 GB with one of 8K.
 
 use super::{
     cache::{Cache, is_whole},

@@ -4,6 +4,8 @@
 //! class become one piece: drawn things stay as large as they are (a letter cut in two is not found again), and photographs too (an
 //! edge is a place without neighbours to guess from).
 
+use std::collections::HashMap;
+
 use super::{
     frame::{Frame, Rect, pixels},
     payload::TILE,
@@ -48,12 +50,15 @@ pub(super) fn join(rects: impl IntoIterator<Item = Rect>) -> Vec<Rect> {
         }
     }
     let mut joined: Vec<Rect> = Vec::new();
+    // Where a row would have to be to be joined: the extent and the bottom of a rectangle.
+    let mut ends = HashMap::new();
     for row in rows {
-        let above = |rect: &&mut Rect| (rect.x, rect.width, rect.y + rect.height) == (row.x, row.width, row.y);
-        match joined.iter_mut().rev().find(above) {
+        let at = ends.remove(&(row.x, row.width, row.y)).unwrap_or(joined.len());
+        match joined.get_mut(at) {
             Some(above) => above.height += row.height,
             None => joined.push(row),
         }
+        ends.insert((row.x, row.width, row.y + row.height), at);
     }
     joined
 }
