@@ -70,13 +70,14 @@ pub struct Cli {
 pub enum Command {
     /// Share this screen with somebody who has the ID and the password
     #[command(after_help = "Example: rs host --relay relay.example.org\n\n\
-                            Lines typed while it runs: accept, deny, chat TEXT, allow PERMISSION, revoke PERMISSION, rotate, end, quit.")]
+                            Lines typed while it runs: accept, deny, chat TEXT, allow PERMISSION, revoke PERMISSION, stats, rotate, end,\n\
+                            quit.")]
     Host(HostArgs),
     /// See and drive the screen of a host
     #[command(after_help = "Example: rs connect 9339-2522-7420-3124\n\n\
                             The password comes from --password-file, --password-stdin, the variable RS_PASSWORD, or a prompt.\n\
                             Lines typed with --view none: move X Y, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT, chat TEXT,\n\
-                            screenshot FILE, stats, quit.")]
+                            screenshot FILE, screens, screen N|all|next, lossless on|off, stats, quit.")]
     Connect(ConnectArgs),
     /// Replace the password of this machine's host; the old one is dead at once
     #[command(after_help = "Example: rs rotate-password")]
@@ -131,6 +132,9 @@ pub struct HostArgs {
     /// Share this monitor only, counted from 0
     #[arg(long, value_name = "N")]
     pub display: Option<usize>,
+    /// Send every picture exactly at once, however slow the link is
+    #[arg(long)]
+    pub lossless: bool,
     /// How to read the screen
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     pub capture: Backend,
@@ -168,7 +172,10 @@ pub struct ConnectArgs {
     /// Where to show the host's screen [default: window]
     #[arg(long, value_enum, value_name = "WHERE")]
     pub view: Option<View>,
-    /// Write the first complete picture to this file as PNG, and end
+    /// Have the host send every picture exactly at once, however slow the link is
+    #[arg(long)]
+    pub lossless: bool,
+    /// Write the first picture to this file as PNG, and end: once it is exact, or after five seconds as it is
     #[arg(long, value_name = "FILE", conflicts_with = "view")]
     pub screenshot: Option<PathBuf>,
     /// Ask for the picture only

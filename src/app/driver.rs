@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -25,6 +26,7 @@ use crate::{
             Event, Full, Input, Lane, LinkEstimate, Output, Role, Session,
             path::{Carrier, PathId, PathKind},
         },
+        stats::{Samples, Spread},
     },
 };
 
@@ -51,14 +53,25 @@ pub(super) struct Driver {
     inbound: mpsc::Receiver<Inbound>,
     inbound_sender: mpsc::Sender<Inbound>,
     pending: VecDeque<Event>,
+    /// When pictures were made that no path was given yet.
+    unsent: VecDeque<Instant>,
+    /// How long pictures waited until a path took them.
+    queue: Arc<Mutex<Samples>>,
     wake: Option<Instant>,
 }
 
 /// The writers and readers of a path.
 struct Link {
-    writers: [mpsc::Sender<Vec<u8>>; 2],
+    writers: [mpsc::Sender<Outgoing>; 2],
     readers: Vec<AbortHandle>,
     writing: JoinSet<()>,
+}
+
+/// A record to write.
+struct Outgoing {
+    record: Vec<u8>,
+    /// When the picture in it was made, if it goes out for the first time.
+    made: Option<Instant>,
 }
 
 impl Link {
@@ -88,7 +101,16 @@ impl Driver {
     pub(super) fn new(role: Role, resume: Duration) -> Self {
         let (inbound_sender, inbound) = mpsc::channel(READ_QUEUE);
         let session = Session::new(role, resume, Instant::now());
-        let mut driver = Self { session, links: BTreeMap::new(), inbound, inbound_sender, pending: VecDeque::new(), wake: None };
+        let mut driver = Self {
+            session,
+            links: BTreeMap::new(),
+            inbound,
+            inbound_sender,
+            pending: VecDeque::new(),
+            unsent: VecDeque::new(),
+            queue: Arc::default(),
+            wake: None,
+        };
         driver.drain();
         driver
     }
@@ -100,7 +122,7 @@ impl Driver {
             let (queue, records) = mpsc::channel(WRITE_QUEUE);
             let (reader, writer) = open.stream.split();
             readers.push(tokio::spawn(read(reader, open.opener, path, lane, self.inbound_sender.clone())).abort_handle());
-            writing.spawn(write(writer, open.sealer, path, records, self.inbound_sender.clone()));
+            writing.spawn(write(writer, open.sealer, path, records, self.inbound_sender.clone(), Arc::clone(&self.queue)));
             queue
         });
         self.links.insert(path, Link { writers, readers, writing });
@@ -131,8 +153,9 @@ impl Driver {
         sent
     }
 
-    /// Host: sends a picture, against one [`Event::WantPicture`].
-    pub(super) fn send_picture(&mut self, picture: Vec<u8>) {
+    /// Host: sends a picture that was made then, against one [`Event::WantPicture`].
+    pub(super) fn send_picture(&mut self, picture: Vec<u8>, made: Instant) {
+        self.unsent.push_back(made);
         self.session.send_picture(Instant::now(), picture);
         self.drain();
     }
@@ -157,6 +180,11 @@ impl Driver {
     /// What is known of its link.
     pub(super) fn link(&self) -> LinkEstimate {
         self.session.link()
+    }
+
+    /// Host: how long pictures waited until their path took the first byte, and how long they were on their way then.
+    pub(super) fn queue_and_wire(&self) -> (Option<Spread>, Option<Spread>) {
+        (lock(&self.queue).spread(), self.session.wire())
     }
 
     /// The next event. Cancel-safe.
@@ -216,10 +244,17 @@ impl Driver {
         self.wake = loop {
             match self.session.poll_output() {
                 Output::Timeout(at) => break at,
-                Output::Event(event) => self.pending.push_back(event),
+                Output::Event(event) => {
+                    // What follows on another path was made for the one before: its time says nothing of a queue.
+                    if matches!(event, Event::PathChanged(..) | Event::Ended(_)) {
+                        self.unsent.clear();
+                    }
+                    self.pending.push_back(event);
+                }
                 Output::Transmit { path, lane, record } => {
+                    let made = if lane == Lane::Video { self.unsent.pop_front() } else { None };
                     let Some(link) = self.links.get(&path) else { continue };
-                    if link.writers[lane as usize].try_send(record).is_err() {
+                    if link.writers[lane as usize].try_send(Outgoing { record, made }).is_err() {
                         dead.push(path);
                     }
                 }
@@ -251,11 +286,13 @@ async fn write(
     mut stream: WriteHalf<Stream>,
     mut sealer: Sealer,
     path: PathId,
-    mut records: mpsc::Receiver<Vec<u8>>,
+    mut records: mpsc::Receiver<Outgoing>,
     inbound: mpsc::Sender<Inbound>,
+    queue: Arc<Mutex<Samples>>,
 ) {
     let mut sealed = Vec::new();
-    while let Some(record) = records.recv().await {
+    while let Some(Outgoing { record, made }) = records.recv().await {
+        made.into_iter().for_each(|made| lock(&queue).add(made.elapsed()));
         sealed.clear();
         let written = match sealer.seal(&record, &mut sealed) {
             Err(error) => Err(std::io::Error::other(error)),
@@ -271,4 +308,9 @@ async fn write(
         }
     }
     let _ = stream.close().await;
+}
+
+/// No thread panics while it holds it.
+fn lock(queue: &Mutex<Samples>) -> MutexGuard<'_, Samples> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }

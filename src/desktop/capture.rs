@@ -10,6 +10,9 @@
 //! - What the picture shows is told before its first picture, and when anything about the screens changes.
 //! - A static screen costs nothing: the thread sleeps until the screen, credit or the end wakes it.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -23,7 +26,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Backend, DesktopError, Screen, Sight, View, Wake, open_screen, spawn};
 use crate::{
     protocol::{message::CursorShape, screens::Choice},
-    video::{budget::Budget, encoder::Encoder, frame::Frame},
+    video::{
+        budget::Budget,
+        encoder::{Bytes, Encoder},
+        frame::{Frame, Size},
+    },
 };
 
 /// The shortest time between the starts of two captures: 60 in a second.
@@ -50,7 +57,7 @@ pub enum CaptureEvent {
     /// The newest picture shows already what was told last: both places look the same.
     Still,
     /// An encoded picture; used up one [`Capture::want_picture`].
-    Picture(Vec<u8>),
+    Picture(Made),
     /// The pointer looks different.
     CursorShape(CursorShape),
     /// The pointer is at this pixel of the picture.
@@ -62,6 +69,27 @@ pub enum CaptureEvent {
     },
     /// The screen is gone; nothing follows.
     Failed(DesktopError),
+}
+
+/// An encoded picture, and how it was made.
+#[derive(Debug)]
+pub struct Made {
+    /// For [`crate::video::decoder::Decoder`].
+    pub payload: Vec<u8>,
+    /// The picture's size.
+    pub size: Size,
+    /// Whether it brings the viewer's picture to exactly what was captured.
+    pub is_exact: bool,
+    /// Taking the pixels.
+    pub capture: Duration,
+    /// Finding what changed.
+    pub detect: Duration,
+    /// Coding it.
+    pub encode: Duration,
+    /// When it was done.
+    pub at: Instant,
+    /// Bytes of all pictures up to this one.
+    pub bytes: Bytes,
 }
 
 /// A running capture thread. Dropping it stops it.
@@ -113,6 +141,11 @@ impl Capture {
         self.tell(|wanted| wanted.choice = Some(choice));
     }
 
+    /// Whether pictures from here on shall be exact at once, whatever their budget.
+    pub fn set_lossless(&self, lossless: bool) {
+        self.tell(|wanted| wanted.is_lossless = lossless);
+    }
+
     /// Stops looking at the screen, or goes on; credit is kept meanwhile. What was told already was seen before.
     pub fn pause(&self, paused: bool) {
         self.tell(|wanted| wanted.is_paused = paused);
@@ -146,6 +179,8 @@ struct Wanted {
     is_paused: bool,
     /// To be shown.
     choice: Option<Choice>,
+    /// Every picture exact at once.
+    is_lossless: bool,
 }
 
 /// No thread panics while it holds it.
@@ -188,6 +223,8 @@ struct Worker {
     owes_picture: bool,
     outlet: Outlet,
     wanted: Arc<Mutex<Wanted>>,
+    /// What the encoder was told last.
+    is_lossless: bool,
     /// Whether the screen changed since it was last looked at.
     is_damaged: bool,
     /// The encoder's time counts from here.
@@ -202,15 +239,16 @@ impl Worker {
         let told = screen.view().clone();
         let frame = Frame::new(told.size);
         let started = Instant::now();
-        let (owes_picture, is_damaged, not_before) = (false, true, started);
-        Ok(Self { screen, encoder, frame, told, owes_picture, outlet, wanted, is_damaged, started, not_before })
+        let (owes_picture, is_lossless, is_damaged, not_before) = (false, false, true, started);
+        Ok(Self { screen, encoder, frame, told, owes_picture, outlet, wanted, is_lossless, is_damaged, started, not_before })
     }
 
     fn work(&mut self) -> Result<(), DesktopError> {
         while !self.outlet.stop.is_cancelled() {
             let choice = lock(&self.wanted).choice.take();
             choice.map_or(Ok(()), |choice| self.screen.show(choice))?;
-            match self.screen.wait(self.patience())? {
+            let patience = self.patience();
+            match self.screen.wait(patience)? {
                 Sight::Nothing => {}
                 Sight::Damaged => self.is_damaged = true,
                 Sight::View => self.tell_view(),
@@ -224,26 +262,36 @@ impl Worker {
         Ok(())
     }
 
-    /// The time until a picture is due, if one is wanted.
-    fn patience(&self) -> Option<Duration> {
+    /// The time until a picture is due, if one is wanted: under the same lock as how it is wanted.
+    fn patience(&mut self) -> Option<Duration> {
         let wanted = lock(&self.wanted);
+        if std::mem::replace(&mut self.is_lossless, wanted.is_lossless) != wanted.is_lossless {
+            self.encoder.set_lossless(wanted.is_lossless);
+        }
         let due = if self.is_damaged { Some(Duration::ZERO) } else { self.encoder.due() };
         let due = due.filter(|_| wanted.credit > 0 && !wanted.is_paused)?;
         Some((self.started + due).max(self.not_before).saturating_duration_since(Instant::now()))
     }
 
     fn tell_picture(&mut self) -> Result<(), DesktopError> {
-        self.not_before = Instant::now() + GAP;
+        let start = Instant::now();
+        self.not_before = start + GAP;
         self.is_damaged = false;
         let damage = self.screen.grab(&mut self.frame)?;
+        let capture = start.elapsed();
         self.tell_view();
         let owes_picture = std::mem::take(&mut self.owes_picture);
+        let start = Instant::now();
         if self.encoder.look(&self.frame, &damage, self.started.elapsed()) {
+            let detect = start.elapsed();
             let budget = lock(&self.wanted).budget;
-            let picture = self.encoder.tell(budget).map_err(encoder_error)?;
+            let start = Instant::now();
+            let payload = self.encoder.tell(budget).map_err(encoder_error)?;
+            let (encode, at) = (start.elapsed(), Instant::now());
             // Only this thread takes credit, and it saw some.
             lock(&self.wanted).credit -= 1;
-            self.outlet.tell(CaptureEvent::Picture(picture));
+            let (size, is_exact, bytes) = (self.frame.size(), self.encoder.due().is_none(), self.encoder.bytes());
+            self.outlet.tell(CaptureEvent::Picture(Made { payload, size, is_exact, capture, detect, encode, at, bytes }));
         } else if owes_picture {
             self.outlet.tell(CaptureEvent::Still);
         }
@@ -261,189 +309,4 @@ impl Worker {
 
 fn encoder_error(error: std::io::Error) -> DesktopError {
     DesktopError(format!("the picture could not be compressed ({error}); close other programs and try again"))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Condvar;
-
-    use super::*;
-    use crate::video::{
-        decoder::Decoder,
-        frame::{Damage, Size},
-    };
-
-    const SIZE: Size = Size { width: 70, height: 3 };
-    const PATIENCE: Duration = Duration::from_secs(20);
-
-    /// A screen under the test's control.
-    #[derive(Clone)]
-    struct Fake(Arc<(Mutex<FakeState>, Condvar)>, View);
-
-    #[derive(Default)]
-    struct FakeState {
-        color: u8,
-        is_damaged: bool,
-        is_woken: bool,
-        is_gone: bool,
-        grabs: usize,
-    }
-
-    impl Fake {
-        fn change<T>(&self, change: impl FnOnce(&mut FakeState) -> T) -> T {
-            let changed = change(&mut self.0.0.lock().unwrap());
-            self.0.1.notify_all();
-            changed
-        }
-
-        fn paint(&self, color: u8) {
-            self.change(|state| (state.color, state.is_damaged) = (color, true));
-        }
-    }
-
-    impl Default for Fake {
-        fn default() -> Self {
-            Self(Arc::default(), View::single("fake", SIZE))
-        }
-    }
-
-    impl Screen for Fake {
-        fn view(&self) -> &View {
-            &self.1
-        }
-
-        /// A single screen is wider, all in one are at another place. Noticed only with the next grab, as a change of size may be.
-        fn show(&mut self, choice: Choice) -> Result<(), DesktopError> {
-            self.1.shown = choice;
-            match choice {
-                Choice::One(_) => self.1.size.width += 1,
-                Choice::All => self.1.x += 1,
-            }
-            self.change(|state| state.is_damaged = true);
-            Ok(())
-        }
-
-        fn wait(&mut self, timeout: Option<Duration>) -> Result<Sight, DesktopError> {
-            let is_idle = |state: &mut FakeState| !(state.is_damaged || state.is_woken || state.is_gone);
-            let state = self.0.0.lock().unwrap();
-            let mut state = self.0.1.wait_timeout_while(state, timeout.unwrap_or(PATIENCE), is_idle).unwrap().0;
-            if state.is_gone {
-                return Err(DesktopError("gone".into()));
-            }
-            state.is_woken = false;
-            Ok(if std::mem::take(&mut state.is_damaged) { Sight::Damaged } else { Sight::Nothing })
-        }
-
-        fn grab(&mut self, frame: &mut Frame) -> Result<Damage, DesktopError> {
-            self.change(|state| {
-                state.grabs += 1;
-                frame.resize(self.1.size);
-                frame.data_mut().fill(state.color);
-            });
-            Ok(Damage::full(self.1.size))
-        }
-
-        fn wake(&self) -> Wake {
-            let fake = self.clone();
-            Arc::new(move || fake.change(|state| state.is_woken = true))
-        }
-    }
-
-    fn start(fake: &Fake, room: usize) -> (Capture, mpsc::Receiver<CaptureEvent>) {
-        let (events, received) = mpsc::channel(room);
-        let fake = fake.clone();
-        (Capture::start_with(move || Ok(Box::new(fake)), events).unwrap().0, received)
-    }
-
-    fn picture(events: &mut mpsc::Receiver<CaptureEvent>) -> Vec<u8> {
-        match events.blocking_recv() {
-            Some(CaptureEvent::Picture(picture)) => picture,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn without_credit_changes_gather_and_the_newest_screen_is_told() {
-        let fake = Fake::default();
-        let (capture, mut events) = start(&fake, 4);
-        (1..=3).for_each(|color| fake.paint(color));
-        assert_eq!(fake.change(|state| state.grabs), 0, "no credit, no picture");
-        capture.want_picture(Budget::default());
-        let mut decoder = Decoder::new();
-        let mut seen = Frame::new(SIZE);
-        decoder.decode(&picture(&mut events), &mut seen).unwrap();
-        assert_eq!(seen.row(0, 0, 1)[..3], [3; 3]);
-
-        capture.want_picture(Budget::default());
-        fake.paint(9);
-        decoder.decode(&picture(&mut events), &mut seen).unwrap();
-        assert_eq!(seen.row(69, 2, 1)[..3], [9; 3]);
-        assert_eq!(fake.change(|state| state.grabs), 2);
-    }
-
-    #[test]
-    fn another_view_is_told_right_before_its_first_picture() {
-        let fake = Fake::default();
-        let (capture, mut events) = start(&fake, 4);
-        (0..3).for_each(|_| capture.want_picture(Budget::default()));
-        let mut decoder = Decoder::new();
-        let mut seen = Frame::new(SIZE);
-        decoder.decode(&picture(&mut events), &mut seen).unwrap();
-        capture.show(Choice::One(0));
-        let told = match events.blocking_recv() {
-            Some(CaptureEvent::View(view)) => view,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!((told.shown, told.size.width), (Choice::One(0), SIZE.width + 1));
-        decoder.decode(&picture(&mut events), &mut seen).unwrap();
-        assert_eq!(seen.size(), told.size);
-
-        capture.show(Choice::All);
-        assert!(matches!(events.blocking_recv(), Some(CaptureEvent::View(view)) if view.shown == Choice::All));
-        assert!(matches!(events.blocking_recv(), Some(CaptureEvent::Still)), "another place that looks the same");
-    }
-
-    #[test]
-    fn a_screen_that_goes_away_is_told_and_nothing_follows() {
-        let fake = Fake::default();
-        let (_capture, mut events) = start(&fake, 4);
-        fake.change(|state| state.is_gone = true);
-        assert!(matches!(events.blocking_recv(), Some(CaptureEvent::Failed(_))));
-        assert!(events.blocking_recv().is_none());
-    }
-
-    #[test]
-    fn dropping_it_ends_it_even_when_nobody_takes_its_events() {
-        let fake = Fake::default();
-        let (capture, mut events) = start(&fake, 1);
-        for color in 1..=2 {
-            capture.want_picture(Budget::default());
-            fake.paint(color);
-        }
-        drop(capture);
-        while events.blocking_recv().is_some() {}
-    }
-
-    #[test]
-    fn the_pattern_desktop_gives_pictures_and_its_pointer() {
-        let (events, mut received) = mpsc::channel(4);
-        let options = Options { backend: Backend::Pattern, ..Options::default() };
-        let (capture, view) = Capture::start(options, events).unwrap();
-        capture.want_picture(Budget::default());
-        capture.want_picture(Budget::default());
-        let (mut frame, mut decoder) = (Frame::new(view.size), Decoder::new());
-        let (mut pictures, mut has_shape) = (0, false);
-        while pictures < 2 || !has_shape {
-            match received.blocking_recv().unwrap() {
-                CaptureEvent::Picture(picture) => {
-                    decoder.decode(&picture, &mut frame).unwrap();
-                    pictures += 1;
-                }
-                CaptureEvent::CursorShape(_) => has_shape = true,
-                CaptureEvent::CursorPosition { .. } | CaptureEvent::View(_) | CaptureEvent::Still => {}
-                CaptureEvent::Failed(error) => panic!("{error}"),
-            }
-        }
-        assert!(frame.data().chunks_exact(4).any(|pixel| pixel[..3] == crate::desktop::pattern::CROSS_COLOR));
-    }
 }

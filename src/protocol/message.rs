@@ -9,6 +9,7 @@ use super::{
     input::{InputEvent, MAX_TEXT},
     permission::Permissions,
     screens::{Choice, Screens},
+    stats::HostStats,
 };
 
 /// The longest chat line, in bytes of UTF-8.
@@ -137,6 +138,12 @@ pub enum Message {
     Aim(u32),
     /// H→V. The pointer looks like the shape with this number now; the viewer remembers it, or the host broke the protocol.
     KnownCursor(u32),
+    /// V→H. Whether every picture from here on shall be exact at once, whatever the link; before the first one it need not be.
+    Lossless(bool),
+    /// V→H. Answer with [`Message::Stats`]; a later question may stand for this one.
+    AskStats,
+    /// H→V. The host's figures. Its percentiles are in order.
+    Stats(HostStats),
 }
 
 impl Message {
@@ -146,6 +153,7 @@ impl Message {
         match self {
             Self::Input(event) => event.is_droppable(),
             Self::CursorPosition { .. } | Self::KnownCursor(_) | Self::ShowScreen(_) => true,
+            Self::Lossless(_) | Self::AskStats | Self::Stats(_) => true,
             Self::Chat(_) | Self::Control(_) | Self::Permissions(_) | Self::CursorShape(_) | Self::End(_) => false,
             Self::Screens(_) | Self::Aim(_) => false,
         }
@@ -165,8 +173,9 @@ impl Message {
             Self::Input(InputEvent::Text(text)) => text.len() <= MAX_TEXT,
             Self::CursorShape(shape) => shape.is_valid(),
             Self::Screens(screens) => screens.is_valid(),
+            Self::Stats(stats) => stats.is_valid(),
             Self::Input(_) | Self::Control(_) | Self::Permissions(_) | Self::CursorPosition { .. } | Self::End(_) => true,
-            Self::ShowScreen(_) | Self::Aim(_) | Self::KnownCursor(_) => true,
+            Self::ShowScreen(_) | Self::Aim(_) | Self::KnownCursor(_) | Self::Lossless(_) | Self::AskStats => true,
         }
     }
 
@@ -175,8 +184,9 @@ impl Message {
     pub fn may_come_from(&self, role: Role) -> bool {
         match self {
             Self::Input(_) | Self::ShowScreen(_) | Self::Aim(_) => role == Role::Viewer,
+            Self::Lossless(_) | Self::AskStats => role == Role::Viewer,
             Self::Control(_) | Self::Permissions(_) | Self::CursorShape(_) | Self::CursorPosition { .. } => role == Role::Host,
-            Self::Screens(_) | Self::KnownCursor(_) => role == Role::Host,
+            Self::Screens(_) | Self::KnownCursor(_) | Self::Stats(_) => role == Role::Host,
             Self::Chat(_) => true,
             Self::End(reason) => reason.may_come_from(role),
         }

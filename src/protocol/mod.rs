@@ -14,4 +14,5 @@ pub mod password;
 pub mod permission;
 pub mod screens;
 pub mod session;
+pub mod stats;
 pub mod throttle;

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::figures::{HostFigures, Stats};
 use crate::protocol::{
     input::InputEvent,
     message::{EndReason, Holder},
     permission::{Permission, Permissions},
     screens::{self, Choice, ScreenInfo},
-    session::LinkEstimate,
 };
 
 /// What a host tells: one JSON line each with `--json` (`{"event":"ready",…}`), else words. Part of the command-line contract.
@@ -91,6 +91,14 @@ pub enum HostEvent {
         /// Which there are, and which is shown.
         #[serde(flatten)]
         screens: Screens,
+    },
+    /// Figures of a session, as asked for by `stats`.
+    Stats {
+        /// The session's short name.
+        session: String,
+        /// What is known.
+        #[serde(flatten)]
+        figures: Box<HostFigures>,
     },
     /// The password is another one now.
     PasswordRotated {
@@ -186,6 +194,8 @@ pub enum HostAction {
     TakeControl,
     /// Take a permission away.
     Revoke(Vec<Permission>),
+    /// Tell the figures of each session.
+    Stats,
     /// A new one-time password.
     Rotate,
     /// End the session.
@@ -248,13 +258,20 @@ pub enum ViewerEvent {
     },
     /// The host's screens, and which the picture on hand shows: told when any of it changes, or as asked for by `screens`.
     Screens(Screens),
+    /// The picture became exact, or has not been for a moment: the link does not keep up, or something moves that looks like a film.
+    Picture {
+        /// Whether it is what the host's screen was, to the bit.
+        exact: bool,
+    },
     /// A picture was saved.
     Screenshot {
         /// Where.
         file: PathBuf,
+        /// Whether it is what the host's screen was, to the bit.
+        exact: bool,
     },
-    /// Figures, as asked for by `stats`.
-    Stats(Stats),
+    /// Figures, as asked for by `stats`; told where they were asked for.
+    Stats(Box<Stats>),
     /// The network is gone; we keep trying.
     Stalled,
     /// It is back.
@@ -273,44 +290,6 @@ pub enum ViewerEvent {
     },
 }
 
-/// What the host measures of the link by its pictures, where it is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct LinkFigures {
-    /// Bits a second that it carries.
-    pub rate_bps: Option<u64>,
-    /// How long what is sent waits on its way.
-    pub queue_ms: Option<u64>,
-}
-
-impl From<LinkEstimate> for LinkFigures {
-    fn from(link: LinkEstimate) -> Self {
-        let queue_ms = link.queue.and_then(|queue| u64::try_from(queue.as_millis()).ok());
-        Self { rate_bps: link.rate.map(|rate| rate.saturating_mul(8)), queue_ms }
-    }
-}
-
-/// Figures of a session since its start.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Stats {
-    /// Pictures shown.
-    pub frames: u64,
-    /// Bytes of picture received, before encryption.
-    pub picture_bytes: u64,
-    /// Mean decoding time.
-    pub decode_ms_mean: f64,
-    /// Round trip, where it is known.
-    pub rtt_ms: Option<u64>,
-    /// The link from host to viewer.
-    #[serde(flatten)]
-    pub link: LinkFigures,
-    /// From the start of `rs connect` to the first whole picture.
-    pub first_picture_ms: Option<u64>,
-    /// Width of the picture in pixels.
-    pub width: u16,
-    /// Height of the picture in pixels.
-    pub height: u16,
-}
-
 /// What the viewer's user does; also the viewer's stdin lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ViewerAction {
@@ -318,12 +297,14 @@ pub enum ViewerAction {
     Input(InputEvent),
     /// Say something.
     Chat(String),
-    /// Save the picture as PNG.
+    /// Save the picture as PNG, once it is exact, or after a few seconds as it is.
     Screenshot(PathBuf),
     /// Tell which screens the host has.
     Screens,
     /// Have another screen shown.
     Show(Show),
+    /// Have every picture exact at once, or as the link allows.
+    Lossless(bool),
     /// Tell the figures.
     Stats,
     /// Leave.

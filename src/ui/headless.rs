@@ -8,9 +8,10 @@
 //! | `key COMBO` | presses a combination, as `ctrl+s` (names: [`super::keymap`]) |
 //! | `type TEXT` | types text, whatever the host's layout |
 //! | `chat TEXT` | says something |
-//! | `screenshot FILE` | saves the picture as PNG |
+//! | `screenshot FILE` | saves the picture as PNG once it is exact, or after five seconds as it is |
 //! | `screens` | tells which screens the host has, and which is shown |
 //! | `screen N`, `screen all`, `screen next` | has this one shown, counted from 0, or all in one, or the one after |
+//! | `lossless on`, `lossless off` | has every picture exact at once, or as the link allows |
 //! | `stats` | tells the session's figures |
 //! | `quit` | leaves |
 //!
@@ -33,7 +34,7 @@ use crate::protocol::{
 
 /// What a viewer's line may be.
 const VIEWER_LINES: &str = "type move X Y, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT, chat TEXT, screenshot FILE, \
-     screens, screen N|all|next, stats or quit";
+     screens, screen N|all|next, lossless on|off, stats or quit";
 
 /// What typed lines mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,8 @@ pub fn viewer_line(line: &str) -> Result<Vec<ViewerAction>, String> {
         ("screen", ["all"]) => Ok(vec![ViewerAction::Show(Show::All)]),
         ("screen", ["next"]) => Ok(vec![ViewerAction::Show(Show::Next)]),
         ("screen", [index]) => Ok(vec![ViewerAction::Show(Show::One(number(index)?))]),
+        ("lossless", ["on"]) => Ok(vec![ViewerAction::Lossless(true)]),
+        ("lossless", ["off"]) => Ok(vec![ViewerAction::Lossless(false)]),
         ("stats", []) => Ok(vec![ViewerAction::Stats]),
         ("quit", []) => Ok(vec![ViewerAction::Quit]),
         _ => Err(format!(
@@ -134,8 +137,12 @@ mod tests {
             message::{EndReason, Holder},
             permission::Permissions,
             screens::{self, Choice},
+            stats::ModeBytes,
         },
-        ui::event::{LinkFigures, PathInfo, Side, Stats},
+        ui::{
+            event::{PathInfo, Side},
+            figures::{HostStages, LinkFigures, Milliseconds, PictureFigures, Stages, Stats},
+        },
     };
 
     fn inputs(line: &str) -> Vec<InputEvent> {
@@ -172,6 +179,8 @@ mod tests {
             assert_eq!(viewer_line(line).expect(line), [ViewerAction::Show(show)]);
         }
         assert_eq!(viewer_line("stats").expect("stats"), [ViewerAction::Stats]);
+        assert_eq!(viewer_line("lossless on").expect("lossless"), [ViewerAction::Lossless(true)]);
+        assert_eq!(viewer_line("lossless off").expect("lossless"), [ViewerAction::Lossless(false)]);
         assert_eq!(viewer_line("quit").expect("quit"), [ViewerAction::Quit]);
         assert_eq!(viewer_line("  ").expect("nothing"), []);
         assert_eq!(chat_line("quit").expect("chat"), [ViewerAction::Chat("quit".to_owned())]);
@@ -193,6 +202,8 @@ mod tests {
             "screen",
             "screen -1",
             "screens all",
+            "lossless",
+            "lossless maybe",
         ] {
             let text = viewer_line(wrong).expect_err(wrong);
             assert!(text.contains("move X Y"), "{text}");
@@ -222,19 +233,28 @@ mod tests {
                 ViewerEvent::Screens(screens::tests::row(1, Choice::One(0)).into()),
                 r#"{"event":"screens","screens":[{"name":"S0","x":0,"y":0,"width":100,"height":50,"primary":true}],"shown":0}"#,
             ),
-            (ViewerEvent::Screenshot { file: PathBuf::from("/tmp/x.png") }, r#"{"event":"screenshot","file":"/tmp/x.png"}"#),
+            (ViewerEvent::Picture { exact: true }, r#"{"event":"picture","exact":true}"#),
             (
-                ViewerEvent::Stats(Stats {
+                ViewerEvent::Screenshot { file: PathBuf::from("/tmp/x.png"), exact: false },
+                r#"{"event":"screenshot","file":"/tmp/x.png","exact":false}"#,
+            ),
+            (
+                ViewerEvent::Stats(Box::new(Stats {
                     frames: 2,
                     picture_bytes: 1500,
                     decode_ms_mean: 0.5,
                     rtt_ms: Some(9),
                     link: LinkFigures { rate_bps: Some(2_000_000), queue_ms: Some(20) },
                     first_picture_ms: None,
-                    width: 4,
-                    height: 3,
-                }),
-                r#"{"event":"stats","frames":2,"picture_bytes":1500,"decode_ms_mean":0.5,"rtt_ms":9,"rate_bps":2000000,"queue_ms":20,"first_picture_ms":null,"width":4,"height":3}"#,
+                    picture: PictureFigures { width: 4, height: 3, exact: true, pictures_per_s: 1.5, bytes_per_s: 800 },
+                    stages: Stages {
+                        host: HostStages { wire: Some(Milliseconds { p50_ms: 4.5, p95_ms: 9.0 }), ..HostStages::default() },
+                        ..Stages::default()
+                    },
+                    bytes: Some(ModeBytes { control: 1, indexed: 2, raw: 3, photo: 4, lossy: 5 }),
+                    path: Some(path()),
+                })),
+                r#"{"event":"stats","frames":2,"picture_bytes":1500,"decode_ms_mean":0.5,"rtt_ms":9,"rate_bps":2000000,"queue_ms":20,"first_picture_ms":null,"width":4,"height":3,"exact":true,"pictures_per_s":1.5,"bytes_per_s":800,"stages":{"capture":null,"detect":null,"encode":null,"queue":null,"wire":{"p50_ms":4.5,"p95_ms":9.0},"decode":null,"present":null},"bytes":{"control":1,"indexed":2,"raw":3,"photo":4,"lossy":5},"path":{"kind":"relayed","transport":"tcp"}}"#,
             ),
             (ViewerEvent::Stalled, r#"{"event":"stalled"}"#),
             (ViewerEvent::Resumed, r#"{"event":"resumed"}"#),

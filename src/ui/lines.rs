@@ -7,6 +7,7 @@
 //! | `chat TEXT` | says something |
 //! | `allow LIST`, `revoke LIST` | gives and takes `view`, `mouse`, `keyboard`; `control` stands for the last two |
 //! | `allow control` | lets the viewer drive (again), with what it may already or else with mouse and keyboard |
+//! | `stats` | tells the figures of each session |
 //! | `rotate` | makes a new password of the same kind |
 //! | `end` | ends the session |
 //! | `quit` | ends everything |
@@ -34,7 +35,7 @@ use crate::protocol::{
 };
 
 /// What a host's line may be.
-const HOST_LINES: &str = "type accept, deny, chat TEXT, allow PERMISSION, revoke PERMISSION, rotate, end or quit";
+const HOST_LINES: &str = "type accept, deny, chat TEXT, allow PERMISSION, revoke PERMISSION, stats, rotate, end or quit";
 
 /// Runs the host's face in lines. Returns when the seat's events close.
 pub async fn run_host(seat: HostSeat, json: bool) {
@@ -54,6 +55,7 @@ pub fn host_line(line: &str) -> Result<Vec<HostAction>, String> {
         "" => Ok(Vec::new()),
         "accept" => alone(HostAction::Accept),
         "deny" => alone(HostAction::Deny),
+        "stats" => alone(HostAction::Stats),
         "rotate" => alone(HostAction::Rotate),
         "end" => alone(HostAction::End),
         "quit" => alone(HostAction::Quit),
@@ -174,6 +176,7 @@ mod tests {
         assert_eq!(one("accept"), HostAction::Accept);
         assert_eq!(one("  deny  "), HostAction::Deny);
         assert_eq!(one("rotate"), HostAction::Rotate);
+        assert_eq!(one("stats"), HostAction::Stats);
         assert_eq!(one("end"), HostAction::End);
         assert_eq!(one("quit"), HostAction::Quit);
         assert_eq!(one("chat hello  there"), HostAction::Chat("hello  there".to_owned()));

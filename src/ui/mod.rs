@@ -2,6 +2,7 @@
 //! a window, a terminal, plain lines and JSON are functions over one [`ViewerSeat`] or [`HostSeat`].
 
 pub mod event;
+pub mod figures;
 pub mod headless;
 pub mod keymap;
 pub mod lines;
@@ -13,6 +14,7 @@ pub mod terminal;
 pub mod window;
 pub mod words;
 
+mod board;
 mod canvas;
 mod hands;
 mod stage;

@@ -1,10 +1,16 @@
 //! The newest picture on its way to a face: one slot, newest wins. Decoding happens right in it, so that nothing is copied;
 //! damage adds up until the face takes it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
 
 use crate::{
-    protocol::message::CursorShape,
+    protocol::{
+        message::CursorShape,
+        stats::{Samples, Spread},
+    },
     video::frame::{Damage, Frame, Size},
 };
 
@@ -13,6 +19,7 @@ use crate::{
 pub struct Picture {
     shared: Arc<Mutex<State>>,
     on_change: Arc<Mutex<Option<Notify>>>,
+    presenting: Arc<Mutex<Samples>>,
 }
 
 /// Called after every change, from any thread; must not block.
@@ -24,8 +31,12 @@ pub struct State {
     pub frame: Frame,
     /// Where it changed since a face last took this.
     pub damage: Damage,
+    /// When the first of the changes was decoded that no face took yet.
+    pub decoded: Option<Instant>,
     /// Whether a first picture came.
     pub shown: bool,
+    /// Whether it is what the host's screen was, to the bit.
+    pub exact: bool,
     /// The shape of the host's pointer.
     pub cursor: Option<CursorShape>,
     /// Where the host's pointer is, as far as the host told.
@@ -39,7 +50,9 @@ impl Default for State {
         Self {
             frame: Frame::new(Size { width: 1, height: 1 }),
             damage: Damage::none(),
+            decoded: None,
             shown: false,
+            exact: false,
             cursor: None,
             pointer: (0, 0),
             pointer_changed: false,
@@ -68,6 +81,17 @@ impl Picture {
             state.cursor = Some(shape);
             state.pointer_changed = true;
         });
+    }
+
+    /// A face has presented what was decoded then.
+    pub fn presented(&self, decoded: Instant) {
+        self.presenting.lock().unwrap_or_else(PoisonError::into_inner).add(decoded.elapsed());
+    }
+
+    /// How long decoded pictures took to be presented, if a face presents any.
+    #[must_use]
+    pub fn presenting(&self) -> Option<Spread> {
+        self.presenting.lock().unwrap_or_else(PoisonError::into_inner).spread()
     }
 
     /// Calls `notify` after every change from now on.

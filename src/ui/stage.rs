@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use winit::{dpi::PhysicalSize, window::Window};
 
 use super::{
+    board::Row,
     canvas::{Canvas, Lettering},
     picture::{Picture, State},
     status::Status,
@@ -48,6 +49,8 @@ pub(super) struct Stage {
     /// Everything must be drawn.
     whole: bool,
     pointer: Option<Area>,
+    /// Where the board was drawn, and which of its versions.
+    board: (Option<Area>, u64),
     presented: VecDeque<Vec<Area>>,
 }
 
@@ -55,6 +58,7 @@ pub(super) struct Stage {
 enum Layer {
     Pointer,
     Box { shade: u32, cover: u8, lines: Vec<(String, u32, u32)> },
+    Board { rows: Vec<Row>, columns: [i32; 3], size: u32 },
 }
 
 impl Stage {
@@ -74,6 +78,7 @@ impl Stage {
             actual_size: false,
             whole: true,
             pointer: None,
+            board: (None, 0),
             presented: VecDeque::new(),
         })
     }
@@ -124,6 +129,7 @@ impl Stage {
         }
         let mut state = picture.lock();
         let damage = std::mem::replace(&mut state.damage, Damage::none());
+        let decoded = state.decoded.take();
         self.place(state.frame.size(), hand);
         let headline = status.headline(state.shown);
         let mut dirty: Vec<Area> = damage.rects().iter().map(|rect| self.placement.touched(*rect)).collect();
@@ -133,13 +139,21 @@ impl Stage {
             self.pointer = pointer;
         }
         let everything = Area { x: 0, y: 0, width: self.size.width.cast_signed(), height: self.size.height.cast_signed() };
+        let (rows, version) = status.board.drawn();
+        let board = rows.map(|rows| self.board(rows, everything));
+        if version != self.board.1 {
+            let area = board.as_ref().map(|(area, _)| *area);
+            dirty.extend(self.board.0.into_iter().chain(area));
+            self.board = (area, version);
+        }
         if self.whole || (headline.is_some() && !dirty.is_empty()) {
             dirty = vec![everything];
         }
         if dirty.is_empty() {
             return Ok(());
         }
-        let layers = self.layers(status, headline, everything);
+        let mut layers = self.layers(status, headline, everything);
+        layers.extend(board);
         let mut buffer = self.surface.buffer_mut().map_err(no_surface)?;
         let latest = dirty.clone();
         match usize::from(buffer.age()) {
@@ -169,6 +183,7 @@ impl Stage {
         for (area, layer) in layers.iter().filter(|(area, _)| dirty.contains(area) || dirty.contains(&everything)) {
             match layer {
                 Layer::Pointer => state.cursor.iter().for_each(|shape| canvas.pointer(shape, *area)),
+                Layer::Board { rows, columns, size } => draw_board(&mut canvas, &mut self.lettering, *area, rows, *columns, *size),
                 Layer::Box { shade, cover, lines } => draw_box(&mut canvas, &mut self.lettering, *area, (*shade, *cover), lines),
             }
         }
@@ -176,6 +191,7 @@ impl Stage {
         let damage: Vec<softbuffer::Rect> =
             dirty.iter().filter_map(|area| area.intersection(everything)).filter_map(rect).collect();
         buffer.present_with_damage(&damage).map_err(no_surface)?;
+        decoded.into_iter().for_each(|decoded| picture.presented(decoded));
         self.whole = false;
         self.presented.push_front(latest);
         self.presented.truncate(MAX_AGE);
@@ -251,6 +267,23 @@ impl Stage {
         layers
     }
 
+    /// The board in the upper right corner; in a low window its letters are smaller.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "font sizes")]
+    fn board(&mut self, rows: &[Row], all: Area) -> (Area, Layer) {
+        let wanted = (14.0 * self.window.scale_factor().clamp(0.5, 8.0)) as u32;
+        // A line is 5/4 of its letters, and there is a gap of two lines in all.
+        let room = all.height.unsigned_abs() as usize * 4 / 5 / (rows.len() + 2);
+        let size = wanted.min(u32::try_from(room).unwrap_or(u32::MAX)).max(1);
+        let gap = (size / 2).cast_signed();
+        let columns = [0, 1, 2].map(|column| {
+            let widest = rows.iter().map(|row| self.lettering.width(&row[column], size)).max();
+            widest.unwrap_or(0) + 2 * gap
+        });
+        let (width, height) = (columns.iter().sum(), rows.iter().map(|_| line_height(size)).sum::<i32>() + 2 * gap);
+        let area = Area { x: all.width - width - gap, y: gap, width, height };
+        (area, Layer::Board { rows: rows.to_vec(), columns, size })
+    }
+
     fn wrap(&mut self, text: &str, size: u32, ink: u32, room: i32) -> Vec<(String, u32, u32)> {
         self.lettering.lines(text, size, room.max(1)).into_iter().map(|line| (line.to_owned(), size, ink)).collect()
     }
@@ -283,6 +316,19 @@ fn draw_box(
         let x = if centred { area.x + (area.width - lettering.width(line, *size)) / 2 } else { area.x + 2 * margin };
         canvas.write(lettering, line, (x, y), *size, *ink);
         y += line_height(*size);
+    }
+}
+
+/// A name at the left, values at the right of their columns.
+fn draw_board(canvas: &mut Canvas<'_>, lettering: &mut Lettering, area: Area, rows: &[Row], columns: [i32; 3], size: u32) {
+    let gap = (size / 2).cast_signed();
+    canvas.cover(area, SHADE, 215);
+    for ([name, first, second], y) in rows.iter().zip((area.y + gap..).step_by(line_height(size).unsigned_abs() as usize)) {
+        canvas.write(lettering, name, (area.x + gap, y), size, FAINT_INK);
+        for (value, right) in [(first, columns[0] + columns[1]), (second, columns.iter().sum())] {
+            let x = area.x + right - gap - lettering.width(value, size);
+            canvas.write(lettering, value, (x, y), size, INK);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    board::Board,
     event::{PathInfo, Side, ViewerEvent},
     words,
 };
@@ -20,7 +21,7 @@ const SHOWN_FOR: Duration = Duration::from_secs(12);
 /// More lines than these push the oldest away.
 const MAX_NOTES: usize = 6;
 /// The chords that do not reach the host.
-const HELP: &str = "Ctrl+Alt with F: full screen   1: actual size   S: next screen   C: chat   Q: leave";
+const HELP: &str = "Ctrl+Alt with F: full screen  1: actual size  S: next screen  I: figures  C: chat  Q: leave";
 
 /// Where a session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +46,10 @@ pub(super) struct Status {
     permissions: Permissions,
     /// What of several screens is shown.
     screens: Option<String>,
+    /// Whether the picture is exact, once there is one.
+    exact: Option<bool>,
+    /// The figures.
+    pub(super) board: Board,
     /// Where the session is.
     pub(super) phase: Phase,
     notes: VecDeque<(String, Instant)>,
@@ -57,7 +62,7 @@ impl Status {
     pub(super) fn new(id: String) -> Self {
         let (path, screens, entry, notes) = (None, None, None, VecDeque::new());
         let (holder, permissions, phase) = (Holder::Remote, Permissions::NONE, Phase::Connecting);
-        Self { id, path, holder, permissions, screens, phase, notes, entry }
+        Self { id, path, holder, permissions, screens, exact: None, board: Board::default(), phase, notes, entry }
     }
 
     /// Follows what happens.
@@ -75,6 +80,8 @@ impl Status {
             ViewerEvent::Path { path, .. } => self.path = Some(path.clone()),
             ViewerEvent::Control { holder } => self.holder = *holder,
             ViewerEvent::Screens(screens) => self.screens = (screens.screens.len() > 1).then(|| words::shown(screens)),
+            ViewerEvent::Picture { exact } => self.exact = Some(*exact),
+            ViewerEvent::Stats(stats) => self.board.follow(stats),
             ViewerEvent::Stalled => self.phase = Phase::Stalled,
             ViewerEvent::Resumed => self.phase = Phase::Running,
             ViewerEvent::SessionEnded { reason, seconds } => {
@@ -82,7 +89,7 @@ impl Status {
                 self.phase = Phase::Ended(format!("The session is finished — {}", words::duration(*seconds)), why.to_owned());
                 self.entry = None;
             }
-            ViewerEvent::Chat { .. } | ViewerEvent::Screenshot { .. } | ViewerEvent::Stats(_) | ViewerEvent::Warning { .. } => {
+            ViewerEvent::Chat { .. } | ViewerEvent::Screenshot { .. } | ViewerEvent::Warning { .. } => {
                 self.note(words::viewed(event), now);
             }
         }
@@ -112,7 +119,7 @@ impl Status {
         self.notes.iter().map(|(text, _)| text.as_str())
     }
 
-    /// `9339-… · direct, quic · you are in control`, and before that which of several screens is shown.
+    /// `9339-… · direct, quic · exact · you are in control`, and before that which of several screens is shown.
     pub(super) fn title(&self) -> String {
         let path = self.path.as_ref().map(|path| format!(" · {}, {}", path.kind, path.transport)).unwrap_or_default();
         let state = match (&self.phase, self.holder) {
@@ -125,7 +132,9 @@ impl Status {
             (Phase::Running, Holder::Remote) => "you are in control",
         };
         let screens = self.screens.as_ref().map(|screens| format!(" · {screens}")).unwrap_or_default();
-        words::plain(&format!("{}{path}{screens} · {state}", self.id))
+        let exact = self.exact.filter(|_| self.phase == Phase::Running).map(words::exactness);
+        let exact = exact.map(|exact| format!(" · {exact}")).unwrap_or_default();
+        words::plain(&format!("{}{path}{screens}{exact} · {state}", self.id))
     }
 
     /// What is written large over the dimmed picture, and smaller below it.
@@ -170,6 +179,10 @@ mod tests {
         status.follow(&ViewerEvent::Granted { permissions: Permissions::all() }, now);
         assert_eq!(status.title(), "9339-2522-7420-3124 · direct, quic · you are in control");
         assert_eq!((status.headline(true), status.banner()), (None, None));
+        status.follow(&ViewerEvent::Picture { exact: false }, now);
+        assert_eq!(status.title(), "9339-2522-7420-3124 · direct, quic · catching up · you are in control");
+        status.follow(&ViewerEvent::Picture { exact: true }, now);
+        assert_eq!(status.title(), "9339-2522-7420-3124 · direct, quic · exact · you are in control");
         status.follow(&ViewerEvent::Control { holder: Holder::Local }, now);
         assert!(status.banner().is_some() && status.title().ends_with("the host's user is in control"));
         status.follow(&ViewerEvent::Stalled, now);

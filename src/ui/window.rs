@@ -1,7 +1,7 @@
 //! The viewer's window: the host's screen, driven by mouse and keyboard.
 //!
-//! Everything goes to the host but five chords: Ctrl+Alt+F full screen, Ctrl+Alt+1 actual size (the part seen follows the
-//! pointer), Ctrl+Alt+S the host's next screen, Ctrl+Alt+C chat line, Ctrl+Alt+Q leave. A chord releases on the host what was held for it. Keys travel by
+//! Everything goes to the host but six chords: Ctrl+Alt+F full screen, Ctrl+Alt+1 actual size (the part seen follows the
+//! pointer), Ctrl+Alt+S the host's next screen, Ctrl+Alt+I the figures, Ctrl+Alt+C chat line, Ctrl+Alt+Q leave. A chord releases on the host what was held for it. Keys travel by
 //! position, composed text as text. On losing focus or control everything held is released.
 //!
 //! Runs on the main thread (macOS demands it) and sleeps while nothing happens. A new picture wakes it and is on screen after
@@ -193,6 +193,9 @@ impl ApplicationHandler<Wake> for Face {
         if self.status.expire(now) {
             self.redraw();
         }
+        if self.status.phase == Phase::Running && self.status.board.asks(now) {
+            self.hands.ask(ViewerAction::Stats);
+        }
         if self.stale && !event_loop.exiting() {
             self.stale = false;
             let driving = self.hands.in_control();
@@ -203,7 +206,8 @@ impl ApplicationHandler<Wake> for Face {
             }
         }
         let retry = (!self.hands.flush(&self.actions)).then(|| now + RETRY);
-        let next = self.status.next_expiry().into_iter().chain(retry).min();
+        let ask = self.status.board.ask_at().filter(|_| self.status.phase == Phase::Running);
+        let next = self.status.next_expiry().into_iter().chain(ask).chain(retry).min();
         event_loop.set_control_flow(next.map_or(ControlFlow::Wait, ControlFlow::WaitUntil));
     }
 }
@@ -259,17 +263,24 @@ impl Face {
     fn follow(&mut self, event_loop: &ActiveEventLoop, event: &ViewerEvent) {
         self.status.follow(event, Instant::now());
         match event {
+            // The stage sees by itself whether anything is to be drawn.
+            ViewerEvent::Stats(_) => return self.stale = true,
+            ViewerEvent::Picture { .. } => return self.show_title(),
             ViewerEvent::Granted { permissions } | ViewerEvent::Permissions { permissions } => self.hands.permit(*permissions),
             ViewerEvent::Control { holder } => self.hands.set_holder(*holder),
             ViewerEvent::SessionEnded { .. } if self.options.close_at_end => event_loop.exit(),
             _ => {}
         }
         self.hands.set_connected(self.status.phase == Phase::Running);
+        self.show_title();
+        self.show_system_pointer();
+        self.redraw();
+    }
+
+    fn show_title(&self) {
         if let Some(stage) = &self.stage {
             stage.window.set_title(&self.status.title());
         }
-        self.show_system_pointer();
-        self.redraw();
     }
 
     /// Over the picture the host's pointer stands for the local one, when we drive and know its shape.
@@ -338,6 +349,12 @@ impl Face {
             }
             Some(KeyCode::Digit1) => stage.toggle_actual_size(),
             Some(KeyCode::KeyS) => self.hands.ask(ViewerAction::Show(Show::Next)),
+            Some(KeyCode::KeyI) => {
+                self.status.board.toggle(Instant::now());
+                // Only its own corner is drawn.
+                self.stale = true;
+                return true;
+            }
             Some(KeyCode::KeyC) => self.status.entry = if self.status.entry.is_some() { None } else { Some(String::new()) },
             Some(KeyCode::KeyQ) => self.leave(event_loop),
             _ => return false,

@@ -7,7 +7,10 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::event::{HostEvent, Reach, Screens, Side, Stats, Viewer, ViewerEvent};
+use super::{
+    event::{HostEvent, Reach, Screens, Side, Viewer, ViewerEvent},
+    figures::{HostFigures, LinkFigures, PictureFigures, Stats},
+};
 use crate::protocol::{
     message::EndReason,
     message::Holder,
@@ -171,6 +174,7 @@ pub fn host(event: &HostEvent) -> String {
         }
         HostEvent::Permissions { permissions, .. } => format!("The viewer may: {}.", may(*permissions)),
         HostEvent::Screens { screens, .. } => format!("The viewer sees {}.", shown(screens)),
+        HostEvent::Stats { session, figures } => format!("{}: {}", plain(session), host_stats(figures)),
         HostEvent::PasswordRotated { password } => format!("The password is now {password}"),
         HostEvent::SessionEnded { reason: why, seconds, .. } => {
             format!("The session is finished after {}: {}.", duration(*seconds), reason(*why, Side::Host))
@@ -192,7 +196,10 @@ pub fn viewed(event: &ViewerEvent) -> String {
         ViewerEvent::Control { holder: Holder::Local } => "The host's user is in control.".to_owned(),
         ViewerEvent::Control { holder: Holder::Remote } => "You are in control.".to_owned(),
         ViewerEvent::Screens(screens) => format!("You see {}; there are: {}.", shown(screens), list(screens)),
-        ViewerEvent::Screenshot { file } => format!("The picture is in {}", plain(&file.display().to_string())),
+        ViewerEvent::Picture { exact } => format!("The picture is {}.", exactness(*exact)),
+        ViewerEvent::Screenshot { file, exact } => {
+            format!("The picture ({}) is in {}", exactness(*exact), plain(&file.display().to_string()))
+        }
         ViewerEvent::Stats(figures) => stats(figures),
         ViewerEvent::Stalled => "The connection is gone; trying to get it back.".to_owned(),
         ViewerEvent::Resumed => "The connection is back.".to_owned(),
@@ -203,19 +210,45 @@ pub fn viewed(event: &ViewerEvent) -> String {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a size in kB for people")]
+/// Whether the picture is what the host's screen was.
+#[must_use]
+pub fn exactness(exact: bool) -> &'static str {
+    if exact { "exact" } else { "catching up" }
+}
+
 fn stats(figures: &Stats) -> String {
-    let Stats { frames, picture_bytes, decode_ms_mean, rtt_ms, link, first_picture_ms, width, height } = figures;
-    let rate = link.rate_bps.map_or_else(|| "unknown".to_owned(), |rate| format!("{:.1} Mbit/s", rate as f64 / 1e6));
-    let ms = |value: &Option<u64>| value.map_or_else(|| "unknown".to_owned(), |value| format!("{value} ms"));
+    let Stats { frames, picture_bytes, decode_ms_mean, rtt_ms, link, first_picture_ms, picture, .. } = figures;
     format!(
-        "{width}x{height}, {frames} pictures in {:.1} kB, {decode_ms_mean:.1} ms to decode one, round trip {}, \
-         link {rate} with {} of queue, first picture after {}.",
-        *picture_bytes as f64 / 1000.0,
-        ms(rtt_ms),
-        ms(&link.queue_ms),
-        ms(first_picture_ms),
+        "{}, {decode_ms_mean:.1} ms to decode one, {}, first picture after {}.",
+        pictures(picture, *frames, *picture_bytes),
+        way(*rtt_ms, link),
+        milliseconds(*first_picture_ms),
     )
+}
+
+fn host_stats(figures: &HostFigures) -> String {
+    let HostFigures { frames, picture_bytes, rtt_ms, link, picture, .. } = figures;
+    format!("{}, {}.", pictures(picture, *frames, *picture_bytes), way(*rtt_ms, link))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a size in kB for people")]
+fn pictures(picture: &PictureFigures, count: u64, bytes: u64) -> String {
+    let PictureFigures { width, height, exact, pictures_per_s, .. } = picture;
+    format!(
+        "{width}x{height}, {}, {count} pictures in {:.1} kB, {pictures_per_s:.0} a second",
+        exactness(*exact),
+        bytes as f64 / 1000.0
+    )
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate in Mbit/s for people")]
+fn way(rtt_ms: Option<u64>, link: &LinkFigures) -> String {
+    let rate = link.rate_bps.map_or_else(|| "unknown".to_owned(), |rate| format!("{:.1} Mbit/s", rate as f64 / 1e6));
+    format!("round trip {}, link {rate} with {} of queue", milliseconds(rtt_ms), milliseconds(link.queue_ms))
+}
+
+fn milliseconds(value: Option<u64>) -> String {
+    value.map_or_else(|| "unknown".to_owned(), |value| format!("{value} ms"))
 }
 
 #[cfg(test)]

@@ -162,6 +162,13 @@ impl Encoder {
         })
     }
 
+    /// Whether photographs are exact at once from here on, whatever the budget; then what has a loss is told anew.
+    pub fn set_lossless(&mut self, is_lossless: bool) {
+        self.is_lossless = is_lossless;
+        let lossy = |tile: &&mut Tile| is_lossless && matches!(tile.state, State::Lossy(_));
+        self.tiles.iter_mut().filter(lossy).for_each(|tile| tile.state = State::Behind);
+    }
+
     /// Looks for what there is to tell of `frame`; if there is, [`Encoder::tell`] must follow. `damage` tells where to look (all
     /// changes since the last call must be inside); a frame of another size is a keyframe. `now` is the time since any fixed moment.
     pub fn look(&mut self, frame: &Frame, damage: &Damage, now: Duration) -> bool {

@@ -14,6 +14,7 @@
 //! | [`desktop`] | a real screen, pointer and keyboard, and the person in front of them |
 //! | [`screens`] | several monitors, their changes, depths and sizes, animated pointers |
 //! | [`window`] | the viewer's window |
+//! | [`stats`] | figures of every stage, exact pictures, `--lossless` |
 
 #[path = "../support/link.rs"]
 mod link;
@@ -31,4 +32,5 @@ mod passwords;
 mod relayed;
 mod rig;
 mod screens;
+mod stats;
 mod window;

@@ -21,6 +21,8 @@ pub(super) enum Command {
     PathDown(PathId),
     /// The user says something.
     Chat(String),
+    /// The user wants to see the figures.
+    Stats,
     /// The user gives permissions; what was granted already gives control back.
     Allow(Vec<Permission>),
     /// The user lets the viewer drive (again).

@@ -6,7 +6,10 @@
 mod command;
 mod door;
 mod face;
+mod figures;
 mod lanes;
+mod network;
+mod pairs;
 mod password;
 mod probes;
 mod session;
@@ -28,7 +31,7 @@ use tokio::{
 use self::{
     command::Command,
     door::{Admitted, Door, DoorEvent, Knock},
-    lanes::{Lanes, Opened},
+    lanes::Lanes,
     password::Secret,
     probes::Probes,
 };
@@ -112,6 +115,7 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
         id,
         link,
         screen,
+        lossless: args.lossless,
         yes: args.yes,
         lan,
         resume: config.resume(),
@@ -153,6 +157,8 @@ struct Host {
     id: HostId,
     link: Link,
     screen: Options,
+    /// Whether every picture is exact at once.
+    lossless: bool,
     yes: bool,
     lan: bool,
     resume: Duration,
@@ -255,6 +261,8 @@ impl Host {
             HostAction::Accept => self.answer(true),
             HostAction::Deny => self.answer(false),
             HostAction::Chat(text) => self.command(|| Command::Chat(text.clone())).await,
+            HostAction::Stats if self.sessions.is_empty() => self.warn("there is no session that could have figures".to_owned()),
+            HostAction::Stats => self.command(|| Command::Stats).await,
             HostAction::Allow(permissions) => self.command(|| Command::Allow(permissions.clone())).await,
             HostAction::TakeControl => self.command(|| Command::TakeControl).await,
             HostAction::GiveControl => self.command(|| Command::GiveControl).await,
@@ -338,6 +346,7 @@ impl Host {
             viewer: viewer.clone(),
             permissions: auth.permissions,
             screen: self.screen.clone(),
+            lossless: self.lossless,
             resume: self.resume,
             commands: told,
             face: self.face.clone(),
@@ -383,74 +392,6 @@ impl Host {
     async fn command(&self, command: impl Fn() -> Command) {
         for live in self.sessions.values() {
             live.command(command()).await;
-        }
-    }
-
-    /// The network did something. True: how others reach us changed.
-    async fn network(&mut self, event: Event) -> bool {
-        match event {
-            Event::Listening(address) => return self.addresses.insert(address),
-            Event::NotListening(address) => return self.addresses.remove(&address),
-            Event::Reserved(relay) => return self.reserved.insert(relay),
-            Event::ReservationLost(relay) => return self.reserved.remove(&relay),
-            Event::RelayUp { relay, key } => self.relays.learned(&relay, key, &self.store),
-            Event::RelayDown { relay, reason } => {
-                let text = format!("the relay {} is out of reach now ({reason}); trying again", self.relays.name(&relay));
-                self.warn(text);
-            }
-            Event::RelayChanged(relay) => {
-                let text = relays::changed(&self.relays.name(&relay));
-                self.warn(text);
-            }
-            Event::Discovered { .. } | Event::Moved => {}
-            Event::PathUp { path, kind, transport, .. } => {
-                self.paths.insert(path, (kind, transport));
-            }
-            Event::PathDown(path) => {
-                self.paths.remove(&path);
-                self.command(|| Command::PathDown(path)).await;
-            }
-            Event::Inbound { path, key, purpose: Purpose::Auth, stream } => self.door.answer(path, key, stream),
-            Event::Inbound { path, key, purpose: Purpose::Probe, stream } => {
-                let relayed = self.paths.get(&path).is_some_and(|(kind, _)| *kind == PathKind::Relayed);
-                let in_session = relayed && self.sessions.values().any(|live| live.auth.peer == key && !live.commands.is_closed());
-                self.probes.answer(key, stream, in_session);
-            }
-            Event::Inbound { purpose: Purpose::Lane | Purpose::Clock, .. } => {}
-        }
-        false
-    }
-
-    async fn lane(&self, opened: Opened) {
-        let Opened { path, session, lane, open } = opened;
-        if let (Some(live), Some((kind, transport))) = (self.sessions.get(&session), self.paths.get(&path)) {
-            live.command(Command::Lane { path, kind: *kind, transport: *transport, lane, open }).await;
-        }
-    }
-
-    /// Tells how others reach this host, when that changed.
-    fn tell_ready(&mut self) {
-        if self.addresses.is_empty() && self.told.is_none() {
-            return;
-        }
-        if self.told.as_ref() != Some(&self.addresses) {
-            self.told = Some(self.addresses.clone());
-            self.tell(HostEvent::Ready {
-                id: self.id.to_string(),
-                password: self.secret.shown(),
-                link: self.link.to_string(),
-                listen: self.addresses.iter().map(ToString::to_string).collect(),
-            });
-        }
-        let reach = if !self.reserved.is_empty() {
-            Reach::Relayed
-        } else if self.lan {
-            Reach::Lan
-        } else {
-            Reach::Direct
-        };
-        if self.reach.replace(reach) != Some(reach) {
-            self.tell(HostEvent::Reachable { kind: reach });
         }
     }
 

@@ -1,7 +1,9 @@
-//! One session at the host: the driver, the screen, the pointer and keyboard, and the person who always wins.
+//! One session at the host: the driver, the screen ([`picture`]), the pointer and keyboard, and the person who always wins.
 //!
 //! Permissions are enforced here, where the action happens. Control goes to the person at the machine at their first nudge and
 //! comes back only by their word. Held keys are let go whenever the session stalls, ends or loses control.
+
+mod picture;
 
 use std::{
     collections::BTreeMap,
@@ -10,14 +12,15 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{command::Command, shown::Shown};
+use super::{
+    command::Command,
+    figures::Figures,
+    pairs::{Pair, Pairs},
+    shown::Shown,
+};
 use crate::{
-    app::{
-        driver::{Driver, OpenLane},
-        outlet::Outlet,
-    },
+    app::{driver::Driver, outlet::Outlet},
     desktop::{
-        View,
         capture::{Capture, CaptureEvent, Options},
         inject::Inject,
         takeover::{Nudge, Takeover},
@@ -27,9 +30,8 @@ use crate::{
         input::InputEvent,
         message::{EndReason, Holder, Message},
         permission::{Permission, Permissions},
-        screens::Choice,
         session::{
-            Credit, Event, Lane, MAX_PATHS, Role,
+            Credit, Event, Role,
             path::{PathId, PathKind},
         },
     },
@@ -49,6 +51,8 @@ pub(super) struct Start {
     /// What the viewer may do at the start.
     pub(super) permissions: Permissions,
     pub(super) screen: Options,
+    /// Whether every picture is exact at once, whatever the viewer wishes.
+    pub(super) lossless: bool,
     pub(super) resume: Duration,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) face: mpsc::Sender<HostEvent>,
@@ -57,9 +61,9 @@ pub(super) struct Start {
 
 /// Lives a session from the first lane to the end.
 pub(super) async fn run(start: Start) {
-    let Start { name, viewer, permissions, screen, resume, mut commands, face, node } = start;
+    let Start { name, viewer, permissions, screen, lossless, resume, mut commands, face, node } = start;
     let mut face = Outlet::new(face);
-    let mut lanes = Lanes::default();
+    let mut lanes = Pairs::default();
     let first = tokio::time::timeout(FIRST_LANES, async {
         loop {
             match commands.recv().await? {
@@ -71,6 +75,7 @@ pub(super) async fn run(start: Start) {
                 Command::End(_) => return None,
                 Command::PathDown(path) => lanes.forget(path),
                 Command::Chat(_) | Command::Allow(_) | Command::GiveControl | Command::TakeControl | Command::Revoke(_) => {}
+                Command::Stats => {}
             }
         }
     });
@@ -90,6 +95,8 @@ pub(super) async fn run(start: Start) {
         node,
         driver: Driver::new(Role::Host, resume),
         screen,
+        lossless,
+        figures: Figures::default(),
         permissions,
         holder: Holder::Local,
         capture: None,
@@ -112,42 +119,6 @@ pub(super) async fn run(start: Start) {
     session.finish(reason).await;
 }
 
-/// A path with both lanes open.
-struct Pair {
-    path: PathId,
-    kind: PathKind,
-    transport: Transport,
-    control: OpenLane,
-    video: OpenLane,
-}
-
-/// Lanes that wait for their partner; a path has two.
-#[derive(Default)]
-struct Lanes {
-    waiting: BTreeMap<PathId, (Lane, OpenLane)>,
-}
-
-impl Lanes {
-    fn add(&mut self, path: PathId, kind: PathKind, transport: Transport, lane: Lane, open: OpenLane) -> Option<Pair> {
-        let (control, video) = match (self.waiting.remove(&path), lane) {
-            (Some((Lane::Video, video)), Lane::Control) => (open, video),
-            (Some((Lane::Control, control)), Lane::Video) => (control, open),
-            // The first of the two, or the same one again: the newer one counts.
-            (_, lane) => {
-                if self.waiting.len() < MAX_PATHS {
-                    self.waiting.insert(path, (lane, open));
-                }
-                return None;
-            }
-        };
-        Some(Pair { path, kind, transport, control, video })
-    }
-
-    fn forget(&mut self, path: PathId) {
-        self.waiting.remove(&path);
-    }
-}
-
 struct HostSession {
     name: String,
     viewer: String,
@@ -155,6 +126,8 @@ struct HostSession {
     node: Node,
     driver: Driver,
     screen: Options,
+    lossless: bool,
+    figures: Figures,
     permissions: Permissions,
     holder: Holder,
     capture: Option<Capture>,
@@ -174,7 +147,10 @@ impl HostSession {
     fn open_screen(&mut self, captured: mpsc::Sender<CaptureEvent>) {
         let failed = captured.clone();
         match tokio::task::block_in_place(|| Capture::start(self.screen.clone(), captured)) {
-            Ok((capture, view)) => (self.capture, self.shown) = (Some(capture), Some(Shown::new(view))),
+            Ok((capture, view)) => {
+                capture.set_lossless(self.lossless);
+                (self.capture, self.shown) = (Some(capture), Some(Shown::new(view)));
+            }
             Err(error) => drop(failed.try_send(CaptureEvent::Failed(error))),
         }
         self.pause_unless_permitted();
@@ -217,7 +193,7 @@ impl HostSession {
     /// Until it ends.
     async fn live(
         &mut self,
-        mut lanes: Lanes,
+        mut lanes: Pairs,
         mut commands: mpsc::Receiver<Command>,
         mut captures: mpsc::Receiver<CaptureEvent>,
         mut nudges: mpsc::Receiver<Nudge>,
@@ -271,6 +247,7 @@ impl HostSession {
                 }
                 self.tell(HostEvent::Chat { session: self.name.clone(), from: Side::Host, text });
             }
+            Command::Stats => self.tell_figures(),
             Command::Allow(permissions) => self.allow(&permissions),
             Command::TakeControl => {
                 self.given = None;
@@ -367,6 +344,8 @@ impl HostSession {
             Event::Message(Message::Chat(text)) => {
                 self.tell(HostEvent::Chat { session: self.name.clone(), from: Side::Viewer, text });
             }
+            Event::Message(Message::Lossless(wish)) => self.wish_lossless(wish),
+            Event::Message(Message::AskStats) => self.answer_figures(),
             // The session lets only a viewer's messages through.
             Event::Message(_) | Event::Picture(_) => {}
             Event::WantPicture(Credit { bytes, rate }) => {
@@ -396,27 +375,14 @@ impl HostSession {
         }
     }
 
-    /// The viewer wants to see something else: whoever may see, may see all that is offered.
-    fn show(&self, choice: Choice) {
-        if let (Some(capture), Some(shown)) = (&self.capture, &self.shown)
-            && self.permissions.contains(Permission::View)
-            && shown.offers(choice)
-        {
-            capture.show(choice);
-        }
-    }
-
-    fn view_changed(&mut self, view: View) {
-        let lost = self.shown.as_mut().and_then(|shown| shown.change(view));
-        self.announce_screens();
-        if let Some(lost) = lost {
-            self.warn(format!("the screen {lost} is gone; {} sees another one now", self.viewer));
-        }
+    fn rtt_ms(&self) -> Option<u64> {
+        let (_, _, rtt) = self.driver.current_path()?;
+        u64::try_from(rtt?.as_millis()).ok()
     }
 
     fn path_changed(&mut self, path: PathId, kind: PathKind) {
         let Some(transport) = self.transports.get(&path) else { return };
-        let rtt_ms = self.driver.current_path().and_then(|(_, _, rtt)| rtt).and_then(|rtt| u64::try_from(rtt.as_millis()).ok());
+        let rtt_ms = self.rtt_ms();
         let event = HostEvent::Path {
             session: self.name.clone(),
             kind: kind.name().to_owned(),
@@ -424,38 +390,6 @@ impl HostSession {
             rtt_ms,
         };
         self.tell(event);
-    }
-
-    fn captured(&mut self, captured: CaptureEvent) {
-        let may_see = self.permissions.contains(Permission::View);
-        let shown = self.shown.as_mut();
-        match captured {
-            // Even when the permission went meanwhile: it was taken before that, and the codec's stream has no holes.
-            CaptureEvent::Picture(picture) => {
-                self.driver.send_picture(picture);
-                shown.into_iter().for_each(Shown::picture_sent);
-            }
-            CaptureEvent::View(view) => self.view_changed(view),
-            CaptureEvent::Still => {
-                shown.into_iter().for_each(Shown::still);
-                self.announce_screens();
-            }
-            CaptureEvent::CursorShape(shape) if may_see => {
-                if let Some(shown) = shown {
-                    shown.cursor(shape, |message| self.driver.send(message).is_ok());
-                }
-            }
-            CaptureEvent::CursorPosition { x, y } if may_see => {
-                if let Some(message) = shown.and_then(|shown| shown.position(x, y)) {
-                    let _ = self.driver.send(message);
-                }
-            }
-            CaptureEvent::CursorShape(_) | CaptureEvent::CursorPosition { .. } => {}
-            CaptureEvent::Failed(error) => {
-                self.warn(format!("the screen can no longer be shared: {error}"));
-                self.driver.end(EndReason::ScreenLost);
-            }
-        }
     }
 
     async fn finish(mut self, reason: EndReason) {

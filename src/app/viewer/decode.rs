@@ -15,6 +15,8 @@ pub(super) struct Decoded {
     pub(super) took: Duration,
     /// The picture's size now.
     pub(super) size: Size,
+    /// Whether it is what the host's screen was, to the bit.
+    pub(super) is_exact: bool,
 }
 
 /// A running thread; it ends when this is dropped.
@@ -35,11 +37,13 @@ impl Decode {
                 let result = picture.update(|shared| {
                     let damage = decoder.decode(&payload, &mut shared.frame)?;
                     shared.damage.merge(&damage);
-                    shared.shown = true;
-                    Ok(shared.frame.size())
+                    (shared.shown, shared.exact) = (true, decoder.is_exact());
+                    shared.decoded.get_or_insert_with(Instant::now);
+                    Ok((shared.frame.size(), shared.exact))
                 });
                 let failed = result.is_err();
-                if results.send(result.map(|size| Decoded { took: start.elapsed(), size })).is_err() || failed {
+                let decoded = result.map(|(size, is_exact)| Decoded { took: start.elapsed(), size, is_exact });
+                if results.send(decoded).is_err() || failed {
                     return;
                 }
             }

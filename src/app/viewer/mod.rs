@@ -2,6 +2,8 @@
 
 pub(super) mod connect;
 mod decode;
+mod exact;
+mod figures;
 mod session;
 mod shown;
 mod upgrade;
@@ -83,6 +85,7 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
             picture,
             faces: std::mem::take(&mut faces),
             actions: [Some(acted), window_acted],
+            lossless: args.lossless,
             screenshot: args.screenshot.clone(),
             begun: opened.begun,
         };
@@ -137,6 +140,11 @@ impl Faces {
     /// Tells every face, without waiting for any.
     fn tell(&mut self, event: &ViewerEvent) {
         self.outlets.iter_mut().for_each(|face| face.tell(event.clone()));
+    }
+
+    /// Tells the face that asks for figures: the window, if there is one, since lines beside it are chat.
+    fn tell_asker(&mut self, event: &ViewerEvent) {
+        self.outlets.iter_mut().next_back().into_iter().for_each(|face| face.tell(event.clone()));
     }
 
     /// Whether something waits for a face: call [`Self::flush`] beside everything else.

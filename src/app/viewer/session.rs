@@ -1,55 +1,45 @@
-//! One session at the viewer: the driver, the decode thread, the faces, and redialling when the network goes.
+//! One session at the viewer: the driver, the decode thread and the faces. Its paths are for [`ways`].
+
+mod ways;
 
 use std::{
     path::PathBuf,
     time::{Duration, Instant},
 };
 
-use libp2p::Multiaddr;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Faces,
-    connect::{Change, Network, open_lanes},
+    connect::{Change, Network},
     decode::{Decode, Decoded},
+    exact::{Exactness, Shots},
+    figures::Figures,
     shown::{News, Shown},
-    upgrade::{Todo, Upgrade},
+    upgrade::Upgrade,
 };
 use crate::{
-    app::{
-        Failure,
-        driver::{Driver, OpenLane},
-        exit_code, path_info,
-    },
+    app::{Failure, driver::Driver, exit_code, path_info},
     cli::ExitCode,
-    net::{Node, Purpose, address},
     protocol::{
         auth::Authenticated,
-        id::PeerKey,
         message::{EndReason, Message},
         permission::{Permission, Permissions},
         session::{
-            Event, MAX_PATHS, Role,
+            Event, Role,
             path::{PathId, PathKind},
         },
     },
     ui::{
-        event::{PathInfo, Side, Stats, ViewerAction, ViewerEvent},
+        event::{PathInfo, Side, ViewerAction, ViewerEvent},
+        figures::{Stages, Stats},
         picture::Picture,
         screenshot,
     },
     video::decoder::DecodeError,
 };
-
-/// A path whose lanes are open, or why they are not.
-type Opened = (PathId, Result<(OpenLane, OpenLane), String>);
-
-/// Between two attempts to reach the host again: growing by a quarter from the first to the last. A relay takes one a second for ever.
-const FIRST_REDIAL: Duration = Duration::from_millis(200);
-const LAST_REDIAL: Duration = Duration::from_secs(1);
-/// How long a path that came up may take to be used, before the host is dialled once more.
-const LANES: Duration = Duration::from_secs(5);
+use ways::Opened;
 
 /// What a session is started with.
 pub(super) struct Start {
@@ -65,6 +55,8 @@ pub(super) struct Start {
     pub(super) faces: Faces,
     /// What the users of the faces do.
     pub(super) actions: [Option<mpsc::Receiver<ViewerAction>>; 2],
+    /// Whether the host is asked for nothing but exact pictures.
+    pub(super) lossless: bool,
     /// Save the first picture here and leave.
     pub(super) screenshot: Option<PathBuf>,
     pub(super) begun: Instant,
@@ -88,23 +80,22 @@ pub(super) struct Session {
     port_probe: Option<AbortOnDropHandle<()>>,
     /// No path: what the user does now would come as a surprise later, so it is not sent.
     stalled: bool,
-    /// Files that wait for the first picture.
-    screenshots: Vec<PathBuf>,
+    exactness: Exactness,
+    screenshots: Shots,
     /// `--screenshot`: leave after the first one, with its result.
     leave_after_screenshot: bool,
     failure: Option<Failure>,
     permissions: Permissions,
     shown_path: Option<PathInfo>,
-    stats: Stats,
-    decode_time: Duration,
-    begun: Instant,
+    figures: Figures,
     started: Instant,
 }
 
 impl Session {
     /// Takes the first path and opens its lanes.
     pub(super) fn start(start: Start) -> Result<Self, Failure> {
-        let Start { auth, network, path, shown_path, resume, probing, picture, faces, actions, screenshot, begun } = start;
+        let Start { auth, network, path, shown_path, resume, probing, picture, faces, actions, lossless, screenshot, begun } =
+            start;
         let decode = Decode::start(picture.clone()).map_err(Failure::other)?;
         let mut session = Self {
             permissions: auth.permissions,
@@ -122,14 +113,18 @@ impl Session {
             port_probe: None,
             stalled: false,
             leave_after_screenshot: screenshot.is_some(),
-            screenshots: screenshot.into_iter().collect(),
+            exactness: Exactness::default(),
+            screenshots: Shots::default(),
             failure: None,
             shown_path,
-            stats: Stats::default(),
-            decode_time: Duration::ZERO,
-            begun,
+            figures: Figures::new(begun),
             started: Instant::now(),
         };
+        screenshot.into_iter().for_each(|file| session.screenshots.add(file));
+        if lossless {
+            // The first of all messages.
+            let _ = session.driver.send(Message::Lossless(true));
+        }
         session.open(path);
         // Other paths that came up meanwhile are backups.
         let others: Vec<_> =
@@ -148,6 +143,7 @@ impl Session {
         let reason = loop {
             let [first, second] = &mut self.actions;
             let upgrade = self.upgrade.next_due();
+            let due = [self.exactness.due(), self.screenshots.due(), self.figures.due()].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = &mut interrupted, if !leaving => {
@@ -178,93 +174,16 @@ impl Session {
                 () = tokio::time::sleep_until(upgrade.unwrap_or_else(Instant::now).into()), if upgrade.is_some() => {
                     self.seek_direct_path().await;
                 }
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => self.in_time(),
             }
         };
         self.finish(reason).await
     }
 
-    fn path_up(&mut self, path: PathId, kind: PathKind) {
-        if self.stalled || !self.upgrade.is_probe(path, kind) {
-            self.open(path);
-        }
-    }
-
-    /// We are in another network: what was dialled from the old one is not waited for.
-    fn moved(&mut self) {
-        self.upgrade.moved(Instant::now());
-        if let Some(redial) = self.redial.take() {
-            redial.abort();
-            self.redial();
-        }
-    }
-
-    async fn seek_direct_path(&mut self) {
-        while let Some(todo) = self.upgrade.due(Instant::now()) {
-            match todo {
-                Todo::Close(path) => self.network.node.close(path).await,
-                Todo::ProbePorts => self.probe_ports(),
-                Todo::Dial(number) => {
-                    let mut circuits: Vec<_> = self.network.ways.iter().filter(|way| address::is_circuit(way)).cloned().collect();
-                    if circuits.is_empty() {
-                        continue;
-                    }
-                    let circuit = circuits.swap_remove(number % circuits.len());
-                    let (node, key) = (self.network.node.clone(), self.auth.peer);
-                    // What comes of it is told as a path.
-                    tokio::spawn(async move { node.dial(Some(key), vec![circuit]).await });
-                }
-            }
-        }
-    }
-
-    /// What comes of it is told as a path.
-    fn probe_ports(&mut self) {
-        let Some((path, ..)) = self.driver.current_path() else { return };
-        let (node, key) = (self.network.node.clone(), self.auth.peer);
-        self.port_probe = Some(AbortOnDropHandle::new(tokio::spawn(async move {
-            let probed = match node.open(path, Purpose::Probe).await {
-                Ok(stream) => node.probe(key, stream).await,
-                Err(reason) => Err(reason),
-            };
-            if let Err(reason) = probed {
-                tracing::debug!(reason, "no direct path by probing ports");
-            }
-        })));
-    }
-
-    /// Opens the lanes of a path in the background.
-    fn open(&mut self, path: PathId) {
-        // A host that lets paths come up but no lanes must not make us gather them.
-        if self.opening.len() >= MAX_PATHS {
-            return;
-        }
-        let (node, auth) = (self.network.node.clone(), std::sync::Arc::clone(&self.auth));
-        self.opening.spawn(async move {
-            node.keep(path, true).await;
-            (path, open_lanes(node, path, &auth).await)
-        });
-    }
-
-    async fn opened(&mut self, opened: Option<Opened>) {
-        let Some((path, lanes)) = opened else { return };
-        match (lanes, self.network.paths.get(&path)) {
-            (Ok((control, video)), Some(known)) => self.driver.attach(path, known.kind, known.transport.carrier(), control, video),
-            (Ok(_), None) => {}
-            (Err(reason), _) => {
-                tracing::info!(?path, reason, "a path could not be used");
-                self.network.node.close(path).await;
-            }
-        }
-        // The first lanes failed: look for another way as after any loss.
-        if !self.driver.is_attached() && self.opening.is_empty() {
-            self.redial();
-        }
-    }
-
     fn event(&mut self, event: Event) -> Option<EndReason> {
         match event {
             Event::Picture(picture) => {
-                self.stats.picture_bytes += picture.len() as u64;
+                self.figures.received(picture.len() as u64, Instant::now());
                 self.decode.push(picture);
             }
             Event::Message(message) => self.message(message),
@@ -324,12 +243,17 @@ impl Session {
                 let news = self.shown.told(screens);
                 self.screens_changed(news);
             }
+            Message::Stats(stats) => {
+                self.figures.answered(&stats);
+                self.tell_figures();
+            }
             Message::CursorPosition { x, y } => self.picture.update(|state| {
                 state.pointer = (x, y);
                 state.pointer_changed = true;
             }),
             // The session lets only a host's messages through, and the end is an event of its own.
             Message::Input(_) | Message::ShowScreen(_) | Message::Aim(_) | Message::End(_) => {}
+            Message::Lossless(_) | Message::AskStats => {}
         }
     }
 
@@ -347,7 +271,7 @@ impl Session {
                 Err(_) => self.warn("the host cannot be reached now; say it again later".to_owned()),
             },
             Some(ViewerAction::Screenshot(file)) => {
-                self.screenshots.push(file);
+                self.screenshots.add(file);
                 self.save_screenshots();
             }
             Some(ViewerAction::Screens) => self.tell_screens(),
@@ -355,9 +279,16 @@ impl Session {
                 Ok(choice) => drop(self.driver.send(Message::ShowScreen(choice))),
                 Err(text) => self.warn(text),
             },
+            Some(ViewerAction::Lossless(lossless)) => {
+                if self.driver.send(Message::Lossless(lossless)).is_err() {
+                    self.warn("the host cannot be reached now; try again later".to_owned());
+                }
+            }
             Some(ViewerAction::Stats) => {
-                (self.stats.rtt_ms, self.stats.link) = (self.rtt_ms(), self.driver.link().into());
-                self.faces.tell(&ViewerEvent::Stats(self.stats.clone()));
+                self.figures.asked(Instant::now());
+                if self.stalled || self.driver.send(Message::AskStats).is_err() {
+                    self.tell_figures();
+                }
             }
         }
     }
@@ -389,17 +320,14 @@ impl Session {
 
     fn decoded(&mut self, decoded: Result<Decoded, DecodeError>) {
         match decoded {
-            Ok(Decoded { took, size }) => {
+            Ok(decoded) => {
                 self.driver.picture_done();
                 let news = self.shown.picture_decoded();
                 self.screens_changed(news);
-                self.stats.frames += 1;
-                self.decode_time += took;
-                self.stats.decode_ms_mean = self.decode_time.as_secs_f64() * 1e3 / self.stats.frames as f64;
-                (self.stats.width, self.stats.height) = (size.width, size.height);
-                if self.stats.first_picture_ms.is_none() {
-                    self.stats.first_picture_ms = u64::try_from(self.begun.elapsed().as_millis()).ok();
-                }
+                let now = Instant::now();
+                self.figures.decoded(&decoded, now);
+                self.exactness.decoded(decoded.is_exact, now);
+                self.tell_exactness();
                 self.save_screenshots();
             }
             Err(error) => {
@@ -409,15 +337,50 @@ impl Session {
         }
     }
 
-    /// Saves what was asked for, once there is a picture.
+    /// Something has waited long enough.
+    fn in_time(&mut self) {
+        self.tell_exactness();
+        self.save_screenshots();
+        if self.figures.due().is_some_and(|due| due <= Instant::now()) {
+            self.tell_figures();
+        }
+    }
+
+    fn tell_exactness(&mut self) {
+        if let Some(exact) = self.exactness.news(Instant::now()) {
+            self.faces.tell(&ViewerEvent::Picture { exact });
+        }
+    }
+
+    /// Answers every question there is.
+    fn tell_figures(&mut self) {
+        let path = self.driver.current_path().and_then(|(path, kind, _)| {
+            let known = self.network.paths.get(&path)?;
+            Some(path_info(kind, known.transport))
+        });
+        let known = self.figures.now(self.exactness.is_exact(), Instant::now());
+        let present = self.picture.presenting().map(Into::into);
+        let (rtt_ms, link) = (self.rtt_ms(), self.driver.link().into());
+        let stats = ViewerEvent::Stats(Box::new(Stats { rtt_ms, link, path, stages: Stages { present, ..known.stages }, ..known }));
+        (0..self.figures.take_questions()).for_each(|_| self.faces.tell_asker(&stats));
+    }
+
+    /// Saves what was asked for, once there is a picture that is fit for it.
     fn save_screenshots(&mut self) {
-        if self.screenshots.is_empty() || !self.picture.lock().shown {
+        if self.screenshots.is_empty() {
             return;
         }
-        let frame = self.picture.lock().frame.clone();
-        for file in std::mem::take(&mut self.screenshots) {
+        let (files, frame, exact) = {
+            let state = self.picture.lock();
+            let files = if state.shown { self.screenshots.take(state.exact, Instant::now()) } else { Vec::new() };
+            if files.is_empty() {
+                return;
+            }
+            (files, state.frame.clone(), state.exact)
+        };
+        for file in files {
             match tokio::task::block_in_place(|| screenshot::save(&frame, &file)) {
-                Ok(()) => self.faces.tell(&ViewerEvent::Screenshot { file }),
+                Ok(()) => self.faces.tell(&ViewerEvent::Screenshot { file, exact }),
                 Err(error) if self.leave_after_screenshot => self.failure = Some(Failure::other(error)),
                 Err(error) => self.warn(error.to_string()),
             }
@@ -425,20 +388,6 @@ impl Session {
         if self.leave_after_screenshot {
             self.driver.end(EndReason::ViewerLeft);
         }
-    }
-
-    /// Dials every known way again and again until the session resumes or ends. Circuits apart from addresses: a circuit is refused
-    /// at once until the host is back at its relay, an address that nobody answers any longer takes its time.
-    fn redial(&mut self) {
-        if self.redial.is_some() {
-            return;
-        }
-        let (node, key) = (self.network.node.clone(), self.auth.peer);
-        let (circuits, addresses) = self.network.ways.iter().cloned().partition(address::is_circuit);
-        let task = tokio::spawn(async move {
-            tokio::join!(again_and_again(&node, key, circuits), again_and_again(&node, key, addresses));
-        });
-        self.redial = Some(task.abort_handle());
     }
 
     async fn finish(mut self, reason: EndReason) -> Result<EndReason, Failure> {
@@ -464,16 +413,6 @@ impl Session {
 
     fn warn(&mut self, text: String) {
         self.faces.tell(&ViewerEvent::Warning { text });
-    }
-}
-
-async fn again_and_again(node: &Node, key: PeerKey, ways: Vec<Multiaddr>) {
-    let mut pause = FIRST_REDIAL;
-    while !ways.is_empty() {
-        // A success is told as a path that came up; its lanes take a moment.
-        let dialled = node.dial(Some(key), ways.clone()).await;
-        tokio::time::sleep(if dialled.is_ok() { LANES } else { pause }).await;
-        pause = (pause * 5 / 4).min(LAST_REDIAL);
     }
 }
 

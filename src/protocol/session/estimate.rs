@@ -27,6 +27,7 @@ use std::{
 };
 
 use super::io::Credit;
+use crate::protocol::stats::{Samples, Spread};
 
 /// How long pictures may take to get through the link, at most: beyond the round trip, what one waits before it is shown.
 pub(super) const TARGET: Duration = Duration::from_millis(60);
@@ -73,6 +74,8 @@ pub(super) struct Estimate {
     is_measured: bool,
     /// How much longer than at best the last thing took.
     queue: Duration,
+    /// How long pictures took to arrive whole.
+    wire: Samples,
     /// When a ping last had the link for itself.
     calm: Duration,
 }
@@ -95,6 +98,7 @@ impl Estimate {
             rtt: Least::default(),
             is_measured: false,
             queue: Duration::ZERO,
+            wire: Samples::default(),
             calm: Duration::ZERO,
         }
     }
@@ -136,6 +140,7 @@ impl Estimate {
         let busy = departed.saturating_sub(self.departed.max(picture.at));
         self.departed = self.departed.max(departed);
         if self.is_measured {
+            self.wire.add(self.queue + self.least_rtt().unwrap_or_default() / 2);
             self.serve(picture.bytes, busy, is_alone);
         }
     }
@@ -178,6 +183,11 @@ impl Estimate {
     /// How long the last thing waited on its way.
     pub(super) fn queue(&self) -> Duration {
         self.queue
+    }
+
+    /// How long pictures took to arrive whole: half the least round trip, and what they took longer than at best.
+    pub(super) fn wire(&self) -> Option<Spread> {
+        self.wire.spread()
     }
 
     /// The picture that may be made now, if one may.
@@ -299,6 +309,14 @@ mod tests {
         estimate.arrived(origin + 5100 * MS, 2, OFFSET + 5_040_000);
         estimate.arrived(origin + 5140 * MS, 3, OFFSET + 5_080_000);
         assert_eq!(rate(&estimate).next_multiple_of(10), 250_000, "the second waited for the first");
+    }
+
+    #[test]
+    fn the_wire_is_half_a_round_trip_and_what_a_picture_takes_beyond_a_ping() {
+        let (mut estimate, origin) = pinged();
+        assert_eq!(estimate.wire(), None);
+        carry(&mut estimate, origin, 0, 10_000, 100, 140);
+        assert_eq!(estimate.wire(), Some(Spread { p50: 70_000, p95: 70_000 }));
     }
 
     #[test]

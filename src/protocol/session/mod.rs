@@ -26,6 +26,7 @@
 mod acks;
 mod estimate;
 mod io;
+mod known;
 mod outbox;
 pub mod path;
 mod pictures;
@@ -44,7 +45,7 @@ use estimate::micros;
 use io::Violation;
 pub use io::{Credit, Event, Full, Input, Lane, LinkEstimate, Output, Role};
 use outbox::Outbox;
-use path::{Path, PathId, PathKind};
+use path::{Path, PathId};
 use pictures::{Incoming, Outgoing};
 use record::{MAX_PICTURE, Record};
 
@@ -181,25 +182,6 @@ impl Session {
     pub fn end(&mut self, now: Instant, reason: EndReason) {
         self.close(reason);
         self.advance(now);
-    }
-
-    /// Whether the session has ended and has nothing left to transmit: the peer knows, or cannot be told.
-    #[must_use]
-    pub fn is_drained(&self) -> bool {
-        self.has_ended() && self.outbox.is_empty() && self.outputs.is_empty()
-    }
-
-    /// The path in use, if any, and its smoothed round trip, once measured.
-    #[must_use]
-    pub fn current_path(&self) -> Option<(PathId, PathKind, Option<Duration>)> {
-        let id = self.current?;
-        self.paths.get(&id).map(|path| (id, path.kind, path.rtt()))
-    }
-
-    /// What is known of the link of the path in use; the viewer knows what the host told it last.
-    #[must_use]
-    pub fn link(&self) -> LinkEstimate {
-        self.current.and_then(|id| self.paths.get(&id)).map(Path::link).unwrap_or_default()
     }
 
     /// The next thing to do. Call until [`Output::Timeout`].

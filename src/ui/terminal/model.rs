@@ -108,7 +108,7 @@ impl Model {
                 let seen = (screens.screens.len() > 1).then(|| words::shown(&screens));
                 self.session.iter_mut().for_each(|session| session.screens.clone_from(&seen));
             }
-            HostEvent::Chat { .. } | HostEvent::Warning { .. } => {
+            HostEvent::Chat { .. } | HostEvent::Stats { .. } | HostEvent::Warning { .. } => {
                 self.notes.push_back(words::host(&event));
                 if self.notes.len() > MAX_NOTES {
                     self.notes.pop_front();

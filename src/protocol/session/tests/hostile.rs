@@ -4,13 +4,14 @@ use proptest::prelude::*;
 
 use super::{
     super::{record::Record, *},
-    pair::MS,
+    pair::{MS, PathKind},
 };
 use crate::protocol::{
     input::{InputEvent, MAX_TEXT},
     message::{CursorShape, Holder, MAX_CHAT},
     permission::Permissions,
     screens::Choice,
+    stats::{HostStats, Spread},
 };
 
 const PATH: PathId = PathId(1);
@@ -70,6 +71,8 @@ fn records_and_messages_out_of_bounds() {
     breaks(Role::Viewer, Lane::Control, &message(0, Message::CursorShape(shape(2, 9))));
     breaks(Role::Viewer, Lane::Control, &message(0, Message::CursorShape(shape(1, record::MAX_CONTROL_RECORD))));
     breaks(Role::Viewer, Lane::Video, &Record::Picture { number: 0, payload: &vec![0; MAX_PICTURE + 32] }.encode());
+    let disordered = HostStats { wire: Some(Spread { p50: 2, p95: 1 }), ..HostStats::default() };
+    breaks(Role::Viewer, Lane::Control, &message(0, Message::Stats(disordered)));
 }
 
 #[test]
@@ -84,6 +87,9 @@ fn the_wrong_direction() {
     breaks(Role::Host, Lane::Control, &message(0, Message::KnownCursor(0)));
     breaks(Role::Viewer, Lane::Control, &message(0, Message::ShowScreen(Choice::All)));
     breaks(Role::Viewer, Lane::Control, &message(0, Message::Aim(0)));
+    breaks(Role::Viewer, Lane::Control, &message(0, Message::Lossless(true)));
+    breaks(Role::Viewer, Lane::Control, &message(0, Message::AskStats));
+    breaks(Role::Host, Lane::Control, &message(0, Message::Stats(HostStats::default())));
     breaks(Role::Host, Lane::Control, &message(0, Message::CursorPosition { x: 0, y: 0 }));
     breaks(Role::Host, Lane::Video, &Record::Picture { number: 0, payload: &[] }.encode());
     breaks(Role::Viewer, Lane::Control, &Record::Nominate { epoch: 1 }.encode());

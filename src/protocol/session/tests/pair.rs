@@ -12,9 +12,10 @@ use std::{
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
+pub(super) use super::super::path::PathKind;
 use super::super::{
     Credit, Event, Full, Input, Lane, Output, Role, Session,
-    path::{Carrier, PathId, PathKind},
+    path::{Carrier, PathId},
 };
 use crate::protocol::message::{EndReason, Message};
 

@@ -8,6 +8,7 @@ use crate::protocol::{
     message::{CursorShape, Holder},
     permission::Permissions,
     screens::{Choice, ScreenInfo, Screens},
+    stats::{HostStats, ModeBytes, Spread},
 };
 
 #[track_caller]
@@ -58,6 +59,18 @@ fn screens() {
     golden_message(Message::ShowScreen(Choice::One(2)), "080102");
     golden_message(Message::Aim(200), "09c801");
     golden_message(Message::KnownCursor(63), "0a3f");
+}
+
+#[test]
+fn stats() {
+    golden_message(Message::Lossless(true), "0b01");
+    golden_message(Message::AskStats, "0c");
+    golden_message(Message::Stats(HostStats::default()), "0d00000000000000000000");
+    let stage = |p50, p95| Some(Spread { p50, p95 });
+    let bytes = ModeBytes { control: 1, indexed: 2, raw: 3, photo: 4, lossy: 300 };
+    let (queue, wire) = (None, stage(5, 5));
+    let stats = HostStats { capture: stage(1, 300), detect: stage(0, 2), encode: stage(128, 128), queue, wire, bytes };
+    golden_message(Message::Stats(stats), "0d0101ac0201000201800180010001050501020304ac02");
 }
 
 #[test]
