@@ -165,8 +165,10 @@ impl Encoder {
     /// Whether photographs are exact at once from here on, whatever the budget; then what has a loss is told anew.
     pub fn set_lossless(&mut self, is_lossless: bool) {
         self.is_lossless = is_lossless;
-        let lossy = |tile: &&mut Tile| is_lossless && matches!(tile.state, State::Lossy(_));
-        self.tiles.iter_mut().filter(lossy).for_each(|tile| tile.state = State::Behind);
+        if is_lossless {
+            // What has a loss has rested long enough.
+            self.tiles.iter_mut().for_each(|tile| tile.changed_at = Duration::ZERO);
+        }
     }
 
     /// Looks for what there is to tell of `frame`; if there is, [`Encoder::tell`] must follow. `damage` tells where to look (all
@@ -292,7 +294,7 @@ impl Encoder {
         }
         let mut telling = Telling {
             known: self.colours.len(),
-            limit: budget.bytes.map(|bytes| bytes as f64),
+            limit: budget.bytes.filter(|_| !self.is_lossless).map(|bytes| bytes as f64),
             is_first: found.keyframe.is_some(),
             has_waiting: !found.drawn.is_empty() || !found.rested.is_empty(),
             ..Telling::default()

@@ -30,7 +30,7 @@ impl Encoder {
         let rects = self.mask.cut();
         self.mask.clear();
         let exact: Vec<(Rect, Class)> = rects.iter().flat_map(|rect| pieces(&self.shown, &self.next, *rect)).collect();
-        let limit = telling.limit.filter(|limit| !self.is_lossless && self.cost(&exact) > *limit);
+        let limit = telling.limit.filter(|limit| self.cost(&exact) > *limit);
         match limit {
             None => exact.into_iter().try_for_each(|(rect, class)| self.tell_exactly(rect, class, telling)),
             // While something waits to become exact, new things leave it a part; and of a first picture little is known.
