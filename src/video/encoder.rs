@@ -63,6 +63,8 @@ pub struct Encoder {
     tiles: Vec<Tile>,
     /// What [`Encoder::look`] found.
     found: Found,
+    /// What the last picture said of itself.
+    was_exact: bool,
     colours: Colours,
     order: Chooser,
     coder: Coder,
@@ -147,6 +149,7 @@ impl Encoder {
             memory: Memory::default(),
             tiles: Vec::new(),
             found: Found::default(),
+            was_exact: true,
             colours: Colours::default(),
             order: Chooser::new()?,
             coder: Coder::default(),
@@ -171,7 +174,9 @@ impl Encoder {
         for number in (0..touched.len()).filter(|number| touched[*number]) {
             self.look_at(frame, number);
         }
-        is_new || !self.found.fresh.is_empty() || !self.found.still.is_empty()
+        // What stayed behind may be gone before it was told: then there is nothing to tell but that.
+        let has_become_exact = !self.was_exact && self.is_exact();
+        is_new || has_become_exact || !self.found.fresh.is_empty() || !self.found.still.is_empty()
     }
 
     /// The payload that brings the decoder's picture to what [`Encoder::look`] saw, or nearer to it.
@@ -191,7 +196,8 @@ impl Encoder {
         }
         self.order.begin(found.keyframe.is_some());
         let (told, quality) = self.write(&found, budget)?;
-        head.is_exact = self.tiles.iter().all(|tile| tile.state == State::Exact);
+        head.is_exact = self.is_exact();
+        self.was_exact = head.is_exact;
         let mut payload = Vec::new();
         head.write(&mut payload);
         let bytes = self.packer.pack(&self.parts, &mut payload)?;
@@ -224,6 +230,10 @@ impl Encoder {
     #[must_use]
     pub fn bytes(&self) -> Bytes {
         self.bytes
+    }
+
+    fn is_exact(&self) -> bool {
+        self.tiles.iter().all(|tile| tile.state == State::Exact)
     }
 
     fn start(&mut self, size: Size, now: Duration) {
