@@ -333,6 +333,8 @@ struct Telling {
     /// Bytes that it may have, and those expected so far.
     limit: Option<f64>,
     spent: f64,
+    /// Whether it has a piece that might have stayed behind.
+    has_progress: bool,
     /// Of photographs with a loss.
     quality: Option<Quality>,
     patches: Vec<Patch>,

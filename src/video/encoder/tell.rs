@@ -4,7 +4,7 @@ use std::{cmp::Reverse, io};
 
 use super::{Encoder, State, Telling};
 use crate::video::{
-    detect::{hash_tile, mark},
+    detect::{hash_tile, is_same, mark},
     frame::{Frame, Rect, pixels},
     payload::{MOST_LOSSY, Mode, Patch, TILE, tile},
     photo::{self, Guess},
@@ -35,6 +35,8 @@ impl Encoder {
                 Some(_) => pieces = join_photos(pieces),
                 None => pieces = pieces.into_iter().flat_map(|(rect, class)| self.bands(rect, class, limit)).collect(),
             }
+            // A rectangle reaches around what was told before: telling that again would take the place of what stayed behind, for ever.
+            pieces.retain(|(rect, _)| !is_same(self.arch, &self.shown, &self.next, *rect));
         }
         pieces.sort_by_key(|(rect, class)| (*class != Class::Drawn).then(|| Reverse(rect.pixels())));
         let mut lossy = 0;
@@ -69,15 +71,17 @@ impl Encoder {
         starts.map(|y| (Rect { y, height: ((y / TILE + 1) * TILE).min(bottom) - y, ..rect }, class)).collect()
     }
 
-    /// Tells a piece exactly if the budget is not spent; else it stays behind.
+    /// Tells a piece exactly if the budget is not spent; else it stays behind. One piece a picture always comes along, or it might stay
+    /// behind for ever: a photograph with a loss beside it spends the budget each time.
     fn tell_or_leave(&mut self, rect: Rect, class: Class, telling: &mut Telling) -> io::Result<()> {
         let cost = self.rate.exact(class, rect.pixels());
-        if telling.limit.is_some_and(|limit| telling.spent > 0.0 && telling.spent + cost > limit * OVERDRAFT) {
+        if telling.has_progress && telling.limit.is_some_and(|limit| telling.spent + cost > limit * OVERDRAFT) {
             self.next.copy_rect(&self.shown, rect);
             self.set_state(rect, |_, _| State::Behind);
             return Ok(());
         }
         telling.spent += cost;
+        telling.has_progress = true;
         self.tell_exactly(rect, class, telling)
     }
 
