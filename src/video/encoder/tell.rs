@@ -109,7 +109,9 @@ impl Encoder {
         telling.told.add_lossy(rect.pixels());
         self.coder.encode(&self.next, &mut self.shown, rect, quality, &mut self.symbols);
         telling.patches.push(Patch { rect, mode: Mode::Lossy });
-        for (rect, class) in join(exact).into_iter().flat_map(|rect| pieces(&self.shown, &self.next, rect)).collect::<Vec<_>>() {
+        let drawn: Vec<_> = join(exact).into_iter().flat_map(|rect| pieces(&self.shown, &self.next, rect)).collect();
+        // A rough part of a photograph is none of them: exact, it would cost more than all the rest.
+        for (rect, class) in drawn.into_iter().filter(|(_, class)| *class == Class::Drawn) {
             self.tell_exactly(rect, class, telling)?;
         }
         self.next.copy_rect(&self.shown, rect);
