@@ -447,7 +447,11 @@ fn forgotten_tiles_are_told_again() {
     let show = |session: &mut Session, picture: u32| {
         paint(&mut session.screen, size.bounds(), |x, y| {
             let is_mark = x % TILE < 8 && y % TILE < 2;
-            if is_mark { (picture << 16 | u32::from(y / TILE * 8 + x / TILE) << 8 | u32::from(x % 8)).to_le_bytes() } else { [7; 4] }
+            if is_mark {
+                (picture << 16 | u32::from(y / TILE * 8 + x / TILE) << 8 | u32::from(x % 8)).to_le_bytes()
+            } else {
+                [7; 4]
+            }
         });
         session.now += REST;
         session.next().unwrap().len()
