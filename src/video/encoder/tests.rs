@@ -123,7 +123,7 @@ fn photo(seed: u32) -> impl FnMut(u16, u16) -> [u8; 4] {
 /// Something like letters in two colours.
 fn text(seed: u32) -> impl FnMut(u16, u16) -> [u8; 4] {
     move |x, y| {
-        let stroke = (u32::from(x / 2 * 7 + y / 3 * 5) + seed + u32::from(y / 12) * seed) % 3 == 0;
+        let stroke = (u32::from(x / 2 * 7 + y / 3 * 5) + seed + u32::from(y / 12) * seed).is_multiple_of(3);
         if stroke { [20, 30, 40, 0] } else { [230, 240, 250, 0] }
     }
 }
