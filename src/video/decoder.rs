@@ -6,8 +6,9 @@
 //! 3. The payload must end where its last pixel ends, in every stream.
 //! 4. After an error the decoder is dead: the streams have lost their place.
 //!
-//! Memory, besides the caller's frame: at most 16 bytes a pixel for the parts and moves, about 40 more for each pixel with a loss, 32 MiB
-//! of remembered tiles, and the zstd windows (three of 4 MiB, twelve of 256 KiB).
+//! Memory, besides the caller's frame: at most 110 bytes a pixel for the parts and moves (when every stream is filled to its bound, which no
+//! encoder does: 47 of parts, twice that where a buffer grows), about 40 more for each pixel with a loss, 32 MiB of remembered tiles, and
+//! the zstd windows (three of 4 MiB, twelve of 256 KiB).
 
 use super::{
     cache::{Cache, is_whole},
