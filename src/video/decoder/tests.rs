@@ -1,5 +1,7 @@
 //! Hostile bytes: whatever comes in ends in a picture or in an error, and nothing follows an error.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use zstd::stream::raw::{CParameter, Encoder as Zstd, Operation, OutBuffer};
 
@@ -16,6 +18,11 @@ const PAYLOADS: usize = 8;
 
 /// A short session: drawn things, a photograph with a loss and then without, a resize; and where it ends.
 fn session() -> (Vec<Vec<u8>>, Frame) {
+    static SESSION: LazyLock<(Vec<Vec<u8>>, Frame)> = LazyLock::new(make_session);
+    SESSION.clone()
+}
+
+fn make_session() -> (Vec<Vec<u8>>, Frame) {
     let mut encoder = Encoder::new(false).unwrap();
     let mut screen = Frame::new(SIZE);
     let mut payloads = Vec::new();
