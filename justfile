@@ -42,6 +42,14 @@ test: setup check nextest
 netns: setup
     cargo test --test netns -- --ignored --nocapture
 
+# Feed TARGET (decoder, pictures, transform, messages, records) with mutations of real streams for SECONDS; installs cargo-fuzz and needs Rust nightly
+[group('check')]
+fuzz TARGET SECONDS="600":
+    command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+    cd fuzz && cargo +nightly run --quiet --release --example seeds
+    # Without a sanitizer: there is no unsafe code in what is fuzzed. Sums that wrap are errors.
+    cd fuzz && cargo +nightly fuzz run -s none {{ quote(TARGET) }} -- -max_total_time={{ quote(SECONDS) }} -rss_limit_mb=1024 -max_len=20000
+
 # Format, lints and documentation: no warning is left
 [group('check')]
 check:

@@ -128,3 +128,52 @@ impl Mover {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Size = Size { width: 72, height: 40 };
+
+    #[test]
+    fn vectors_and_moves_come_back() {
+        let vectors = [Vector { x: -300, y: 0 }, Vector { x: 5, y: 77 }];
+        let moves = [Move { x: 3, y: 0, width: 2, height: 1, vector: 1 }, Move { x: 0, y: 9, width: 200, height: 3, vector: 0 }];
+        let mut bytes = Vec::new();
+        write(&vectors, &moves, &mut bytes);
+        let mut rest = &bytes[..];
+        assert_eq!(read(&mut rest), Ok((vectors.to_vec(), moves.to_vec())));
+        assert!(rest.is_empty());
+        for length in 0..bytes.len() {
+            assert_eq!(read(&mut &bytes[..length]), Err("truncated"), "{length}");
+        }
+        bytes.clear();
+        write(&vectors, &[], &mut bytes);
+        assert_eq!(bytes, [0], "vectors without moves are not worth a byte");
+    }
+
+    #[test]
+    fn all_sources_are_read_before_the_first_block_is_written() {
+        let mut frame = Frame::new(SIZE);
+        frame.data_mut().iter_mut().zip(0u16..).for_each(|(byte, at)| *byte = (at >> 3) as u8);
+        let before = frame.clone();
+        // Two blocks change places.
+        let vectors = [Vector { x: 16, y: 0 }, Vector { x: -16, y: 0 }];
+        let swap = [0, 1].map(|x| Move { x, y: 0, width: 1, height: 1, vector: x as u8 });
+        Mover::default().apply(&mut frame, &vectors, &swap).unwrap();
+        for y in 0..BLOCK {
+            assert_eq!((frame.row(0, y, 16), frame.row(16, y, 16)), (before.row(16, y, 16), before.row(0, y, 16)));
+        }
+        assert_eq!(frame.row(0, BLOCK, 72), before.row(0, BLOCK, 72));
+    }
+
+    #[test]
+    fn a_block_at_the_edge_is_as_large_as_the_picture_lets_it() {
+        let step = Move { x: 4, y: 2, width: 1, height: 1, vector: 0 };
+        assert_eq!(step.rect(SIZE), Some(Rect { x: 64, y: 32, width: 8, height: 8 }));
+        assert_eq!(Move { x: 5, ..step }.rect(SIZE), None);
+        assert_eq!(Move { x: u16::MAX, ..step }.rect(SIZE), None);
+        assert_eq!(Vector { x: 1, y: 0 }.source(step.rect(SIZE).unwrap(), SIZE), None);
+        assert_eq!(Vector { x: i32::MAX, y: 0 }.source(step.rect(SIZE).unwrap(), SIZE), None);
+    }
+}

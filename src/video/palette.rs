@@ -100,3 +100,34 @@ pub(super) fn read_index(bytes: &mut &[u8]) -> Result<usize, &'static str> {
     let second = usize::from(*bytes.split_off_first().ok_or("truncated")?);
     Ok(SHORT + ((first - SHORT) << 8) + second)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_back_in_one_byte_or_two() {
+        for number in (0..MAX_COLOURS).step_by(7).chain([SHORT - 1, SHORT, MAX_COLOURS - 1]) {
+            let mut bytes = Vec::new();
+            write_index(number as u16, &mut bytes);
+            assert_eq!(bytes.len(), if number < SHORT { 1 } else { 2 });
+            let mut rest = &bytes[..];
+            assert_eq!((read_index(&mut rest), rest.len()), (Ok(number), 0));
+        }
+        for bytes in [&[][..], &[SHORT as u8], &[255]] {
+            assert_eq!(read_index(&mut &*bytes), Err("truncated"));
+        }
+    }
+
+    #[test]
+    fn a_colour_keeps_its_number_until_it_is_taken_back() {
+        let mut colours = Colours::default();
+        assert_eq!([7, 8, 7].map(|colour| colours.enter(colour)), [Some(0), Some(1), Some(0)]);
+        assert_eq!(colours.since(1), [8]);
+        colours.forget_since(1);
+        assert_eq!((colours.enter(7), colours.len()), (Some(0), 1));
+        assert_eq!(colours.enter(9), Some(1));
+        (0..MAX_COLOURS as u32 - 2).for_each(|colour| assert!(colours.enter(100 + colour).is_some()));
+        assert_eq!((colours.enter(99), colours.enter(9)), (None, Some(1)), "there are no more");
+    }
+}

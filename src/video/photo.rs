@@ -100,3 +100,43 @@ pub(super) fn read(frame: &mut Frame, rect: Rect, guess: Guess, planes: [&mut &[
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::video::frame::Size;
+
+    const SIZE: Size = Size { width: 40, height: 30 };
+
+    fn sky(seed: u16) -> Frame {
+        let mut frame = Frame::new(SIZE);
+        for y in 0..SIZE.height {
+            let row = frame.row_mut(0, y, SIZE.width).as_chunks_mut::<4>().0;
+            (0..).zip(row).for_each(|(x, to)| *to = [(x * 3 + seed) as u8, (x + y * 2) as u8, (x ^ y ^ seed) as u8, 0]);
+        }
+        frame
+    }
+
+    #[test]
+    fn planes_come_back_by_either_guess() {
+        let (old, new) = (sky(0), sky(9));
+        for rect in [SIZE.bounds(), Rect { x: 8, y: 3, width: 1, height: 5 }, Rect { x: 39, y: 29, width: 1, height: 1 }] {
+            for guess in [Guess::Space, Guess::Time] {
+                let (mut green, mut blue, mut red) = (Vec::new(), Vec::new(), Vec::new());
+                write(&old, &new, rect, guess, [&mut green, &mut blue, &mut red]);
+                assert!([&green, &blue, &red].iter().all(|plane| plane.len() == rect.pixels()));
+                let (mut shown, mut expected) = (old.clone(), old.clone());
+                expected.copy_rect(&new, rect);
+                read(&mut shown, rect, guess, [&mut &green[..], &mut &blue[..], &mut &red[..]]).unwrap();
+                assert_eq!(shown, expected, "{rect:?} {guess:?}");
+                let short = read(&mut shown, rect, guess, [&mut &green[..], &mut &blue[1..], &mut &red[..]]);
+                assert_eq!(short, Err("truncated"));
+            }
+        }
+    }
+
+    #[test]
+    fn the_median_lies_between_left_and_above() {
+        assert_eq!([median(10, 20, 15), median(10, 20, 5), median(10, 20, 25), median(255, 255, 0)], [15, 20, 10, 255]);
+    }
+}

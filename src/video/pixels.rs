@@ -94,3 +94,57 @@ pub(super) fn read_raw(bytes: &mut &[u8], count: usize, out: &mut Vec<u32>) -> R
     out.extend(raw.as_chunks::<3>().0.iter().map(|[b, g, r]| u32::from_le_bytes([*b, *g, *r, 0])));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::video::frame::Size;
+
+    const SIZE: Size = Size { width: 7, height: 5 };
+    const RECT: Rect = Rect { x: 2, y: 1, width: 4, height: 3 };
+
+    fn painted() -> Frame {
+        let mut frame = Frame::new(SIZE);
+        frame.data_mut().iter_mut().zip(0..).for_each(|(byte, at)| *byte = if at % 4 == 3 { 0 } else { at });
+        frame
+    }
+
+    #[test]
+    fn pixels_come_back_in_either_order() {
+        let frame = painted();
+        let mut expected = Frame::new(SIZE);
+        expected.copy_rect(&frame, RECT);
+        for order in [Order::Rows, Order::Columns] {
+            let (mut pixels, mut shown) = (Vec::new(), Frame::new(SIZE));
+            collect(&frame, RECT, order, &mut pixels);
+            assert_eq!(pixels.len(), RECT.pixels());
+            spread(&pixels, &mut shown, RECT, order);
+            assert_eq!(shown, expected, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn indices_and_raw_pixels_come_back() {
+        let pixels = [1, 1, 0x0003_0201, 9, 1];
+        let (mut colours, mut bytes, mut read) = (Colours::default(), Vec::new(), Vec::new());
+        assert!(write_indices(&pixels, &mut colours, 3, &mut bytes));
+        let known = colours.since(0);
+        read_indices(&mut &bytes[..], known, pixels.len(), &mut read).unwrap();
+        assert_eq!(read, pixels);
+        assert_eq!(read_indices(&mut &bytes[..], &known[..2], pixels.len(), &mut read), Err("an unknown colour"));
+        assert_eq!(read_indices(&mut &bytes[..], known, pixels.len() + 1, &mut read), Err("truncated"));
+        bytes.clear();
+        write_raw(&pixels, &mut bytes);
+        assert_eq!(bytes[6..9], [1, 2, 3]);
+        read_raw(&mut &bytes[..], pixels.len(), &mut read).unwrap();
+        assert_eq!(read, pixels);
+        assert_eq!(read_raw(&mut &bytes[1..], pixels.len(), &mut read), Err("truncated"));
+    }
+
+    #[test]
+    fn too_many_new_colours_are_all_taken_back() {
+        let (mut colours, mut bytes) = (Colours::default(), vec![5]);
+        assert!(!write_indices(&[1, 2, 3], &mut colours, 2, &mut bytes));
+        assert_eq!((colours.len(), &bytes[..]), (0, &[5][..]));
+    }
+}

@@ -41,7 +41,7 @@ impl Kind {
         std::array::from_fn(|index| Self(6 + index))
     }
 
-    fn all() -> impl Iterator<Item = Self> {
+    pub(super) fn all() -> impl Iterator<Item = Self> {
         (0..KINDS).map(Self)
     }
 
@@ -249,4 +249,54 @@ pub(super) fn write_signed(number: i32, out: &mut Vec<u8>) {
 pub(super) fn read_signed(bytes: &mut &[u8]) -> Result<i32, &'static str> {
     let number = read_number(bytes)? as i32;
     Ok((number >> 1) ^ -(number & 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_back() {
+        for number in [0, 1, 127, 128, 16_383, 16_384, (1 << 28) - 1] {
+            let mut bytes = Vec::new();
+            write_number(number, &mut bytes);
+            assert_eq!(read_number(&mut &bytes[..]), Ok(number));
+            assert_eq!(read_number(&mut &bytes[..bytes.len() - 1]), Err("truncated"));
+        }
+        for number in [0, -1, 1, -64, 64, -65, (1 << 27) - 1, -(1 << 27)] {
+            let mut bytes = Vec::new();
+            write_signed(number, &mut bytes);
+            assert_eq!(read_signed(&mut &bytes[..]), Ok(number));
+        }
+        let mut bytes = Vec::new();
+        write_number(1 << 28, &mut bytes);
+        assert_eq!(read_number(&mut &bytes[..]), Err("a number too large"));
+    }
+
+    #[test]
+    fn pieces_come_back_and_what_was_sent_before_costs_little() {
+        let (mut packer, mut unpacker) = (Packer::new(7), Unpacker::default());
+        let mut lengths = Vec::new();
+        for _ in 0..3 {
+            let (mut parts, mut read, mut packed) = (Parts::default(), Parts::default(), Vec::new());
+            for (kind, seed) in [(Kind::CONTROL, 1_u32), (Kind::RAW, 2), (Kind::PLANES[2], 3)] {
+                parts.of(kind).extend((0..9000).map(|at: u32| ((at + seed).wrapping_mul(0x9e37_79b1) >> 24) as u8));
+            }
+            let bytes = packer.pack(&parts, &mut packed).unwrap();
+            lengths.push(Kind::RAW.of(&bytes));
+            unpacker.unpack(&packed, |_| 9000, &mut read).unwrap();
+            assert_eq!(read.0, parts.0);
+        }
+        assert!(lengths[1] < lengths[0] / 50 && lengths[2] < lengths[0] / 50, "{lengths:?}");
+    }
+
+    #[test]
+    fn one_byte_too_many_is_refused() {
+        for (length, result) in [(100, Ok(())), (101, Err("more than its pixels")), (1 << 20, Err("more than its pixels"))] {
+            let (mut parts, mut packed) = (Parts::default(), Vec::new());
+            parts.of(Kind::INDICES).resize(length, 0);
+            Packer::new(3).pack(&parts, &mut packed).unwrap();
+            assert_eq!(Unpacker::default().unpack(&packed, |_| 100, &mut Parts::default()), result, "{length}");
+        }
+    }
 }

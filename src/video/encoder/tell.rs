@@ -94,11 +94,12 @@ impl Encoder {
         Ok(())
     }
 
-    /// What in a photograph is none: text on it, above all.
+    /// What in a photograph is drawn: text on it, above all. A rough part is not: exact, it would cost more than all the rest.
     fn sharp(&self, rect: Rect) -> Vec<(Rect, Class)> {
         let photographic = photographic(&self.next, rect);
         let sharp = rect.squares(transform::CELL).zip(photographic).filter_map(|(square, photo)| (!photo).then_some(square));
-        join(sharp).into_iter().flat_map(|rect| pieces(&self.shown, &self.next, rect)).collect()
+        let pieces = join(sharp).into_iter().flat_map(|rect| pieces(&self.shown, &self.next, rect));
+        pieces.filter(|(_, class)| *class == Class::Drawn).collect()
     }
 
     /// The tiles that `rect` touches have a loss from now on, of what is in `next`. `is_drawn`: to be made exact at once.
