@@ -13,6 +13,7 @@ use super::{
     frame::{Frame, Rect, pixels},
     mask::{Mask, unequal_cells},
     moves::{BLOCK, MAX_VECTORS, Move, Vector},
+    payload::TILE,
 };
 
 /// The twelve pixels of an anchor, from its place: four of a row …
@@ -33,6 +34,8 @@ const VOTE_SHARE: usize = 8;
 /// Of more tiles, every fourth row of the new screen is enough of a poll.
 const MANY_TILES: usize = 64;
 const FEW_ROWS: usize = 4;
+/// Of more, half of them.
+const VERY_MANY_TILES: usize = 300;
 /// Cells of the 32 in a block.
 const LEAST_GAIN: u32 = 5;
 const NOWHERE: u32 = u32::MAX;
@@ -53,6 +56,7 @@ pub(super) struct Motion {
     anchors: Vec<(u32, u32)>,
     /// In every so many-th row of the new screen.
     step: usize,
+    is_sampling: bool,
     hashes: Hashes,
     /// For each block of the picture: its vector, counted from 1; 0 is none.
     blocks: Vec<u8>,
@@ -60,19 +64,32 @@ pub(super) struct Motion {
 
 impl Motion {
     pub(super) fn new(arch: Arch) -> Self {
-        Self { arch, table: Vec::new(), anchors: Vec::new(), step: 1, hashes: Hashes::default(), blocks: Vec::new() }
+        Self {
+            arch,
+            table: Vec::new(),
+            anchors: Vec::new(),
+            step: 1,
+            is_sampling: false,
+            hashes: Hashes::default(),
+            blocks: Vec::new(),
+        }
     }
 
     /// A picture begins, of which about so many tiles changed.
     pub(super) fn begin(&mut self, tiles: usize) {
+        self.is_sampling = tiles > VERY_MANY_TILES;
         self.step = if tiles > MANY_TILES { FEW_ROWS } else { 1 };
         self.table.clear();
         self.table.resize((tiles * ANCHORS_PER_TILE).next_power_of_two().clamp(2, 1 << MOST_TABLE_LOG), (0, NOWHERE));
         self.anchors.clear();
     }
 
-    /// Looks at a tile that changed.
+    /// Looks at a tile that changed; of very many, at every second one, without a pattern that a vector could fall through.
     pub(super) fn poll(&mut self, old: &Frame, new: &Frame, tile: Rect) {
+        let mixed = (u32::from(tile.x / TILE) << 8 | u32::from(tile.y / TILE)).wrapping_mul(0x9e37_79b1);
+        if self.is_sampling && mixed >> 31 == 1 {
+            return;
+        }
         self.arch.dispatch(Poll { motion: self, old, new, tile });
     }
 

@@ -1,5 +1,5 @@
-//! Moves: blocks of the picture that are found elsewhere in it. All sources are read before the first block is written, so that
-//! moves may overlap.
+//! Moves: blocks of the picture that are found elsewhere in it. It is as if all sources were read before the first block is written;
+//! no two blocks have the same place.
 
 use super::{
     frame::{Frame, Rect, Size},
@@ -103,21 +103,31 @@ pub(super) struct Mover {
     pixels: Vec<u8>,
 }
 
+/// A move with its place and its source, checked.
+#[derive(Clone, Copy)]
+struct Step {
+    vector: u8,
+    target: Rect,
+    source: Rect,
+}
+
 impl Mover {
     /// Does all of `moves` in `frame`, or none.
+    ///
+    /// Most of a picture's moves have one vector: these are done in place, row by row away from their sources. The others are read
+    /// before that and written after it.
     pub(super) fn apply(&mut self, frame: &mut Frame, vectors: &[Vector], moves: &[Move]) -> Result<(), &'static str> {
-        let size = frame.size();
+        let steps = check(frame.size(), vectors, moves)?;
+        let pixels = |vector: u8| steps.iter().filter(|step| step.vector == vector).map(|step| step.target.pixels()).sum::<usize>();
+        let Some(most) = (0..vectors.len() as u8).max_by_key(|vector| pixels(*vector)) else { return Ok(()) };
+        let (main, others): (Vec<Step>, Vec<Step>) = steps.iter().partition(|step| step.vector == most);
         self.pixels.clear();
-        let mut room = size.pixels();
-        for step in moves {
-            let target = step.rect(size).ok_or(OUTSIDE)?;
-            room = room.checked_sub(target.pixels()).ok_or("more moves than the picture has pixels")?;
-            let vector = vectors.get(usize::from(step.vector)).ok_or(OUTSIDE)?;
-            let source = vector.source(target, size).ok_or(OUTSIDE)?;
+        for Step { source, .. } in &others {
             (source.y..source.y + source.height).for_each(|y| self.pixels.extend(frame.row(source.x, y, source.width)));
         }
+        move_in_place(frame, &main);
         let mut rest = &self.pixels[..];
-        for target in moves.iter().filter_map(|step| step.rect(size)) {
+        for Step { target, .. } in others {
             for y in target.y..target.y + target.height {
                 let row = frame.row_mut(target.x, y, target.width);
                 let (moved, after) = rest.split_at(row.len());
@@ -126,6 +136,38 @@ impl Mover {
             }
         }
         Ok(())
+    }
+}
+
+fn check(size: Size, vectors: &[Vector], moves: &[Move]) -> Result<Vec<Step>, &'static str> {
+    let mut room = size.pixels();
+    let step = |step: &Move| {
+        let target = step.rect(size).ok_or(OUTSIDE)?;
+        room = room.checked_sub(target.pixels()).ok_or("more moves than the picture has pixels")?;
+        let vector = vectors.get(usize::from(step.vector)).ok_or(OUTSIDE)?;
+        Ok(Step { vector: step.vector, target, source: vector.source(target, size).ok_or(OUTSIDE)? })
+    };
+    moves.iter().map(step).collect()
+}
+
+/// Does steps with one vector. No row is written before what lies on it is read: sources below are taken from the top row on, sources
+/// above from the bottom row on; in a row, sources to the right from the left on, and the other way round.
+fn move_in_place(frame: &mut Frame, steps: &[Step]) {
+    let Some(first) = steps.first() else { return };
+    let (down, right) = (first.source.y >= first.target.y, first.source.x >= first.target.x);
+    let mut rows: Vec<(u16, Rect, Rect)> = Vec::new();
+    for Step { target, source, .. } in steps {
+        rows.extend((0..target.height).map(|row| (row, *target, *source)));
+    }
+    rows.sort_by_key(|(row, target, _)| {
+        let (x, y) = (i32::from(target.x), i32::from(target.y + row));
+        (if down { y } else { -y }, if right { x } else { -x })
+    });
+    let stride = frame.stride();
+    let at = |x: u16, y: u16| usize::from(y) * stride + usize::from(x) * 4;
+    for (row, target, source) in rows {
+        let from = at(source.x, source.y + row);
+        frame.data_mut().copy_within(from..from + usize::from(source.width) * 4, at(target.x, target.y + row));
     }
 }
 
@@ -150,6 +192,41 @@ mod tests {
         bytes.clear();
         write(&vectors, &[], &mut bytes);
         assert_eq!(bytes, [0], "vectors without moves are not worth a byte");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn moves_in_place_are_as_if_all_were_read_first(
+            shifts in proptest::collection::vec((-40..40i32, -30..30i32), 1..3),
+            places in proptest::collection::vec((0..5u16, 0..3u16, 1..4u16, 1..3u16, 0..2usize), 1..6),
+        ) {
+            let mut frame = Frame::new(SIZE);
+            frame.data_mut().iter_mut().zip(0u32..).for_each(|(byte, at)| *byte = (at.wrapping_mul(0x9e37_79b1) >> 24) as u8);
+            let vectors: Vec<Vector> = shifts.iter().map(|(x, y)| Vector { x: *x, y: *y }).collect();
+            let mut moves: Vec<Move> = Vec::new();
+            for (x, y, width, height, vector) in places {
+                let step = Move { x, y, width, height, vector: (vector % vectors.len()) as u8 };
+                let Some(target) = step.rect(SIZE) else { continue };
+                // As an encoder does: nothing moves twice, nothing comes from outside.
+                let free = moves.iter().filter_map(|other| other.rect(SIZE)).all(|other| {
+                    target.x >= other.x + other.width || other.x >= target.x + target.width
+                        || target.y >= other.y + other.height || other.y >= target.y + target.height
+                });
+                if free && vectors[usize::from(step.vector)].source(target, SIZE).is_some() {
+                    moves.push(step);
+                }
+            }
+            let (before, mut expected) = (frame.clone(), frame.clone());
+            for step in &moves {
+                let target = step.rect(SIZE).unwrap();
+                let source = vectors[usize::from(step.vector)].source(target, SIZE).unwrap();
+                for row in 0..target.height {
+                    expected.row_mut(target.x, target.y + row, target.width).copy_from_slice(before.row(source.x, source.y + row, source.width));
+                }
+            }
+            Mover::default().apply(&mut frame, &vectors, &moves).unwrap();
+            proptest::prop_assert!(frame == expected);
+        }
     }
 
     #[test]
