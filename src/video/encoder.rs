@@ -80,6 +80,8 @@ pub struct Encoder {
 struct Tile {
     changed_at: Duration,
     state: State,
+    /// Whether it is of one colour.
+    is_flat: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,6 +102,9 @@ struct Found {
     /// Tiles that changed, and what they show now.
     fresh: Vec<usize>,
     hashes: Vec<Option<u64>>,
+    /// Whether vectors would help, and the tiles that they may lead to and that were not polled yet.
+    wants_vectors: bool,
+    sources: Vec<Rect>,
     /// Tiles with a loss that have not changed: drawn ones, and all that have rested.
     drawn: Vec<usize>,
     rested: Vec<usize>,
@@ -253,13 +258,13 @@ impl Encoder {
         self.next.blacken(size);
         self.mask = Mask::new(size);
         self.tiles.clear();
-        self.tiles.resize(tiles(size), Tile { changed_at: now, state: State::Exact });
+        self.tiles.resize(tiles(size), Tile { changed_at: now, state: State::Exact, is_flat: true });
     }
 
     /// Whether a tile changed, or may be made exact; if so, it is in `next`.
     fn look_at(&mut self, frame: &Frame, number: usize) {
         let Some(rect) = tile(number, frame.size()) else { return };
-        let Tile { changed_at, state } = self.tiles[number];
+        let Tile { changed_at, state, is_flat } = self.tiles[number];
         if let State::Lossy { hash, is_drawn } = state
             && hash == fingerprint(self.arch, frame, rect)
         {
@@ -275,9 +280,28 @@ impl Encoder {
         } else {
             // All that looks at a tile's pixels does it while they are at hand.
             take(self.arch, &self.shown, frame, &mut self.next, rect, &mut self.mask);
-            self.motion.poll(&self.shown, &self.next, rect);
+            let hash = hash_tile(self.arch, &self.next, rect);
+            let is_known = hash.is_some_and(|hash| is_whole(rect) && self.memory.find(hash, &self.next, rect).is_some());
+            self.poll(rect, is_flat, hash.is_some() && !is_known);
             self.found.fresh.push(number);
-            self.found.hashes.push(hash_tile(self.arch, &self.next, rect));
+            self.found.hashes.push(hash);
+        }
+    }
+
+    /// Shows motion a fresh tile. `was_flat`: there were no anchors in it. `is_new`: it is neither flat now nor remembered, so that
+    /// vectors are wanted; until there is such a tile nothing is polled at all.
+    fn poll(&mut self, tile: Rect, was_flat: bool, is_new: bool) {
+        if !was_flat {
+            self.found.sources.push(tile);
+        }
+        self.found.wants_vectors |= is_new;
+        if self.found.wants_vectors {
+            for source in self.found.sources.drain(..) {
+                self.motion.poll_old(&self.shown, source);
+            }
+        }
+        if is_new {
+            self.motion.poll_new(&self.next, tile);
         }
     }
 
@@ -289,8 +313,8 @@ impl Encoder {
         let (vectors, moves) = self.motion.explain(&self.shown, &self.next, &rest, &mut self.mask);
         moves::write(&vectors, &moves, self.parts.of(Kind::CONTROL));
         self.mover.apply(&mut self.shown, &vectors, &moves).expect("found inside the picture");
-        for number in &found.fresh {
-            self.tiles[*number] = Tile { changed_at: found.now, state: State::Exact };
+        for (number, hash) in found.fresh.iter().zip(&found.hashes) {
+            self.tiles[*number] = Tile { changed_at: found.now, state: State::Exact, is_flat: hash.is_none() };
         }
         let mut telling = Telling {
             known: self.colours.len(),
@@ -309,7 +333,7 @@ impl Encoder {
     fn remember(&mut self, fresh: &[usize], now: Duration) {
         let mut remembered = Vec::new();
         for number in fresh {
-            let Tile { changed_at, state } = self.tiles[*number];
+            let Tile { changed_at, state, .. } = self.tiles[*number];
             let Some(rect) = tile(*number, self.shown.size()).filter(|rect| is_whole(*rect)) else { continue };
             if state != State::Exact || now < changed_at + REST {
                 continue;

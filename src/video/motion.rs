@@ -47,7 +47,7 @@ struct Hashes {
     places: Vec<u32>,
 }
 
-/// Finds what moved: [`Motion::begin`], [`Motion::poll`] for each tile that changed, [`Motion::explain`]. Kept for its memory.
+/// Finds what moved: [`Motion::begin`], [`Motion::poll_old`] and [`Motion::poll_new`] for tiles that changed, [`Motion::explain`]. Kept for its memory.
 pub(super) struct Motion {
     arch: Arch,
     /// Hash and place of the old screen's anchors; a power of two of them.
@@ -84,13 +84,23 @@ impl Motion {
         self.anchors.clear();
     }
 
-    /// Looks at a tile that changed; of very many, at every second one, without a pattern that a vector could fall through.
-    pub(super) fn poll(&mut self, old: &Frame, new: &Frame, tile: Rect) {
-        let mixed = (u32::from(tile.x / TILE) << 8 | u32::from(tile.y / TILE)).wrapping_mul(0x9e37_79b1);
-        if self.is_sampling && mixed >> 31 == 1 {
-            return;
+    /// Looks at what was in a tile that changed; of very many, in every second one, without a pattern that a vector could fall through.
+    pub(super) fn poll_old(&mut self, old: &Frame, tile: Rect) {
+        if self.is_polled(tile) {
+            self.arch.dispatch(PollOld { motion: self, old, tile });
         }
-        self.arch.dispatch(Poll { motion: self, old, new, tile });
+    }
+
+    /// Looks at what is in it now.
+    pub(super) fn poll_new(&mut self, new: &Frame, tile: Rect) {
+        if self.is_polled(tile) {
+            self.arch.dispatch(PollNew { motion: self, new, tile });
+        }
+    }
+
+    fn is_polled(&self, tile: Rect) -> bool {
+        let mixed = (u32::from(tile.x / TILE) << 8 | u32::from(tile.y / TILE)).wrapping_mul(0x9e37_79b1);
+        !self.is_sampling || mixed >> 31 == 0
     }
 
     /// Takes out of `mask` what moves explain, for `tiles`; returns the vectors and the moves.
@@ -151,26 +161,39 @@ impl Motion {
 
 // Named types: all that runs for an instruction set must be inlined into the function that has it, and a closure's call is not always.
 
-/// The anchors of a tile, old and new.
-struct Poll<'a> {
+struct PollOld<'a> {
     motion: &'a mut Motion,
     old: &'a Frame,
-    new: &'a Frame,
     tile: Rect,
 }
 
-impl NullaryFnOnce for Poll<'_> {
+impl NullaryFnOnce for PollOld<'_> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let Self { motion: Motion { table, anchors: list, step, hashes, .. }, old, new, tile } = self;
+        let Self { motion: Motion { table, hashes, .. }, old, tile } = self;
         let shift = 32 - table.len().trailing_zeros();
         anchors(old, tile, 1, hashes, |hash, place| {
             let slot = &mut table[(hash >> shift) as usize];
             // What occurs twice is worth nothing.
             *slot = if slot.0 == hash { (hash, NOWHERE) } else { (hash, place) };
         });
+    }
+}
+
+struct PollNew<'a> {
+    motion: &'a mut Motion,
+    new: &'a Frame,
+    tile: Rect,
+}
+
+impl NullaryFnOnce for PollNew<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { motion: Motion { anchors: list, step, hashes, .. }, new, tile } = self;
         anchors(new, tile, *step, hashes, |hash, place| list.push((hash, place)));
     }
 }
@@ -337,7 +360,10 @@ mod tests {
         let tiles: Vec<Rect> = SIZE.bounds().grid(64).collect();
         let mut motion = Motion::new(Arch::new());
         motion.begin(tiles.len());
-        tiles.iter().for_each(|tile| motion.poll(old, new, *tile));
+        for tile in &tiles {
+            motion.poll_old(old, *tile);
+            motion.poll_new(new, *tile);
+        }
         let (vectors, moves) = motion.explain(old, new, &tiles, &mut mask);
         (vectors, moves, mask)
     }
