@@ -103,7 +103,8 @@ fn a_film_leaves_room(transport: &str) {
     let film = Film::start(&display);
     let ip = ADDRESSES[HOST];
     let listen = format!("--listen /ip4/{ip}/udp/4001/quic-v1 --listen /ip4/{ip}/tcp/4001");
-    let line = format!("host --json --yes --no-lan --panel none {listen}");
+    // Without loss: a screenshot waits for an exact picture, and of such a film no other one is.
+    let line = format!("host --json --yes --no-lan --panel none --lossless {listen}");
     let home = Home::new();
     let started = start(&link, HOST, &home, &line).on(&display);
     let host = Host::started(home, started);
