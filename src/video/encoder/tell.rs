@@ -1,4 +1,4 @@
-//! How the cells that are left are told: which pieces exactly, which with a loss, which not yet.
+//! How the cells that are left are told: which pieces exactly, which with a loss, and what becomes exact later.
 
 use std::{cmp::Reverse, io};
 
@@ -10,6 +10,7 @@ use crate::video::{
     photo,
     pieces::{Class, join, join_squares, pieces, pieces_for_loss},
     pixels::{collect, write_indices, write_raw},
+    rate::Weight,
     streams::{Kind, write_number},
     transform::{self, Quality, photographic},
 };
@@ -24,39 +25,51 @@ const LOSSY_SHARE: f64 = 0.3;
 /// New things may have this share of a budget where something else needs the rest.
 const FRESH_SHARE: f64 = 0.75;
 
+/// A piece and what it weighs; nothing where nothing is weighed, because there is no limit.
+type Weighed = (Rect, Class, Option<Weight>);
+
 impl Encoder {
     /// Tells the cells in the mask.
     pub(super) fn tell_fresh(&mut self, telling: &mut Telling) -> io::Result<()> {
         let rects = self.mask.cut();
         self.mask.clear();
-        let exact: Vec<(Rect, Class)> = rects.iter().flat_map(|rect| pieces(&self.shown, &self.next, *rect)).collect();
-        let limit = telling.limit.filter(|limit| self.cost(&exact) > *limit);
+        let exact: Vec<Weighed> = rects.iter().flat_map(|rect| self.weighed_pieces(*rect, telling)).collect();
+        let limit = telling.limit.filter(|limit| exact.iter().map(|piece| self.cost(piece)).sum::<f64>() > *limit);
         match limit {
-            None => exact.into_iter().try_for_each(|(rect, class)| self.tell_exactly(rect, class, telling)),
+            None => exact.into_iter().try_for_each(|piece| self.tell_exactly(piece, telling)),
             // While something waits to become exact, new things leave it a part; and of a first picture little is known.
             Some(limit) if telling.is_first || telling.has_waiting => self.tell_within(limit * FRESH_SHARE, &rects, telling),
             Some(limit) => self.tell_within(limit, &rects, telling),
         }
     }
 
-    /// The bytes that pieces are likely to take, told exactly.
-    fn cost(&self, pieces: &[(Rect, Class)]) -> f64 {
-        pieces.iter().map(|(rect, class)| self.rate.exact(&self.next, *rect, *class)).sum()
+    fn weighed_pieces(&self, rect: Rect, telling: &Telling) -> Vec<Weighed> {
+        let pieces = pieces(&self.shown, &self.next, rect).into_iter();
+        pieces.map(|(rect, class)| self.weigh(rect, class, telling)).collect()
     }
 
-    /// Tells drawn things exactly as far as a share of the limit goes, the small ones first; everything else with a loss.
+    fn weigh(&self, rect: Rect, class: Class, telling: &Telling) -> Weighed {
+        (rect, class, telling.limit.map(|_| Weight::of(&self.next, rect, class)))
+    }
+
+    /// The bytes that a piece is likely to take, told exactly.
+    fn cost(&self, (.., weight): &Weighed) -> f64 {
+        weight.map_or(0.0, |weight| self.rate.exact(weight))
+    }
+
+    /// Tells drawn things exactly as far as a share of the limit goes, the cheapest first; everything else with a loss.
     fn tell_within(&mut self, limit: f64, rects: &[Rect], telling: &mut Telling) -> io::Result<()> {
         let pieces = rects.iter().flat_map(|rect| pieces_for_loss(&self.shown, &self.next, *rect));
         let (drawn, mut rest): (Vec<_>, Vec<_>) = pieces.partition(|(_, class)| *class == Class::Drawn);
-        let mut drawn: Vec<(f64, Rect)> = drawn.into_iter().map(|piece| (self.cost(&[piece]), piece.0)).collect();
-        let dearness = |(cost, rect): &(f64, Rect)| cost / rect.pixels() as f64;
+        let mut drawn: Vec<Weighed> = drawn.into_iter().map(|(rect, class)| self.weigh(rect, class, telling)).collect();
+        let dearness = |piece: &Weighed| self.cost(piece) / piece.0.pixels() as f64;
         drawn.sort_by(|a, b| dearness(a).total_cmp(&dearness(b)));
         let share = if rest.is_empty() { limit } else { limit * DRAWN_SHARE };
-        for (cost, rect) in drawn {
-            if telling.spent + cost <= share {
-                self.tell_exactly(rect, Class::Drawn, telling)?;
+        for piece in drawn {
+            if telling.spent + self.cost(&piece) <= share {
+                self.tell_exactly(piece, telling)?;
             } else {
-                rest.push((rect, Class::Drawn));
+                rest.push((piece.0, Class::Drawn));
             }
         }
         // All before the first is told: a tile may lie below several.
@@ -68,7 +81,7 @@ impl Encoder {
     fn tell_lossy(&mut self, limit: f64, mut rects: Vec<Rect>, telling: &mut Telling) -> io::Result<()> {
         rects.sort_by_key(|rect| Reverse(rect.pixels()));
         for rect in rects.split_off(rects.len().min(MOST_LOSSY)) {
-            self.tell_exactly(rect, Class::Drawn, telling)?;
+            self.tell_exactly(self.weigh(rect, Class::Drawn, telling), telling)?;
         }
         let pixels = rects.iter().map(|rect| rect.pixels()).sum();
         let quality = self.rate.quality(pixels, (limit - telling.spent).max(limit * LOSSY_SHARE));
@@ -82,12 +95,12 @@ impl Encoder {
         telling.told.add_lossy(rect.pixels());
         self.coder.encode(&self.next, &mut self.shown, rect, quality, &mut self.symbols);
         telling.patches.push(Patch { rect, mode: Mode::Lossy });
-        for (sharp, class) in self.sharp(rect) {
+        for piece in self.sharp(rect, telling) {
             // A first picture shall be there soon: this follows right after it.
-            if !telling.is_first && telling.allows(self.cost(&[(sharp, class)])) {
-                self.tell_exactly(sharp, class, telling)?;
+            if !telling.is_first && telling.allows(self.cost(&piece)) {
+                self.tell_exactly(piece, telling)?;
             } else {
-                self.set_lossy(sharp, true);
+                self.set_lossy(piece.0, true);
             }
         }
         self.next.copy_rect(&self.shown, rect);
@@ -95,11 +108,12 @@ impl Encoder {
     }
 
     /// What in a photograph is drawn: text on it, above all. A rough part is not: exact, it would cost more than all the rest.
-    fn sharp(&self, rect: Rect) -> Vec<(Rect, Class)> {
+    fn sharp(&self, rect: Rect, telling: &Telling) -> Vec<Weighed> {
         let photographic = photographic(&self.next, rect);
         let sharp = rect.squares(transform::CELL).zip(photographic).filter_map(|(square, photo)| (!photo).then_some(square));
         let pieces = join(sharp).into_iter().flat_map(|rect| pieces(&self.shown, &self.next, rect));
-        pieces.filter(|(_, class)| *class == Class::Drawn).collect()
+        let drawn = pieces.filter(|(_, class)| *class == Class::Drawn);
+        drawn.map(|(rect, class)| self.weigh(rect, class, telling)).collect()
     }
 
     /// The tiles that `rect` touches have a loss from now on, of what is in `next`. `is_drawn`: to be made exact at once.
@@ -121,14 +135,15 @@ impl Encoder {
     pub(super) fn refine(&mut self, drawn: &[usize], rested: &[usize], telling: &mut Telling) -> io::Result<()> {
         for rect in self.mark(drawn, true, telling) {
             for (rect, class) in pieces(&self.shown, &self.next, rect) {
-                let exact = if class == Class::Drawn { vec![(rect, class)] } else { self.sharp(rect) };
-                exact.into_iter().try_for_each(|(rect, class)| self.tell_exactly(rect, class, telling))?;
+                let is_drawn = class == Class::Drawn;
+                let exact = if is_drawn { vec![self.weigh(rect, class, telling)] } else { self.sharp(rect, telling) };
+                exact.into_iter().try_for_each(|piece| self.tell_exactly(piece, telling))?;
                 self.next.copy_rect(&self.shown, rect);
             }
         }
         for rect in self.mark(rested, false, telling) {
-            for (rect, class) in pieces(&self.shown, &self.next, rect) {
-                self.tell_exactly(rect, class, telling)?;
+            for piece in self.weighed_pieces(rect, telling) {
+                self.tell_exactly(piece, telling)?;
             }
         }
         Ok(())
@@ -142,7 +157,8 @@ impl Encoder {
         for number in numbers {
             let Some(tile) = tile(*number, size) else { continue };
             let State::Lossy { hash, .. } = self.tiles[*number].state else { continue };
-            let cost = if is_drawn { self.cost(&[(tile, Class::Drawn)]) } else { self.rate.photo(tile.pixels()) };
+            let weight = if is_drawn { Weight::of(&self.next, tile, Class::Drawn) } else { Weight::Photo(tile.pixels()) };
+            let cost = self.rate.exact(weight);
             // One comes along always, or it might wait for ever beside a video. And something may have been told over part of it.
             if (has_some && !telling.allows(cost)) || hash != fingerprint(self.arch, &self.next, tile) {
                 self.next.copy_rect(&self.shown, tile);
@@ -158,11 +174,10 @@ impl Encoder {
         rects
     }
 
-    fn tell_exactly(&mut self, rect: Rect, class: Class, telling: &mut Telling) -> io::Result<()> {
-        if telling.limit.is_some() {
-            telling.spent += self.cost(&[(rect, class)]);
-            telling.told.add_exact(&self.next, rect, class);
-        }
+    fn tell_exactly(&mut self, piece: Weighed, telling: &mut Telling) -> io::Result<()> {
+        telling.spent += self.cost(&piece);
+        let (rect, class, weight) = piece;
+        weight.into_iter().for_each(|weight| telling.told.add_exact(weight));
         let mode = self.write_pixels(rect, class)?;
         telling.patches.push(Patch { rect, mode });
         self.shown.copy_rect(&self.next, rect);
