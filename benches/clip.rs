@@ -104,7 +104,7 @@ fn measure(path: &Path, options: &Options) -> anyhow::Result<Figures> {
             decoded?;
             figures.decode.push(time);
         }
-        figures.exact &= shown.shows_same(&source);
+        figures.exact &= shown == source;
         figures.distortion.add(&source, shown.data());
     }
     if figures.bytes.is_empty() {

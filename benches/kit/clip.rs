@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use rs::video::frame::{Frame, Rect, Size};
+use rs::video::frame::{Frame, Rect, Size, clear_x};
 
 /// Clips are packed with `zstd --long=27`.
 const WINDOW_LOG: u32 = 27;
@@ -62,8 +62,9 @@ impl Clip {
     /// Reads the next frame into `frame`; `false` at the clip's end, which must be the end of a frame.
     pub(crate) fn read(&mut self, frame: &mut Frame) -> anyhow::Result<bool> {
         let Size { width, height } = self.size;
-        read_whole(&mut self.stream, frame.data_mut())
-            .with_context(|| format!("cannot read {} as frames of {width}x{height}", self.name))
+        let is_there = read_whole(&mut self.stream, frame.data_mut());
+        clear_x(frame.data_mut());
+        is_there.with_context(|| format!("cannot read {} as frames of {width}x{height}", self.name))
     }
 }
 

@@ -286,7 +286,7 @@ impl Worker {
             let detect = start.elapsed();
             let budget = lock(&self.wanted).budget;
             let start = Instant::now();
-            let payload = self.encoder.tell(budget).map_err(encoder_error)?;
+            let payload = self.encoder.tell(&self.frame, budget).map_err(encoder_error)?;
             let (encode, at) = (start.elapsed(), Instant::now());
             // Only this thread takes credit, and it saw some.
             lock(&self.wanted).credit -= 1;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     protocol::screens::Choice,
-    video::frame::{Damage, Frame},
+    video::frame::{Damage, Frame, clear_x},
 };
 
 /// A screen whose pixels come from `scrap`.
@@ -71,7 +71,9 @@ impl Screen for ScrapScreen {
         for rect in damage.rects() {
             for y in rect.y..rect.y + rect.height {
                 let start = usize::from(y) * stride + usize::from(rect.x) * 4;
-                frame.row_mut(rect.x, y, rect.width).copy_from_slice(&pixels[start..start + usize::from(rect.width) * 4]);
+                let row = frame.row_mut(rect.x, y, rect.width);
+                row.copy_from_slice(&pixels[start..start + usize::from(rect.width) * 4]);
+                clear_x(row);
             }
         }
         Ok(damage)

@@ -107,10 +107,11 @@ impl Decoder {
     fn follow(&mut self, parts: &Parts, frame: &mut Frame, damage: &mut Damage) -> Result<(), &'static str> {
         let size = frame.size();
         let control = &mut parts.get(Kind::CONTROL);
-        self.remember_and_recall(control, frame, damage)?;
+        self.remember(control, frame)?;
         let (vectors, moves) = moves::read(control)?;
         self.mover.apply(frame, &vectors, &moves)?;
         moves.iter().filter_map(|step| step.rect(size)).for_each(|rect| damage.add(rect));
+        self.recall(control, frame, damage)?;
         self.learn_colours(control)?;
         let mut pixels = Pixels::new(parts);
         let mut room = size.pixels() * 2;
@@ -125,14 +126,16 @@ impl Decoder {
         if control.is_empty() && pixels.is_empty() { Ok(()) } else { Err("more than its pixels") }
     }
 
-    fn remember_and_recall(&mut self, control: &mut &[u8], frame: &mut Frame, damage: &mut Damage) -> Result<(), &'static str> {
-        let size = frame.size();
-        let whole = |number| tile(number, size).filter(|tile| is_whole(*tile)).ok_or("a tile outside the picture");
-        for number in read_list(size, control)? {
-            self.cache.remember(frame, whole(number)?);
+    fn remember(&mut self, control: &mut &[u8], frame: &Frame) -> Result<(), &'static str> {
+        for number in read_list(frame.size(), control)? {
+            self.cache.remember(frame, whole_tile(number, frame.size())?);
         }
-        for number in read_list(size, control)? {
-            let (slot, tile) = (read_number(control)?, whole(number)?);
+        Ok(())
+    }
+
+    fn recall(&self, control: &mut &[u8], frame: &mut Frame, damage: &mut Damage) -> Result<(), &'static str> {
+        for number in read_list(frame.size(), control)? {
+            let (slot, tile) = (read_number(control)?, whole_tile(number, frame.size())?);
             self.cache.recall(slot, frame, tile).ok_or("an empty slot")?;
             damage.add(tile);
         }
@@ -185,6 +188,10 @@ impl Decoder {
         }
         Ok(())
     }
+}
+
+fn whole_tile(number: usize, size: Size) -> Result<Rect, &'static str> {
+    tile(number, size).filter(|tile| is_whole(*tile)).ok_or("a tile outside the picture")
 }
 
 /// The pixels of a payload that are not told yet.

@@ -94,7 +94,8 @@ impl Rect {
     }
 }
 
-/// A picture: rows from the top, 4 bytes a pixel B, G, R, X, no padding between rows. X means nothing and is never compared or sent.
+/// A picture: rows from the top, 4 bytes a pixel B, G, R, X, no padding between rows. X means nothing and is always 0, so that what shows
+/// the same is the same; who writes pixels from elsewhere uses [`clear_x`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     size: Size,
@@ -164,26 +165,19 @@ impl Frame {
             self.row_mut(rect.x, y, rect.width).copy_from_slice(from.row(rect.x, y, rect.width));
         }
     }
+}
 
-    /// Whether both show the same: equal size and equal B, G, R everywhere.
-    #[must_use]
-    pub fn shows_same(&self, other: &Self) -> bool {
-        let mut rows = self.data.chunks_exact(self.stride()).zip(other.data.chunks_exact(other.stride()));
-        self.size == other.size && rows.all(|(a, b)| same_pixels(a, b))
+/// Sets X to 0 in pixels of a [`Frame`] that came from elsewhere.
+pub fn clear_x(pixels: &mut [u8]) {
+    for pixel in pixels.as_chunks_mut::<4>().0 {
+        // As a number, so that the loop becomes vector instructions.
+        *pixel = (u32::from_le_bytes(*pixel) & 0x00ff_ffff).to_le_bytes();
     }
 }
 
-/// The bits of a pixel, read as a little-endian number, that mean something: X is left out.
-pub(super) const BGR: u32 = 0x00ff_ffff;
-
-/// The pixels of a row as little-endian numbers, X included.
+/// The pixels of a row as little-endian numbers.
 pub(super) fn pixels(row: &[u8]) -> impl Iterator<Item = u32> {
     row.as_chunks::<4>().0.iter().map(|pixel| u32::from_le_bytes(*pixel))
-}
-
-/// Whether two rows of the same width show the same. No early exit: the loop becomes vector instructions.
-pub(super) fn same_pixels(a: &[u8], b: &[u8]) -> bool {
-    pixels(a).zip(pixels(b)).fold(0, |different, (a, b)| different | (a ^ b)) & BGR == 0
 }
 
 /// Where a frame may differ from the one before it: at least every changed pixel lies in one of the rectangles.

@@ -2,8 +2,6 @@
 //!
 //! A bit a cell, a byte a tile's row, so that a whole row of a 4K screen is 60 bytes: looking for gaps is OR-ing bytes.
 
-#[cfg(test)]
-use super::frame::Frame;
 use super::{
     frame::{Rect, Size},
     payload::TILE,
@@ -171,7 +169,7 @@ impl Span {
     }
 }
 
-/// A bit for each cell of two rows of a tile that differs. X must be 0 on both sides.
+/// A bit for each cell of two rows of a tile that differs.
 #[inline(always)]
 pub(super) fn unequal_cells(a: &[u8], b: &[u8]) -> u8 {
     let ((whole_a, rest_a), (whole_b, rest_b)) = (a.as_chunks::<{ CELL as usize * 4 }>(), b.as_chunks::<{ CELL as usize * 4 }>());
@@ -188,6 +186,7 @@ pub(super) fn unequal_cells(a: &[u8], b: &[u8]) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::video::frame::Frame;
 
     const SIZE: Size = Size { width: 200, height: 130 };
 

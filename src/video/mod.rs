@@ -2,6 +2,7 @@
 //!
 //! Pure, and independent of [`crate::protocol`]: a session carries the codec's bytes without looking into them.
 
+mod areas;
 pub mod budget;
 mod cache;
 pub mod decoder;

@@ -1,19 +1,22 @@
-//! What moved: vectors by vote, and the blocks that a vector explains.
+//! What moved: vectors by vote, and what a vector explains.
 //!
 //! 1. Anchors: twelve pixels around a place make a hash; one place in 32 is an anchor by its hash alone, so that the same content
 //!    gives the same anchors wherever it is. What occurs twice on the old screen votes for nothing.
 //! 2. Every anchor found on both screens votes for the vector between them. The best few are candidates.
-//! 3. Each 16-pixel block takes the candidate that leaves the fewest cells to be told, if it explains the block or at least
+//! 3. Where much changed, a sample of the tiles votes first; tiles that one vector explains whole are done with, which costs one look at
+//!    them. All others vote if they are few.
+//! 4. Each of their 16-pixel blocks takes the candidate that leaves the fewest cells to be told, if it explains the block or at least
 //!    [`LEAST_GAIN`] cells of it. A block that did not change moves along with its neighbour where that changes nothing: one large
 //!    move is told in fewer bytes than many with holes.
 
 use pulp::{Arch, NullaryFnOnce};
 
 use super::{
+    areas::areas,
+    detect::is_same,
     frame::{Frame, Rect, pixels},
     mask::{Mask, unequal_cells},
     moves::{BLOCK, MAX_VECTORS, Move, Vector},
-    payload::TILE,
 };
 
 /// The twelve pixels of an anchor, from its place: four of a row …
@@ -29,13 +32,12 @@ const ANCHORS_PER_TILE: usize = 128;
 /// log2 of the most places remembered of the old screen.
 const MOST_TABLE_LOG: u32 = 16;
 /// A vector needs so many votes, and this share of the best one's: a false one costs more than it explains.
-const LEAST_VOTES: usize = 3;
+const LEAST_VOTES: usize = 10;
 const VOTE_SHARE: usize = 8;
-/// Of more tiles, every fourth row of the new screen is enough of a poll.
-const MANY_TILES: usize = 64;
-const FEW_ROWS: usize = 4;
-/// Of more, half of them.
-const VERY_MANY_TILES: usize = 300;
+/// So many tiles vote all; of more, a sample of about so many does first.
+pub(super) const POLLED: usize = 96;
+/// Of the new screen every fourth row votes; the rows of an anchor are so far apart that no others are needed.
+const ROWS_APART: usize = 4;
 /// Cells of the 32 in a block.
 const LEAST_GAIN: u32 = 5;
 const NOWHERE: u32 = u32::MAX;
@@ -47,77 +49,43 @@ struct Hashes {
     places: Vec<u32>,
 }
 
-/// Finds what moved: [`Motion::begin`], [`Motion::poll_old`] and [`Motion::poll_new`] for tiles that changed, [`Motion::explain`]. Kept for its memory.
+/// Finds what moved. For a sample of the tiles, or for all: [`Motion::begin`], [`Motion::poll_old`] and [`Motion::poll_new`],
+/// [`Motion::elect`], as often as need be; then [`Motion::explain`]. Kept for its memory.
 pub(super) struct Motion {
     arch: Arch,
     /// Hash and place of the old screen's anchors; a power of two of them.
     table: Vec<(u32, u32)>,
     /// The new screen's.
     anchors: Vec<(u32, u32)>,
-    /// In every so many-th row of the new screen.
-    step: usize,
-    is_sampling: bool,
     hashes: Hashes,
-    /// For each block of the picture: its vector, counted from 1; 0 is none.
-    blocks: Vec<u8>,
+    /// For each block of the picture the number of its vector.
+    blocks: Vec<Option<u8>>,
 }
 
 impl Motion {
     pub(super) fn new(arch: Arch) -> Self {
-        Self {
-            arch,
-            table: Vec::new(),
-            anchors: Vec::new(),
-            step: 1,
-            is_sampling: false,
-            hashes: Hashes::default(),
-            blocks: Vec::new(),
-        }
+        Self { arch, table: Vec::new(), anchors: Vec::new(), hashes: Hashes::default(), blocks: Vec::new() }
     }
 
-    /// A picture begins, of which about so many tiles changed.
+    /// A poll of about so many tiles begins.
     pub(super) fn begin(&mut self, tiles: usize) {
-        self.is_sampling = tiles > VERY_MANY_TILES;
-        self.step = if tiles > MANY_TILES { FEW_ROWS } else { 1 };
         self.table.clear();
         self.table.resize((tiles * ANCHORS_PER_TILE).next_power_of_two().clamp(2, 1 << MOST_TABLE_LOG), (0, NOWHERE));
         self.anchors.clear();
     }
 
-    /// Looks at what was in a tile that changed; of very many, in every second one, without a pattern that a vector could fall through.
+    /// Looks at what was in a tile that changed.
     pub(super) fn poll_old(&mut self, old: &Frame, tile: Rect) {
-        if self.is_polled(tile) {
-            self.arch.dispatch(PollOld { motion: self, old, tile });
-        }
+        self.arch.dispatch(PollOld { motion: self, old, tile });
     }
 
     /// Looks at what is in it now.
     pub(super) fn poll_new(&mut self, new: &Frame, tile: Rect) {
-        if self.is_polled(tile) {
-            self.arch.dispatch(PollNew { motion: self, new, tile });
-        }
+        self.arch.dispatch(PollNew { motion: self, new, tile });
     }
 
-    fn is_polled(&self, tile: Rect) -> bool {
-        let mixed = (u32::from(tile.x / TILE) << 8 | u32::from(tile.y / TILE)).wrapping_mul(0x9e37_79b1);
-        !self.is_sampling || mixed >> 31 == 0
-    }
-
-    /// Takes out of `mask` what moves explain, for `tiles`; returns the vectors and the moves.
-    pub(super) fn explain(&mut self, old: &Frame, new: &Frame, tiles: &[Rect], mask: &mut Mask) -> (Vec<Vector>, Vec<Move>) {
-        let vectors = self.elect();
-        if vectors.is_empty() {
-            return (vectors, Vec::new());
-        }
-        let across = usize::from(new.size().width.div_ceil(BLOCK));
-        self.blocks.clear();
-        self.blocks.resize(across * usize::from(new.size().height.div_ceil(BLOCK)), 0);
-        self.arch.dispatch(Assign { blocks: &mut self.blocks, old, new, tiles, vectors: &vectors, mask });
-        (vectors, self.moves(across))
-    }
-
-    /// The vectors with most votes.
-    fn elect(&self) -> Vec<Vector> {
+    /// Appends the vectors with most votes, up to [`MAX_VECTORS`].
+    pub(super) fn elect(&self, vectors: &mut Vec<Vector>) {
         let shift = 32 - self.table.len().trailing_zeros();
         let vote = |(hash, place): &(u32, u32)| {
             let (known, from) = self.table[(hash >> shift) as usize];
@@ -128,35 +96,58 @@ impl Motion {
         let counted = votes.chunk_by(|a, b| a == b).filter(|same| same.len() >= LEAST_VOTES);
         let mut counted: Vec<(usize, u32)> = counted.map(|same| (same.len(), same[0])).collect();
         counted.sort_unstable_by(|a, b| b.cmp(a));
-        let Some((most, _)) = counted.first() else { return Vec::new() };
+        let Some((most, _)) = counted.first() else { return };
         let least = most / VOTE_SHARE;
         let unpack = |packed: u32| Vector { x: (packed & 0xffff) as i32 - 0x8000, y: (packed >> 16) as i32 - 0x8000 };
-        counted.iter().take(MAX_VECTORS).take_while(|(count, _)| *count >= least).map(|(_, packed)| unpack(*packed)).collect()
+        for (_, packed) in counted.iter().take_while(|(count, _)| *count >= least) {
+            let vector = unpack(*packed);
+            if vectors.len() < MAX_VECTORS && !vectors.contains(&vector) {
+                vectors.push(vector);
+            }
+        }
     }
 
-    /// Neighbouring blocks with the same vector, together.
-    fn moves(&mut self, across: usize) -> Vec<Move> {
-        let mut moves = Vec::new();
-        for start in 0..self.blocks.len() {
-            let vector = self.blocks[start];
-            if vector == 0 {
-                continue;
-            }
-            let row_end = (start / across + 1) * across;
-            let width = self.blocks[start..row_end].iter().take_while(|block| **block == vector).count();
-            let mut height = 0;
-            while let Some(row) = self.blocks.get_mut(start + height * across..start + height * across + width) {
-                if row.iter().any(|block| *block != vector) {
-                    break;
-                }
-                row.fill(0);
-                height += 1;
-            }
-            let [x, y, width, height] = [start % across, start / across, width, height].map(|blocks| blocks as u16);
-            moves.push(Move { x, y, width, height, vector: vector - 1 });
+    /// The moves that bring the old screen nearer to the new one: of the tiles that a vector explains whole (see [`explains`]), and of
+    /// blocks of other `tiles`; what they explain is taken out of `mask`.
+    pub(super) fn explain(
+        &mut self,
+        (old, new): (&Frame, &Frame),
+        vectors: &[Vector],
+        whole: &[(Rect, u8)],
+        tiles: &[Rect],
+        mask: &mut Mask,
+    ) -> Vec<Move> {
+        if vectors.is_empty() {
+            return Vec::new();
         }
+        let across = usize::from(new.size().width.div_ceil(BLOCK));
+        self.blocks.clear();
+        self.blocks.resize(across * usize::from(new.size().height.div_ceil(BLOCK)), None);
+        for (block, vector) in whole.iter().flat_map(|(tile, vector)| tile.grid(BLOCK).map(move |block| (block, *vector))) {
+            self.blocks[usize::from(block.y / BLOCK) * across + usize::from(block.x / BLOCK)] = Some(vector);
+        }
+        self.arch.dispatch(Assign { blocks: &mut self.blocks, old, new, tiles, vectors, mask });
+        let moves = areas(&mut self.blocks, across).into_iter();
+        let blocks = |count: usize| count as u16;
         moves
+            .map(|area| Move {
+                x: blocks(area.x),
+                y: blocks(area.y),
+                width: blocks(area.width),
+                height: blocks(area.height),
+                vector: area.kind,
+            })
+            .collect()
     }
+}
+
+/// Which of `vectors` explains all of `tile`; `likely` is tried first.
+pub(super) fn explains(old: &Frame, new: &Frame, tile: Rect, vectors: &[Vector], likely: u8) -> Option<u8> {
+    let mut order = std::iter::once(likely).chain((0..vectors.len() as u8).filter(|number| *number != likely));
+    order.find(|number| {
+        let source = vectors.get(usize::from(*number)).and_then(|vector| vector.source(tile, new.size()));
+        source.is_some_and(|source| is_same(old, source, new, tile))
+    })
 }
 
 // Named types: all that runs for an instruction set must be inlined into the function that has it, and a closure's call is not always.
@@ -193,14 +184,14 @@ impl NullaryFnOnce for PollNew<'_> {
 
     #[inline(always)]
     fn call(self) {
-        let Self { motion: Motion { anchors: list, step, hashes, .. }, new, tile } = self;
-        anchors(new, tile, *step, hashes, |hash, place| list.push((hash, place)));
+        let Self { motion: Motion { anchors: list, hashes, .. }, new, tile } = self;
+        anchors(new, tile, ROWS_APART, hashes, |hash, place| list.push((hash, place)));
     }
 }
 
 /// Gives every block of the tiles the vector that pays.
 struct Assign<'a> {
-    blocks: &'a mut [u8],
+    blocks: &'a mut [Option<u8>],
     old: &'a Frame,
     new: &'a Frame,
     tiles: &'a [Rect],
@@ -220,17 +211,15 @@ impl NullaryFnOnce for Assign<'_> {
             let at = usize::from(block.y / BLOCK) * across + usize::from(block.x / BLOCK);
             let unmoved = mask.count_block(block);
             if unmoved == 0 {
-                let left = if block.x > 0 { blocks[at - 1] } else { 0 };
-                let above = if block.y > 0 { blocks[at - across] } else { 0 };
-                let along = if left > 0 { left } else { above };
-                if along > 0 && differing(old, new, block, vectors[usize::from(along) - 1]).is_some_and(|cells| count(&cells) == 0)
-                {
-                    blocks[at] = along;
-                }
+                let left = if block.x > 0 { blocks[at - 1] } else { None };
+                let above = if block.y > 0 { blocks[at - across] } else { None };
+                let is_along =
+                    |along: &u8| differing(old, new, block, vectors[usize::from(*along)]).is_some_and(|cells| count(&cells) == 0);
+                blocks[at] = left.or(above).filter(is_along);
             } else if let Some((vector, cells)) = best(old, new, block, vectors, last, unmoved) {
                 mask.set_block(block, &cells);
                 last = vector;
-                blocks[at] = vector as u8 + 1;
+                blocks[at] = Some(vector as u8);
             }
         }
     }
@@ -246,7 +235,6 @@ fn anchors(frame: &Frame, tile: Rect, step: usize, hashes: &mut Hashes, mut foun
     let (Some(across), Some(down)) = (width.checked_sub(REACH.0), height.checked_sub(REACH.1)) else { return };
     let stride = usize::from(width);
     hashes.rows.resize(stride * usize::from(height), 0);
-    // The rows of an anchor are so far apart that with every fourth one only every fourth is needed.
     for (y, hashes) in (tile.y..bottom).zip(hashes.rows.chunks_exact_mut(stride)).step_by(step) {
         hash_row(TAPS.map(|x| frame.row(tile.x + x, y, width)), hashes);
     }
@@ -364,7 +352,9 @@ mod tests {
             motion.poll_old(old, *tile);
             motion.poll_new(new, *tile);
         }
-        let (vectors, moves) = motion.explain(old, new, &tiles, &mut mask);
+        let mut vectors = Vec::new();
+        motion.elect(&mut vectors);
+        let moves = motion.explain((old, new), &vectors, &[], &tiles, &mut mask);
         (vectors, moves, mask)
     }
 
@@ -384,13 +374,13 @@ mod tests {
     fn what_moved_sideways_is_found_and_its_trail_is_left() {
         let old = noise(SIZE);
         let mut new = old.clone();
-        for y in 32..80 {
-            let moved = old.row(16, y, 64).to_vec();
-            new.row_mut(48, y, 64).copy_from_slice(&moved);
+        for y in 32..112 {
+            let moved = old.row(16, y, 96).to_vec();
+            new.row_mut(48, y, 96).copy_from_slice(&moved);
         }
         let (vectors, moves, mask) = explained(&old, &new);
         assert_eq!(vectors, [Vector { x: -32, y: 0 }]);
-        assert_eq!(moves, [Move { x: 3, y: 2, width: 4, height: 3, vector: 0 }]);
+        assert_eq!(moves, [Move { x: 3, y: 2, width: 6, height: 5, vector: 0 }]);
         assert_eq!(mask.cut(), []);
     }
 

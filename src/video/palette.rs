@@ -1,6 +1,6 @@
 //! Colours by number: the same colour has the same number all session long, so that text that comes back compresses as text.
 //!
-//! Numbers are given in order of first appearance and never again. A pixel is one byte for the first [`SHORT`] colours and two
+//! Numbers are given in order of first appearance; when there are hardly any left, all start anew. A pixel is one byte for the first [`SHORT`] colours and two
 //! for the others: no bit packing, which would only hide repetition from zstd.
 
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ pub(super) const SHORT: usize = 192;
 pub(super) const MAX_COLOURS: usize = SHORT + (256 - SHORT) * 256;
 
 const RECENT_LOG: u32 = 10;
-/// X is never set.
+/// X is always 0.
 const NO_COLOUR: u32 = u32::MAX;
 
 /// The encoder's table.
@@ -81,13 +81,14 @@ impl Colours {
     }
 }
 
-/// Appends a number.
-pub(super) fn write_index(number: u16, out: &mut Vec<u8>) {
+/// Appends a number, so many times.
+pub(super) fn write_index(number: u16, times: usize, out: &mut Vec<u8>) {
     let number = usize::from(number);
     if number < SHORT {
-        out.push(number as u8);
+        out.resize(out.len() + times, number as u8);
     } else {
-        out.extend([(SHORT + ((number - SHORT) >> 8)) as u8, (number - SHORT) as u8]);
+        let bytes = [(SHORT + ((number - SHORT) >> 8)) as u8, (number - SHORT) as u8];
+        (0..times).for_each(|_| out.extend(bytes));
     }
 }
 
@@ -109,7 +110,7 @@ mod tests {
     fn numbers_come_back_in_one_byte_or_two() {
         for number in (0..MAX_COLOURS).step_by(7).chain([SHORT - 1, SHORT, MAX_COLOURS - 1]) {
             let mut bytes = Vec::new();
-            write_index(number as u16, &mut bytes);
+            write_index(number as u16, 1, &mut bytes);
             assert_eq!(bytes.len(), if number < SHORT { 1 } else { 2 });
             let mut rest = &bytes[..];
             assert_eq!((read_index(&mut rest), rest.len()), (Ok(number), 0));

@@ -9,12 +9,12 @@
 //!             pieces              zstd, flushed, never ended; a stream's pieces one after the other are one zstd frame
 //!
 //! control     remembered          list     whole tiles, as they are before this picture, into the next slots of the cache
-//!             recalled            list     whole tiles to be replaced …
-//!             slots               numbers  … by these, one for each
 //!             vectors             number   how many, at most 8; if none, no moves follow
 //!               x, y              signed   each: a block's source less its place
 //!             moves               number   how many
 //!               vector, y less the one above, x, width, height   numbers each, in blocks of 16 pixels
+//!             recalled            list     whole tiles to be replaced …
+//!             slots               numbers  … by these, one for each
 //!             colours             number   how many new ones
 //!               B, G, R           u8 each
 //!             rectangles          number   how many

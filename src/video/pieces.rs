@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use super::{
+    areas::{Area, areas},
     frame::{Frame, Rect, pixels},
     payload::TILE,
     photo::Guess,
@@ -32,6 +33,8 @@ const SMOOTH: usize = 24;
 /// What a piece is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
+    /// One colour.
+    Solid,
     /// Text, controls, flat ground.
     Drawn,
     /// Too many colours for the first, too few or too rough for the last. Told like the first, unless that takes too much.
@@ -73,6 +76,9 @@ pub(super) fn join_squares(rects: impl IntoIterator<Item = Rect>) -> Vec<Rect> {
 /// Cuts `rect` of `new` into pieces to be told exactly; `shown` is what was there before. None is mixed: a letter may look so, and a
 /// line cut in two is not found again.
 pub(super) fn pieces(shown: &Frame, new: &Frame, rect: Rect) -> Vec<(Rect, Class)> {
+    if is_solid(new, rect) {
+        return vec![(rect, Class::Solid)];
+    }
     let whole = |class| if class == Class::Mixed { Class::Drawn } else { class };
     Grid::new(shown, new, rect).merge(whole)
 }
@@ -81,6 +87,13 @@ pub(super) fn pieces(shown: &Frame, new: &Frame, rect: Rect) -> Vec<(Rect, Class
 pub(super) fn pieces_for_loss(shown: &Frame, new: &Frame, rect: Rect) -> Vec<(Rect, Class)> {
     let photo = |class| if class == Class::Drawn { class } else { Class::Photo(Guess::Space) };
     Grid::new(shown, new, rect).merge(photo)
+}
+
+/// Whether a rectangle has one colour.
+pub(super) fn is_solid(frame: &Frame, rect: Rect) -> bool {
+    let first = frame.row(rect.x, rect.y, rect.width);
+    // A row against the first one is a comparison of memory.
+    first[4..] == first[..first.len() - 4] && (rect.y + 1..rect.y + rect.height).all(|y| frame.row(rect.x, y, rect.width) == first)
 }
 
 /// The squares of [`SIDE`] pixels of a rectangle.
@@ -112,28 +125,17 @@ impl Grid {
         }
     }
 
-    /// Neighbours of a class, together: as far to the right as it goes, then as far down.
+    /// Neighbours of a class, together.
     fn merge(mut self, like: impl Fn(Class) -> Class) -> Vec<(Rect, Class)> {
         self.classes.iter_mut().for_each(|class| *class = class.map(&like));
         let squares: Vec<Rect> = self.rect.grid(SIDE).collect();
-        let mut pieces = Vec::new();
-        for start in 0..self.classes.len() {
-            let Some(class) = self.classes[start] else { continue };
-            let row_end = (start / self.across + 1) * self.across;
-            let width = self.classes[start..row_end].iter().take_while(|other| **other == Some(class)).count();
-            let mut last = start;
-            let mut row = start;
-            while let Some(squares) = self.classes.get_mut(row..row + width) {
-                if squares.iter().any(|other| *other != Some(class)) {
-                    break;
-                }
-                squares.fill(None);
-                last = row + width - 1;
-                row += self.across;
-            }
-            pieces.push((squares[start].union(squares[last]), class));
-        }
-        pieces
+        let areas = areas(&mut self.classes, self.across).into_iter();
+        let piece = |area: Area<Class>| {
+            let first = area.y * self.across + area.x;
+            let last = first + (area.height - 1) * self.across + area.width - 1;
+            (squares[first].union(squares[last]), area.kind)
+        };
+        areas.map(piece).collect()
     }
 }
 
@@ -142,53 +144,56 @@ fn class(shown: &Frame, new: &Frame, square: Rect, must: bool) -> Option<Class> 
     if square.pixels() < LEAST_PHOTO {
         return Some(Class::Drawn);
     }
-    let look = look_at(shown, new, square);
-    let share = look.colours * 100 / look.samples;
-    let is_smooth = look.in_time.min(look.in_space) < look.samples * SMOOTH;
-    let photo = Class::Photo(if look.in_time < look.in_space { Guess::Time } else { Guess::Space });
+    let samples = samples(square);
+    let share = colours(new, &samples) * 100 / samples.len();
     if share <= FEW {
-        Some(Class::Drawn)
-    } else if share >= MANY {
-        Some(if is_smooth { photo } else { Class::Mixed })
-    } else if must {
-        Some(if share > HALF && is_smooth { photo } else { Class::Mixed })
-    } else {
-        None
+        return Some(Class::Drawn);
     }
+    if share < MANY && !must {
+        return None;
+    }
+    let [in_space, in_time] = distances(shown, new, square, &samples);
+    let is_smooth = in_time.min(in_space) < samples.len() * SMOOTH;
+    let is_photo = is_smooth && share > HALF;
+    Some(if is_photo { Class::Photo(if in_time < in_space { Guess::Time } else { Guess::Space }) } else { Class::Mixed })
 }
 
-/// What a sample of a rectangle's pixels tells.
-struct Look {
-    samples: usize,
-    /// Different ones.
-    colours: usize,
-    /// How far they are from the nearer of left and above, summed.
-    in_space: usize,
-    /// How far they are from what was there before.
-    in_time: usize,
-}
-
-fn look_at(shown: &Frame, new: &Frame, rect: Rect) -> Look {
-    let width = usize::from(rect.width);
+/// The pixels of a rectangle that are looked at.
+fn samples(rect: Rect) -> Vec<(u16, u16)> {
     // An odd step, so that all columns come by.
-    let step = (rect.pixels() / SAMPLES) | 1;
-    let mut look = Look { samples: 0, colours: 0, in_space: 0, in_time: 0 };
+    let step = ((rect.pixels() / SAMPLES) | 1) as u16;
+    let (mut x, mut y) = (0, 0);
+    let mut samples = Vec::with_capacity(2 * SAMPLES);
+    while y < rect.height {
+        samples.push((rect.x + x, rect.y + y));
+        x += step;
+        y += x / rect.width;
+        x %= rect.width;
+    }
+    samples
+}
+
+/// How many different colours they have.
+fn colours(frame: &Frame, samples: &[(u16, u16)]) -> usize {
     let mut seen = [0_u64; 1 << (SEEN_LOG - 6)];
-    for at in (0..rect.pixels()).step_by(step) {
-        let (x, y) = (rect.x + (at % width) as u16, rect.y + (at / width) as u16);
+    for pixel in samples.iter().flat_map(|(x, y)| pixels(frame.row(*x, *y, 1))) {
+        let place = pixel.wrapping_mul(0x9e37_79b1) >> (32 - SEEN_LOG);
+        seen[place as usize / 64] |= 1 << (place % 64);
+    }
+    seen.iter().map(|places| places.count_ones() as usize).sum()
+}
+
+/// How far they are from the nearer of left and above, and from what was there before; summed.
+fn distances(shown: &Frame, new: &Frame, rect: Rect, samples: &[(u16, u16)]) -> [usize; 2] {
+    let (mut in_space, mut in_time) = (0, 0);
+    for (x, y) in samples.iter().copied() {
         let now = new.row(x, y, 1);
         let left = if x > rect.x { new.row(x - 1, y, 1) } else { now };
         let above = if y > rect.y { new.row(x, y - 1, 1) } else { now };
-        look.samples += 1;
-        look.in_space += apart(now, left).min(apart(now, above));
-        look.in_time += apart(now, shown.row(x, y, 1));
-        for pixel in pixels(now) {
-            let place = pixel.wrapping_mul(0x9e37_79b1) >> (32 - SEEN_LOG);
-            seen[place as usize / 64] |= 1 << (place % 64);
-        }
+        in_space += apart(now, left).min(apart(now, above));
+        in_time += apart(now, shown.row(x, y, 1));
     }
-    look.colours = seen.iter().map(|places| places.count_ones() as usize).sum();
-    look
+    [in_space, in_time]
 }
 
 fn apart(a: &[u8], b: &[u8]) -> usize {

@@ -1,7 +1,7 @@
 //! The pixels of rectangles, by mode. Both directions side by side, so that they stay each other's mirror.
 
 use super::{
-    frame::{BGR, Frame, Rect},
+    frame::{Frame, Rect, pixels},
     palette::{Colours, read_index, write_index},
 };
 
@@ -14,17 +14,17 @@ pub(super) enum Order {
     Columns,
 }
 
-/// The pixels of `rect`, in that order, X cleared.
+/// The pixels of `rect`, in that order.
 pub(super) fn collect(frame: &Frame, rect: Rect, order: Order, out: &mut Vec<u32>) {
     out.clear();
-    let rows = (rect.y..rect.y + rect.height).map(|y| frame.row(rect.x, y, rect.width).as_chunks::<4>().0);
+    let rows = (rect.y..rect.y + rect.height).map(|y| pixels(frame.row(rect.x, y, rect.width)));
     match order {
-        Order::Rows => rows.for_each(|row| out.extend(row.iter().map(|pixel| u32::from_le_bytes(*pixel) & BGR))),
+        Order::Rows => rows.for_each(|row| out.extend(row)),
         Order::Columns => {
             let height = usize::from(rect.height);
             out.resize(rect.pixels(), 0);
             for (y, row) in rows.enumerate() {
-                out[y..].iter_mut().step_by(height).zip(row).for_each(|(to, pixel)| *to = u32::from_le_bytes(*pixel) & BGR);
+                out[y..].iter_mut().step_by(height).zip(row).for_each(|(to, pixel)| *to = pixel);
             }
         }
     }
@@ -50,19 +50,17 @@ pub(super) fn spread(pixels: &[u32], frame: &mut Frame, rect: Rect, order: Order
 /// Appends the numbers of `pixels`, entering at most `most_new` colours; takes everything back and says no if there are more.
 pub(super) fn write_indices(pixels: &[u32], colours: &mut Colours, most_new: usize, out: &mut Vec<u8>) -> bool {
     let (known, start) = (colours.len(), out.len());
-    let mut last = None;
-    for pixel in pixels {
-        let number = match last {
-            Some((colour, number)) if colour == *pixel => Some(number),
-            _ => colours.enter(*pixel),
-        };
-        let Some(number) = number.filter(|_| colours.len() - known <= most_new) else {
+    out.reserve(pixels.len() * 2);
+    let mut rest = pixels;
+    while let Some(colour) = rest.first() {
+        let run = rest.iter().take_while(|pixel| *pixel == colour).count();
+        let Some(number) = colours.enter(*colour).filter(|_| colours.len() - known <= most_new) else {
             colours.forget_since(known);
             out.truncate(start);
             return false;
         };
-        last = Some((*pixel, number));
-        write_index(number, out);
+        write_index(number, run, out);
+        rest = &rest[run..];
     }
     true
 }

@@ -16,8 +16,10 @@ const DENSE: f64 = 4.0;
 const LEAST_PIXELS: usize = 1024;
 /// How much a new figure counts against what was learnt.
 const WEIGHT: f64 = 0.25;
-/// The level changes only when the link has kept within another one's rates for so many pictures: the streams then start anew.
+/// The level changes only when the link has kept within another one's rates for so many pictures: the streams then start anew…
 const PATIENCE: u32 = 300;
+/// … which a fast link bears, and until then there is more work for nothing.
+const PATIENCE_FOR_LAN: u32 = 30;
 
 /// How hard zstd works on drawn things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -63,6 +65,7 @@ impl Weight {
         let pixels = rect.pixels();
         match class {
             Class::Photo(_) => Self::Photo(pixels),
+            Class::Solid => Self::Drawn { steps: 0, pixels },
             Class::Drawn | Class::Mixed => Self::Drawn { steps: steps(frame, rect), pixels },
         }
     }
@@ -160,7 +163,8 @@ impl Rate {
         let wanted = rate.map_or(self.level, Level::of);
         let (asked, times) = self.asked;
         self.asked = (wanted, if wanted == asked { times + 1 } else { 1 });
-        let changes = wanted != self.level && self.asked.1 >= PATIENCE;
+        let patience = if wanted == Level::Lan { PATIENCE_FOR_LAN } else { PATIENCE };
+        let changes = wanted != self.level && self.asked.1 >= patience;
         changes.then(|| {
             self.level = wanted;
             wanted
@@ -176,15 +180,17 @@ mod tests {
     fn the_level_follows_a_link_that_stays_as_it_is() {
         let mut rate = Rate::default();
         assert_eq!(rate.new_level(None), None);
-        for _ in 1..PATIENCE {
-            assert_eq!(rate.new_level(Some(100 << 20)), None);
+        for (link, level, patience) in [(100 << 20, Level::Lan, PATIENCE_FOR_LAN), (1 << 17, Level::Slow, PATIENCE)] {
+            for _ in 1..patience {
+                assert_eq!(rate.new_level(Some(link)), None);
+            }
+            assert_eq!(rate.new_level(Some(1 << 20)), None, "a moment on another link");
+            for _ in 1..patience {
+                assert_eq!(rate.new_level(Some(link)), None);
+            }
+            assert_eq!(rate.new_level(Some(link)), Some(level));
+            assert_eq!(rate.new_level(Some(link)), None);
         }
-        assert_eq!(rate.new_level(Some(1 << 20)), None, "a moment on another link");
-        for _ in 1..PATIENCE {
-            assert_eq!(rate.new_level(Some(100 << 20)), None);
-        }
-        assert_eq!(rate.new_level(Some(100 << 20)), Some(Level::Lan));
-        assert_eq!(rate.new_level(Some(100 << 20)), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use x11rb::{
 };
 
 use super::{Area, DesktopError, Display, lost, memory::SharedMemory};
-use crate::video::frame::{Damage, Frame, Rect};
+use crate::video::frame::{Damage, Frame, Rect, clear_x};
 
 /// Reads pixels.
 pub(super) struct Pixels {
@@ -103,6 +103,7 @@ impl Segment {
             for y in rect.y..rect.y + rect.height {
                 let row = frame.row_mut(rect.x, y, rect.width);
                 self.memory.copy_to(offset, row);
+                clear_x(row);
                 offset += row.len();
             }
         }
@@ -114,7 +115,9 @@ fn read_over_the_wire(display: &Display, area: Area, rect: Rect, frame: &mut Fra
     let (x, y) = position(area, rect);
     let image = display.x.get_image(ImageFormat::Z_PIXMAP, display.root, x, y, rect.width, rect.height, !0)?.reply()?;
     for (y, row) in (rect.y..rect.y + rect.height).zip(image.data.chunks_exact(usize::from(rect.width) * 4)) {
-        frame.row_mut(rect.x, y, rect.width).copy_from_slice(row);
+        let to = frame.row_mut(rect.x, y, rect.width);
+        to.copy_from_slice(row);
+        clear_x(to);
     }
     Ok(())
 }

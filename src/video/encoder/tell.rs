@@ -2,15 +2,15 @@
 
 use std::{cmp::Reverse, io};
 
-use super::{Encoder, State, Telling};
+use super::{Encoder, State};
 use crate::video::{
     detect::{fingerprint, mark},
-    frame::{Frame, Rect, pixels},
+    frame::{Frame, Rect},
     payload::{MOST_LOSSY, Mode, Patch, TILE, tile},
     photo,
-    pieces::{Class, join, join_squares, pieces, pieces_for_loss},
+    pieces::{Class, is_solid, join, join_squares, pieces, pieces_for_loss},
     pixels::{collect, write_indices, write_raw},
-    rate::Weight,
+    rate::{Told, Weight},
     streams::{Kind, write_number},
     transform::{self, Quality, photographic},
 };
@@ -28,9 +28,39 @@ const FRESH_SHARE: f64 = 0.75;
 /// A piece and what it weighs; nothing where nothing is weighed, because there is no limit.
 type Weighed = (Rect, Class, Option<Weight>);
 
+/// A picture being told.
+pub(super) struct Telling<'a> {
+    /// What the decoder is to show.
+    pub(super) frame: &'a Frame,
+    /// Colours with a number before it.
+    pub(super) known: usize,
+    /// Bytes that it may have, and those expected so far.
+    pub(super) limit: Option<f64>,
+    pub(super) spent: f64,
+    /// Whether all of it is new.
+    pub(super) is_first: bool,
+    /// Whether something with a loss could become exact.
+    pub(super) has_waiting: bool,
+    /// Of photographs with a loss.
+    pub(super) quality: Option<Quality>,
+    pub(super) patches: Vec<Patch>,
+    pub(super) told: Told,
+}
+
+impl Telling<'_> {
+    /// Whether so many bytes more fit.
+    fn allows(&self, cost: f64) -> bool {
+        self.limit.is_none_or(|limit| self.spent + cost <= limit)
+    }
+
+    fn weigh(&self, rect: Rect, class: Class) -> Weighed {
+        (rect, class, self.limit.map(|_| Weight::of(self.frame, rect, class)))
+    }
+}
+
 impl Encoder {
     /// Tells the cells in the mask.
-    pub(super) fn tell_fresh(&mut self, telling: &mut Telling) -> io::Result<()> {
+    pub(super) fn tell_fresh(&mut self, telling: &mut Telling<'_>) -> io::Result<()> {
         let rects = self.mask.cut();
         self.mask.clear();
         let exact: Vec<Weighed> = rects.iter().flat_map(|rect| self.weighed_pieces(*rect, telling)).collect();
@@ -43,13 +73,9 @@ impl Encoder {
         }
     }
 
-    fn weighed_pieces(&self, rect: Rect, telling: &Telling) -> Vec<Weighed> {
-        let pieces = pieces(&self.shown, &self.next, rect).into_iter();
-        pieces.map(|(rect, class)| self.weigh(rect, class, telling)).collect()
-    }
-
-    fn weigh(&self, rect: Rect, class: Class, telling: &Telling) -> Weighed {
-        (rect, class, telling.limit.map(|_| Weight::of(&self.next, rect, class)))
+    fn weighed_pieces(&self, rect: Rect, telling: &Telling<'_>) -> Vec<Weighed> {
+        let pieces = pieces(&self.shown, telling.frame, rect).into_iter();
+        pieces.map(|(rect, class)| telling.weigh(rect, class)).collect()
     }
 
     /// The bytes that a piece is likely to take, told exactly.
@@ -58,10 +84,10 @@ impl Encoder {
     }
 
     /// Tells drawn things exactly as far as a share of the limit goes, the cheapest first; everything else with a loss.
-    fn tell_within(&mut self, limit: f64, rects: &[Rect], telling: &mut Telling) -> io::Result<()> {
-        let pieces = rects.iter().flat_map(|rect| pieces_for_loss(&self.shown, &self.next, *rect));
+    fn tell_within(&mut self, limit: f64, rects: &[Rect], telling: &mut Telling<'_>) -> io::Result<()> {
+        let pieces = rects.iter().flat_map(|rect| pieces_for_loss(&self.shown, telling.frame, *rect));
         let (drawn, mut rest): (Vec<_>, Vec<_>) = pieces.partition(|(_, class)| *class == Class::Drawn);
-        let mut drawn: Vec<Weighed> = drawn.into_iter().map(|(rect, class)| self.weigh(rect, class, telling)).collect();
+        let mut drawn: Vec<Weighed> = drawn.into_iter().map(|(rect, class)| telling.weigh(rect, class)).collect();
         let dearness = |piece: &Weighed| self.cost(piece) / piece.0.pixels() as f64;
         drawn.sort_by(|a, b| dearness(a).total_cmp(&dearness(b)));
         let share = if rest.is_empty() { limit } else { limit * DRAWN_SHARE };
@@ -73,15 +99,15 @@ impl Encoder {
             }
         }
         // All before the first is told: a tile may lie below several.
-        rest.iter().for_each(|(rect, class)| self.set_lossy(*rect, *class == Class::Drawn));
+        rest.iter().for_each(|(rect, class)| self.set_lossy(*rect, *class == Class::Drawn, telling.frame));
         self.tell_lossy(limit, join_squares(rest.into_iter().map(|(rect, _)| rect)), telling)
     }
 
     /// Tells rectangles with a loss, the largest first.
-    fn tell_lossy(&mut self, limit: f64, mut rects: Vec<Rect>, telling: &mut Telling) -> io::Result<()> {
+    fn tell_lossy(&mut self, limit: f64, mut rects: Vec<Rect>, telling: &mut Telling<'_>) -> io::Result<()> {
         rects.sort_by_key(|rect| Reverse(rect.pixels()));
         for rect in rects.split_off(rects.len().min(MOST_LOSSY)) {
-            self.tell_exactly(self.weigh(rect, Class::Drawn, telling), telling)?;
+            self.tell_exactly(telling.weigh(rect, Class::Drawn), telling)?;
         }
         let pixels = rects.iter().map(|rect| rect.pixels()).sum();
         let quality = self.rate.quality(pixels, (limit - telling.spent).max(limit * LOSSY_SHARE));
@@ -90,41 +116,40 @@ impl Encoder {
     }
 
     /// Tells `rect` with a loss, and exactly what in it is no photograph, as far as the limit goes.
-    fn cover(&mut self, rect: Rect, quality: Quality, telling: &mut Telling) -> io::Result<()> {
+    fn cover(&mut self, rect: Rect, quality: Quality, telling: &mut Telling<'_>) -> io::Result<()> {
         telling.spent += self.rate.lossy(quality, rect.pixels());
         telling.told.add_lossy(rect.pixels());
-        self.coder.encode(&self.next, &mut self.shown, rect, quality, &mut self.symbols);
+        self.coder.encode(telling.frame, &mut self.shown, rect, quality, &mut self.symbols);
         telling.patches.push(Patch { rect, mode: Mode::Lossy });
         for piece in self.sharp(rect, telling) {
             // A first picture shall be there soon: this follows right after it.
             if !telling.is_first && telling.allows(self.cost(&piece)) {
                 self.tell_exactly(piece, telling)?;
             } else {
-                self.set_lossy(piece.0, true);
+                self.set_lossy(piece.0, true, telling.frame);
             }
         }
-        self.next.copy_rect(&self.shown, rect);
         Ok(())
     }
 
     /// What in a photograph is drawn: text on it, above all. A rough part is not: exact, it would cost more than all the rest.
-    fn sharp(&self, rect: Rect, telling: &Telling) -> Vec<Weighed> {
-        let photographic = photographic(&self.next, rect);
+    fn sharp(&self, rect: Rect, telling: &Telling<'_>) -> Vec<Weighed> {
+        let photographic = photographic(telling.frame, rect);
         let sharp = rect.squares(transform::CELL).zip(photographic).filter_map(|(square, photo)| (!photo).then_some(square));
-        let pieces = join(sharp).into_iter().flat_map(|rect| pieces(&self.shown, &self.next, rect));
-        let drawn = pieces.filter(|(_, class)| *class == Class::Drawn);
-        drawn.map(|(rect, class)| self.weigh(rect, class, telling)).collect()
+        let pieces = join(sharp).into_iter().flat_map(|rect| pieces(&self.shown, telling.frame, rect));
+        let drawn = pieces.filter(|(_, class)| matches!(class, Class::Solid | Class::Drawn));
+        drawn.map(|(rect, class)| telling.weigh(rect, class)).collect()
     }
 
-    /// The tiles that `rect` touches have a loss from now on, of what is in `next`. `is_drawn`: to be made exact at once.
-    fn set_lossy(&mut self, rect: Rect, is_drawn: bool) {
-        let size = self.next.size();
+    /// The tiles that `rect` touches have a loss from now on. `is_drawn`: to be made exact at once.
+    fn set_lossy(&mut self, rect: Rect, is_drawn: bool, frame: &Frame) {
+        let size = frame.size();
         let across = usize::from(size.width.div_ceil(TILE));
         for part in rect.grid(TILE) {
             let number = usize::from(part.y / TILE) * across + usize::from(part.x / TILE);
             let Some(tile) = tile(number, size) else { continue };
             let state = match self.tiles[number].state {
-                State::Exact => State::Lossy { hash: fingerprint(self.arch, &self.next, tile), is_drawn },
+                State::Exact => State::Lossy { hash: fingerprint(self.arch, frame, tile), is_drawn },
                 State::Lossy { hash, is_drawn: was_drawn } => State::Lossy { hash, is_drawn: was_drawn || is_drawn },
             };
             self.tiles[number].state = state;
@@ -132,13 +157,12 @@ impl Encoder {
     }
 
     /// Makes exact what is drawn in tiles that did not fit, then whole tiles that have rested; as far as the limit goes.
-    pub(super) fn refine(&mut self, drawn: &[usize], rested: &[usize], telling: &mut Telling) -> io::Result<()> {
+    pub(super) fn refine(&mut self, drawn: &[usize], rested: &[usize], telling: &mut Telling<'_>) -> io::Result<()> {
         for rect in self.mark(drawn, true, telling) {
-            for (rect, class) in pieces(&self.shown, &self.next, rect) {
-                let is_drawn = class == Class::Drawn;
-                let exact = if is_drawn { vec![self.weigh(rect, class, telling)] } else { self.sharp(rect, telling) };
+            for (rect, class) in pieces(&self.shown, telling.frame, rect) {
+                let is_drawn = matches!(class, Class::Solid | Class::Drawn);
+                let exact = if is_drawn { vec![telling.weigh(rect, class)] } else { self.sharp(rect, telling) };
                 exact.into_iter().try_for_each(|piece| self.tell_exactly(piece, telling))?;
-                self.next.copy_rect(&self.shown, rect);
             }
         }
         for rect in self.mark(rested, false, telling) {
@@ -151,22 +175,21 @@ impl Encoder {
 
     /// The rectangles of the cells that differ in these tiles, of as many tiles as the limit allows. `is_drawn`: only what is drawn
     /// will be told.
-    fn mark(&mut self, numbers: &[usize], is_drawn: bool, telling: &mut Telling) -> Vec<Rect> {
+    fn mark(&mut self, numbers: &[usize], is_drawn: bool, telling: &mut Telling<'_>) -> Vec<Rect> {
         let size = self.shown.size();
         let mut has_some = false;
         for number in numbers {
             let Some(tile) = tile(*number, size) else { continue };
             let State::Lossy { hash, .. } = self.tiles[*number].state else { continue };
-            let weight = if is_drawn { Weight::of(&self.next, tile, Class::Drawn) } else { Weight::Photo(tile.pixels()) };
+            let weight = if is_drawn { Weight::of(telling.frame, tile, Class::Drawn) } else { Weight::Photo(tile.pixels()) };
             let cost = self.rate.exact(weight);
-            // One comes along always, or it might wait for ever beside a video. And something may have been told over part of it.
-            if (has_some && !telling.allows(cost)) || hash != fingerprint(self.arch, &self.next, tile) {
-                self.next.copy_rect(&self.shown, tile);
+            // One comes along always, or it might wait for ever beside a video.
+            if has_some && !telling.allows(cost) {
                 continue;
             }
             has_some = true;
             telling.spent += cost;
-            mark(&self.shown, &self.next, tile, &mut self.mask);
+            mark(self.arch, &self.shown, telling.frame, tile, &mut self.mask);
             self.tiles[*number].state = if is_drawn { State::Lossy { hash, is_drawn: false } } else { State::Exact };
         }
         let rects = self.mask.cut();
@@ -174,27 +197,27 @@ impl Encoder {
         rects
     }
 
-    fn tell_exactly(&mut self, piece: Weighed, telling: &mut Telling) -> io::Result<()> {
+    fn tell_exactly(&mut self, piece: Weighed, telling: &mut Telling<'_>) -> io::Result<()> {
         telling.spent += self.cost(&piece);
         let (rect, class, weight) = piece;
         weight.into_iter().for_each(|weight| telling.told.add_exact(weight));
-        let mode = self.write_pixels(rect, class)?;
+        let mode = self.write_pixels(rect, class, telling.frame)?;
         telling.patches.push(Patch { rect, mode });
-        self.shown.copy_rect(&self.next, rect);
+        self.shown.copy_rect(telling.frame, rect);
         Ok(())
     }
 
     /// Writes the pixels of a piece; returns how.
-    fn write_pixels(&mut self, rect: Rect, class: Class) -> io::Result<Mode> {
-        if is_solid(&self.next, rect) {
+    fn write_pixels(&mut self, rect: Rect, class: Class, frame: &Frame) -> io::Result<Mode> {
+        if class == Class::Solid || is_solid(frame, rect) {
             return Ok(Mode::Solid);
         }
         if let Class::Photo(guess) = class {
-            photo::write(&self.shown, &self.next, rect, guess, self.parts.planes());
+            photo::write(&self.shown, frame, rect, guess, self.parts.planes());
             return Ok(Mode::Photo(guess));
         }
-        let order = self.order.choose(&self.next, rect)?;
-        collect(&self.next, rect, order, &mut self.pixels);
+        let order = self.order.choose(frame, rect)?;
+        collect(frame, rect, order, &mut self.pixels);
         let most_new = rect.pixels() / PIXELS_PER_COLOUR + FREE_COLOURS;
         if write_indices(&self.pixels, &mut self.colours, most_new, self.parts.of(Kind::INDICES)) {
             return Ok(Mode::Indexed(order));
@@ -204,7 +227,7 @@ impl Encoder {
     }
 
     /// Appends the new colours, the rectangles, and the symbols.
-    pub(super) fn write_patches(&mut self, telling: &Telling) {
+    pub(super) fn write_patches(&mut self, telling: &Telling<'_>) {
         for (kind, symbols) in Kind::symbols().into_iter().zip(self.symbols.kinds()) {
             self.parts.of(kind).extend(symbols);
         }
@@ -219,18 +242,12 @@ impl Encoder {
             patch.write(above, out);
             above = patch.rect.y;
             match patch.mode {
-                Mode::Solid => out.extend(&self.next.row(patch.rect.x, patch.rect.y, 1)[..3]),
+                Mode::Solid => out.extend(&telling.frame.row(patch.rect.x, patch.rect.y, 1)[..3]),
                 Mode::Lossy => out.extend(telling.quality.map(Quality::step)),
                 Mode::Indexed(_) | Mode::Raw(_) | Mode::Photo(_) => {}
             }
         }
     }
-}
-
-fn is_solid(frame: &Frame, rect: Rect) -> bool {
-    let mut colour = pixels(frame.row(rect.x, rect.y, 1));
-    let colour = colour.next();
-    (rect.y..rect.y + rect.height).all(|y| pixels(frame.row(rect.x, y, rect.width)).all(|pixel| Some(pixel) == colour))
 }
 
 #[cfg(test)]
@@ -289,7 +306,7 @@ mod tests {
         let mut tell = |encoder: &mut Encoder, frame, damage, now, budget| {
             let payload = encoder.encode(frame, damage, now, budget).unwrap();
             payload.map(|payload| decoder.decode(&payload, &mut seen).unwrap())?;
-            assert!(!decoder.is_exact() || seen.shows_same(frame));
+            assert!(!decoder.is_exact() || seen == *frame);
             Some(decoder.is_exact())
         };
         let (all, none) = (Damage::full(size), Damage::none());

@@ -100,9 +100,9 @@ proptest! {
             let mut reader = reader(&symbols);
             Coder::default().decode(&mut theirs, rect, quality(step), &mut reader).expect("what we wrote");
             prop_assert!(reader.is_empty());
-            prop_assert!(ours.shows_same(&theirs));
+            prop_assert!(ours == theirs);
             theirs.copy_rect(&before, rect);
-            prop_assert!(theirs.shows_same(&before), "only the rectangle may change");
+            prop_assert!(theirs == before, "only the rectangle may change");
             theirs = ours.clone();
         }
     }
@@ -119,7 +119,7 @@ proptest! {
         let mut kinds = kinds.iter().map(Vec::as_slice);
         let mut reader = SymbolReader::new(std::array::from_fn(|_| kinds.next().unwrap_or_default()));
         if Coder::default().decode(&mut shown, rect, quality(step), &mut reader).is_err() {
-            prop_assert!(shown.shows_same(&before));
+            prop_assert!(shown == before);
         }
     }
 
@@ -167,7 +167,7 @@ fn parts_follow_one_another() {
     for rect in rects {
         coder.decode(&mut theirs, rect, quality(6), &mut reader).expect("what we wrote");
     }
-    assert!(reader.is_empty() && theirs.shows_same(&shown));
+    assert!(reader.is_empty() && theirs == shown);
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn what_stays_costs_a_byte_a_macroblock() {
     Coder::default().encode(&now, &mut shown, size.bounds(), quality(8), &mut symbols);
     assert_eq!(symbols.kinds()[0], [0; 8]);
     assert_eq!(bytes(&symbols), 8);
-    assert!(shown.shows_same(&now));
+    assert!(shown == now);
 }
 
 /// The wire form, which changes only together with the version of the picture's stream; what an encoder chooses may.
