@@ -139,6 +139,13 @@ impl Frame {
         }
     }
 
+    /// A pixel as a little-endian number.
+    #[must_use]
+    pub(super) fn pixel(&self, x: u16, y: u16) -> u32 {
+        let pixels = self.data.as_chunks::<4>().0;
+        u32::from_le_bytes(pixels[usize::from(y) * usize::from(self.size.width) + usize::from(x)])
+    }
+
     /// The bytes of `width` pixels of row `y` from `x` on.
     #[must_use]
     pub fn row(&self, x: u16, y: u16, width: u16) -> &[u8] {

@@ -20,8 +20,8 @@ const WINDOW_LOG: u32 = 21;
 const LEAST_PIXELS: usize = 32;
 /// The sums forget what lies so many pixels back.
 const MEMORY: f64 = 4e6;
-/// Of a large picture so many pixels are tried, so that trying costs at most a millisecond.
-const MOST_PIXELS: usize = 256 << 10;
+/// Of a large picture so many pixels are tried, so that trying costs half a millisecond at most.
+const MOST_PIXELS: usize = 128 << 10;
 const ROOM: usize = 16 << 10;
 
 /// The running choice. The picture after a new start does not count: all of it is new, and columns are the better guess.

@@ -22,6 +22,8 @@ pub(super) struct Colours {
     known: Vec<u32>,
     /// Colours and their numbers asked for last, by a hash: most are.
     recent: Recent,
+    /// The numbers asked for last. Kept for its memory.
+    asked: Vec<u16>,
 }
 
 struct Recent([(u32, u16); 1 << RECENT_LOG]);
@@ -43,25 +45,37 @@ impl Colours {
         self.known.len()
     }
 
-    /// Its number, a new one if need be; `None` if there are no more.
-    pub(super) fn enter(&mut self, colour: u32) -> Option<u16> {
-        let (recent, number) = *self.recent.of(colour);
-        if recent == colour {
-            return Some(number);
+    /// The numbers of `pixels`, in their order, entering at most `most_new` colours; takes everything back and gives nothing if there are
+    /// more, or no numbers left.
+    pub(super) fn enter(&mut self, pixels: &[u32], most_new: usize) -> Option<&[u16]> {
+        let known = self.known.len();
+        let most = (known + most_new).min(MAX_COLOURS);
+        self.asked.resize(self.asked.len().max(pixels.len()), 0);
+        for (at, pixel) in pixels.iter().enumerate() {
+            // Always by way of the recent ones: whether a pixel is like the one before it is more than a processor can guess.
+            let (recent, number) = *self.recent.of(*pixel);
+            self.asked[at] = number;
+            if recent != *pixel {
+                let Some(number) = self.number(*pixel, most) else {
+                    self.forget_since(known);
+                    return None;
+                };
+                *self.recent.of(*pixel) = (*pixel, number);
+                self.asked[at] = number;
+            }
         }
-        let number = self.number(colour)?;
-        *self.recent.of(colour) = (colour, number);
-        Some(number)
+        Some(&self.asked[..pixels.len()])
     }
 
-    fn number(&mut self, colour: u32) -> Option<u16> {
+    /// Its number, a new one if need be and if there are fewer than `most`.
+    fn number(&mut self, colour: u32, most: usize) -> Option<u16> {
         if let Some(number) = self.numbers.get(&colour) {
             return Some(*number);
         }
-        let number = u16::try_from(self.known.len()).ok()?;
-        if self.known.len() == MAX_COLOURS {
+        if self.known.len() >= most {
             return None;
         }
+        let number = self.known.len() as u16;
         self.known.push(colour);
         self.numbers.insert(colour, number);
         Some(number)
@@ -73,7 +87,7 @@ impl Colours {
     }
 
     /// Takes back the numbers from `first` on.
-    pub(super) fn forget_since(&mut self, first: usize) {
+    fn forget_since(&mut self, first: usize) {
         for colour in self.known.drain(first..) {
             self.numbers.remove(&colour);
             *self.recent.of(colour) = (NO_COLOUR, 0);
@@ -81,14 +95,19 @@ impl Colours {
     }
 }
 
-/// Appends a number, so many times.
-pub(super) fn write_index(number: u16, times: usize, out: &mut Vec<u8>) {
-    let number = usize::from(number);
-    if number < SHORT {
-        out.resize(out.len() + times, number as u8);
-    } else {
-        let bytes = [(SHORT + ((number - SHORT) >> 8)) as u8, (number - SHORT) as u8];
-        (0..times).for_each(|_| out.extend(bytes));
+/// Appends numbers.
+pub(super) fn write_indices(numbers: &[u16], out: &mut Vec<u8>) {
+    let is_long = |number: &u16| usize::from(*number) >= SHORT;
+    if !numbers.iter().fold(false, |any, number| any | is_long(number)) {
+        return out.extend(numbers.iter().map(|number| *number as u8));
+    }
+    for number in numbers {
+        let number = usize::from(*number);
+        if number < SHORT {
+            out.push(number as u8);
+        } else {
+            out.extend([(SHORT + ((number - SHORT) >> 8)) as u8, (number - SHORT) as u8]);
+        }
     }
 }
 
@@ -110,7 +129,7 @@ mod tests {
     fn numbers_come_back_in_one_byte_or_two() {
         for number in (0..MAX_COLOURS).step_by(7).chain([SHORT - 1, SHORT, MAX_COLOURS - 1]) {
             let mut bytes = Vec::new();
-            write_index(number as u16, 1, &mut bytes);
+            write_indices(&[number as u16], &mut bytes);
             assert_eq!(bytes.len(), if number < SHORT { 1 } else { 2 });
             let mut rest = &bytes[..];
             assert_eq!((read_index(&mut rest), rest.len()), (Ok(number), 0));
@@ -123,12 +142,13 @@ mod tests {
     #[test]
     fn a_colour_keeps_its_number_until_it_is_taken_back() {
         let mut colours = Colours::default();
-        assert_eq!([7, 8, 7].map(|colour| colours.enter(colour)), [Some(0), Some(1), Some(0)]);
+        assert_eq!(colours.enter(&[7, 8, 7], 2), Some(&[0, 1, 0][..]));
         assert_eq!(colours.since(1), [8]);
-        colours.forget_since(1);
-        assert_eq!((colours.enter(7), colours.len()), (Some(0), 1));
-        assert_eq!(colours.enter(9), Some(1));
-        (0..MAX_COLOURS as u32 - 2).for_each(|colour| assert!(colours.enter(100 + colour).is_some()));
-        assert_eq!((colours.enter(99), colours.enter(9)), (None, Some(1)), "there are no more");
+        assert_eq!(colours.enter(&[9, 8, 10], 1), None);
+        assert_eq!((colours.len(), colours.enter(&[8, 7], 0)), (2, Some(&[1, 0][..])));
+        let all: Vec<u32> = (10..).take(MAX_COLOURS - 2).collect();
+        assert_eq!(colours.enter(&all, MAX_COLOURS).map(|numbers| numbers[0]), Some(2));
+        assert_eq!(colours.enter(&[9], 1), None, "there are no more");
+        assert_eq!(colours.enter(&[10], 1), Some(&[2][..]));
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::{
     areas::{Area, areas},
-    frame::{Frame, Rect, pixels},
+    frame::{Frame, Rect},
     payload::TILE,
     photo::Guess,
 };
@@ -176,8 +176,8 @@ fn samples(rect: Rect) -> Vec<(u16, u16)> {
 /// How many different colours they have.
 fn colours(frame: &Frame, samples: &[(u16, u16)]) -> usize {
     let mut seen = [0_u64; 1 << (SEEN_LOG - 6)];
-    for pixel in samples.iter().flat_map(|(x, y)| pixels(frame.row(*x, *y, 1))) {
-        let place = pixel.wrapping_mul(0x9e37_79b1) >> (32 - SEEN_LOG);
+    for (x, y) in samples {
+        let place = frame.pixel(*x, *y).wrapping_mul(0x9e37_79b1) >> (32 - SEEN_LOG);
         seen[place as usize / 64] |= 1 << (place % 64);
     }
     seen.iter().map(|places| places.count_ones() as usize).sum()

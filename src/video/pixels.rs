@@ -2,7 +2,7 @@
 
 use super::{
     frame::{Frame, Rect, pixels},
-    palette::{Colours, read_index, write_index},
+    palette::read_index,
 };
 
 /// In which order the pixels of a rectangle are told.
@@ -47,24 +47,6 @@ pub(super) fn spread(pixels: &[u32], frame: &mut Frame, rect: Rect, order: Order
     }
 }
 
-/// Appends the numbers of `pixels`, entering at most `most_new` colours; takes everything back and says no if there are more.
-pub(super) fn write_indices(pixels: &[u32], colours: &mut Colours, most_new: usize, out: &mut Vec<u8>) -> bool {
-    let (known, start) = (colours.len(), out.len());
-    out.reserve(pixels.len() * 2);
-    let mut rest = pixels;
-    while let Some(colour) = rest.first() {
-        let run = rest.iter().take_while(|pixel| *pixel == colour).count();
-        let Some(number) = colours.enter(*colour).filter(|_| colours.len() - known <= most_new) else {
-            colours.forget_since(known);
-            out.truncate(start);
-            return false;
-        };
-        write_index(number, run, out);
-        rest = &rest[run..];
-    }
-    true
-}
-
 /// Takes `count` pixels as numbers of `colours` off the front.
 pub(super) fn read_indices(bytes: &mut &[u8], colours: &[u32], count: usize, out: &mut Vec<u32>) -> Result<(), &'static str> {
     out.clear();
@@ -96,7 +78,10 @@ pub(super) fn read_raw(bytes: &mut &[u8], count: usize, out: &mut Vec<u32>) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::video::frame::Size;
+    use crate::video::{
+        frame::Size,
+        palette::{Colours, write_indices},
+    };
 
     const SIZE: Size = Size { width: 7, height: 5 };
     const RECT: Rect = Rect { x: 2, y: 1, width: 4, height: 3 };
@@ -125,7 +110,7 @@ mod tests {
     fn indices_and_raw_pixels_come_back() {
         let pixels = [1, 1, 0x0003_0201, 9, 1];
         let (mut colours, mut bytes, mut read) = (Colours::default(), Vec::new(), Vec::new());
-        assert!(write_indices(&pixels, &mut colours, 3, &mut bytes));
+        write_indices(colours.enter(&pixels, 3).unwrap(), &mut bytes);
         let known = colours.since(0);
         read_indices(&mut &bytes[..], known, pixels.len(), &mut read).unwrap();
         assert_eq!(read, pixels);
@@ -137,12 +122,5 @@ mod tests {
         read_raw(&mut &bytes[..], pixels.len(), &mut read).unwrap();
         assert_eq!(read, pixels);
         assert_eq!(read_raw(&mut &bytes[1..], pixels.len(), &mut read), Err("truncated"));
-    }
-
-    #[test]
-    fn too_many_new_colours_are_all_taken_back() {
-        let (mut colours, mut bytes) = (Colours::default(), vec![5]);
-        assert!(!write_indices(&[1, 2, 3], &mut colours, 2, &mut bytes));
-        assert_eq!((colours.len(), &bytes[..]), (0, &[5][..]));
     }
 }

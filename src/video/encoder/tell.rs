@@ -6,10 +6,11 @@ use super::{Encoder, State};
 use crate::video::{
     detect::{fingerprint, mark},
     frame::{Frame, Rect},
+    palette::write_indices,
     payload::{MOST_LOSSY, Mode, Patch, TILE, tile},
     photo,
     pieces::{Class, is_solid, join, join_squares, pieces, pieces_for_loss},
-    pixels::{collect, write_indices, write_raw},
+    pixels::{collect, write_raw},
     rate::{Told, Weight},
     streams::{Kind, write_number},
     transform::{self, Quality, photographic},
@@ -219,7 +220,8 @@ impl Encoder {
         let order = self.order.choose(frame, rect)?;
         collect(frame, rect, order, &mut self.pixels);
         let most_new = rect.pixels() / PIXELS_PER_COLOUR + FREE_COLOURS;
-        if write_indices(&self.pixels, &mut self.colours, most_new, self.parts.of(Kind::INDICES)) {
+        if let Some(numbers) = self.colours.enter(&self.pixels, most_new) {
+            write_indices(numbers, self.parts.of(Kind::INDICES));
             return Ok(Mode::Indexed(order));
         }
         write_raw(&self.pixels, self.parts.of(Kind::RAW));
