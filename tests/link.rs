@@ -6,25 +6,12 @@ mod link;
 use std::{
     net::{SocketAddr, UdpSocket},
     path::Path,
-    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use link::{ADDRESSES, Link, Shape};
+use link::{ADDRESSES, Link, Shape, possible};
 
 const PATIENCE: Duration = Duration::from_secs(40);
-
-/// As root, in most containers too.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn possible() -> bool {
-    let mut command = Command::new("unshare");
-    command.args(["--net", "true"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let possible = command.status().is_ok_and(|status| status.success()) && Path::new("/dev/net/tun").exists();
-    if !possible {
-        eprintln!("skipped: this user cannot make network namespaces and TUN devices (root can)");
-    }
-    possible
-}
 
 fn socket(link: &Link, end: usize) -> UdpSocket {
     let socket =

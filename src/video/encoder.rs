@@ -90,9 +90,18 @@ struct Tile {
 enum State {
     /// The decoder shows it as it is.
     Exact,
-    /// The decoder shows some of it with a loss, as it was when it had this hash. Drawn things are made exact as soon as they fit,
-    /// others when they have rested.
-    Lossy { hash: u64, is_drawn: bool },
+    /// The decoder shows some of it with a loss.
+    Lossy(Loss),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Loss {
+    /// Of what it was to show.
+    hash: u64,
+    /// Something in it is drawn, and is made exact as soon as it fits.
+    is_drawn: bool,
+    /// When all of it is made exact, if it has not changed.
+    rests_at: Duration,
 }
 
 /// Bytes sent, by how they tell the picture.
@@ -155,8 +164,12 @@ impl Encoder {
     pub fn set_lossless(&mut self, is_lossless: bool) {
         self.is_lossless = is_lossless;
         if is_lossless {
-            // What has a loss has rested long enough.
-            self.tiles.iter_mut().for_each(|tile| tile.changed_at = Duration::ZERO);
+            for tile in &mut self.tiles {
+                if let State::Lossy(loss) = &mut tile.state {
+                    // It has rested long enough.
+                    loss.rests_at = Duration::ZERO;
+                }
+            }
         }
     }
 
@@ -201,8 +214,8 @@ impl Encoder {
     pub fn due(&self) -> Option<Duration> {
         let due = |tile: &Tile| match tile.state {
             State::Exact => None,
-            State::Lossy { is_drawn: true, .. } => Some(tile.changed_at),
-            State::Lossy { .. } => Some(tile.changed_at + STILL),
+            State::Lossy(Loss { is_drawn: true, .. }) => Some(Duration::ZERO),
+            State::Lossy(Loss { rests_at, .. }) => Some(rests_at),
         };
         self.tiles.iter().filter_map(due).min()
     }
@@ -241,6 +254,8 @@ impl Encoder {
             limit: budget.bytes.filter(|_| !self.is_lossless).map(|bytes| bytes as f64),
             spent: 0.0,
             is_first: found.keyframe.is_some(),
+            // Nothing says that a first picture is about to change.
+            rests_at: if found.keyframe.is_some() { found.now } else { found.now + STILL },
             has_waiting: !found.drawn.is_empty() || !found.rested.is_empty(),
             quality: None,
             patches: Vec::new(),

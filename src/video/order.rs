@@ -6,11 +6,12 @@
 
 use std::io;
 
-use zstd::stream::raw::{self, CParameter, Operation, OutBuffer};
+use zstd::stream::raw::{self, CParameter};
 
 use super::{
     frame::{Frame, Rect},
     pixels::{Order, collect},
+    streams::compress,
 };
 
 const LEVEL: i32 = 1;
@@ -22,7 +23,6 @@ const LEAST_PIXELS: usize = 32;
 const MEMORY: f64 = 4e6;
 /// Of a large picture so many pixels are tried, so that trying costs half a millisecond at most.
 const MOST_PIXELS: usize = 128 << 10;
-const ROOM: usize = 16 << 10;
 
 /// The running choice. The picture after a new start does not count: all of it is new, and columns are the better guess.
 pub(super) struct Chooser {
@@ -51,7 +51,7 @@ impl Chooser {
             room: 0,
             pixels: Vec::new(),
             bytes: Vec::new(),
-            compressed: vec![0; ROOM],
+            compressed: Vec::new(),
         })
     }
 
@@ -78,29 +78,11 @@ impl Chooser {
             self.bytes.clear();
             // The top byte of a product stands for the colour: what matters is where pixels are the same.
             self.bytes.extend(self.pixels.iter().map(|pixel| (pixel.wrapping_mul(0x9e37_79b1) >> 24) as u8));
-            let cost = cost(&mut self.trials[index], &self.bytes, &mut self.compressed)?;
+            compress(&mut self.trials[index], &self.bytes, &mut self.compressed)?;
             if self.has_started {
-                self.costs[index] = self.costs[index] * memory + cost as f64;
+                self.costs[index] = self.costs[index] * memory + self.compressed.len() as f64;
             }
         }
         Ok(())
-    }
-}
-
-/// What `bytes` become as the stream's next piece.
-fn cost(stream: &mut raw::Encoder<'static>, bytes: &[u8], room: &mut [u8]) -> io::Result<usize> {
-    let (mut read, mut cost) = (0, 0);
-    while read < bytes.len() {
-        let step = stream.run_on_buffers(&bytes[read..], room)?;
-        read += step.bytes_read;
-        cost += step.bytes_written;
-    }
-    loop {
-        let mut room = OutBuffer::around(&mut *room);
-        let waiting = stream.flush(&mut room)?;
-        cost += room.pos();
-        if waiting == 0 {
-            return Ok(cost);
-        }
     }
 }

@@ -123,22 +123,29 @@ impl Packer {
             Some(stream) => stream,
             none => none.insert(open(kind, self.level)?),
         };
-        let (mut piece, mut written, mut read) = (Vec::new(), 0, 0);
-        while read < bytes.len() {
-            piece.resize(written + ROOM, 0);
-            let step = stream.run_on_buffers(&bytes[read..], &mut piece[written..])?;
-            read += step.bytes_read;
-            written += step.bytes_written;
-        }
-        loop {
-            piece.resize(written + ROOM, 0);
-            let mut room = OutBuffer::around(&mut piece[written..]);
-            let waiting = stream.flush(&mut room)?;
-            written += room.pos();
-            if waiting == 0 {
-                piece.truncate(written);
-                return Ok(piece);
-            }
+        let mut piece = Vec::new();
+        compress(stream, bytes, &mut piece)?;
+        Ok(piece)
+    }
+}
+
+/// `piece` becomes the stream's next piece: these bytes, flushed.
+pub(super) fn compress(stream: &mut raw::Encoder<'static>, bytes: &[u8], piece: &mut Vec<u8>) -> io::Result<()> {
+    let (mut written, mut read) = (0, 0);
+    while read < bytes.len() {
+        piece.resize(written + ROOM, 0);
+        let step = stream.run_on_buffers(&bytes[read..], &mut piece[written..])?;
+        read += step.bytes_read;
+        written += step.bytes_written;
+    }
+    loop {
+        piece.resize(written + ROOM, 0);
+        let mut room = OutBuffer::around(&mut piece[written..]);
+        let waiting = stream.flush(&mut room)?;
+        written += room.pos();
+        if waiting == 0 {
+            piece.truncate(written);
+            return Ok(());
         }
     }
 }

@@ -4,8 +4,6 @@
 //! one and far more than it carries sixty times a second. And it answers: where the pointer is, shows as the colour of a marker.
 
 use std::{
-    path::Path,
-    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -22,7 +20,7 @@ use x11rb::{
 };
 
 use crate::{
-    link::{ADDRESSES, Link, Shape},
+    link::{ADDRESSES, Link, Shape, possible},
     support::{
         display::Display,
         machine::{Home, Host, Viewer},
@@ -35,18 +33,6 @@ const VIEWER: usize = 0;
 const HOST: usize = 1;
 const RATE: u64 = 2_000_000;
 const ROUND_TRIP: Duration = Duration::from_millis(80);
-
-/// As root, in most containers too.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn possible() -> bool {
-    let mut command = Command::new("unshare");
-    command.args(["--net", "true"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let possible = command.status().is_ok_and(|status| status.success()) && Path::new("/dev/net/tun").exists();
-    if !possible {
-        eprintln!("skipped: this user cannot make network namespaces and TUN devices (root can)");
-    }
-    possible
-}
 
 fn start(link: &Link, end: usize, home: &Home, line: &str) -> Start {
     let binary = binary();

@@ -41,6 +41,18 @@ use rustix::{
 };
 use tun_rs::{DeviceBuilder, SyncDevice};
 
+/// Whether this user can have such links: as root, in most containers too.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+pub(crate) fn possible() -> bool {
+    let mut command = Command::new("unshare");
+    command.args(["--net", "true"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let possible = command.status().is_ok_and(|status| status.success()) && Path::new("/dev/net/tun").exists();
+    if !possible {
+        eprintln!("skipped: this user cannot make network namespaces and TUN devices (root can)");
+    }
+    possible
+}
+
 /// The addresses of the two ends.
 pub(crate) const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 78, 0, 1), Ipv4Addr::new(10, 78, 0, 2)];
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Encoder, STILL, State, Tile};
+use super::{Encoder, Loss, State};
 use crate::video::{
     cache::is_whole,
     detect::{fingerprint, hash_tile, is_same, mark, touched},
@@ -63,12 +63,12 @@ impl Encoder {
 
     /// Whether a tile changed. One with a loss that did not may be made exact.
     fn has_changed(&mut self, frame: &Frame, number: usize, is_touched: bool) -> bool {
-        let Tile { changed_at, state, .. } = self.tiles[number];
+        let state = self.tiles[number].state;
         let Some(rect) = tile(number, frame.size()).filter(|_| is_touched || state != State::Exact) else { return false };
-        if let State::Lossy { hash, is_drawn } = state
+        if let State::Lossy(Loss { hash, is_drawn, rests_at }) = state
             && hash == fingerprint(self.arch, frame, rect)
         {
-            let has_rested = self.found.now >= changed_at + STILL;
+            let has_rested = self.found.now >= rests_at;
             let list = if has_rested { &mut self.found.rested } else { &mut self.found.drawn };
             if (has_rested || is_drawn) && list.len() < MOST_REFINED {
                 list.push(number);

@@ -1,8 +1,8 @@
 //! How the cells that are left are told: which pieces exactly, which with a loss, and what becomes exact later.
 
-use std::{cmp::Reverse, io};
+use std::{cmp::Reverse, io, time::Duration};
 
-use super::{Encoder, State};
+use super::{Encoder, Loss, State};
 use crate::video::{
     detect::{fingerprint, mark},
     frame::{Frame, Rect},
@@ -40,6 +40,8 @@ pub(super) struct Telling<'a> {
     pub(super) spent: f64,
     /// Whether all of it is new.
     pub(super) is_first: bool,
+    /// When what has a loss now will have rested.
+    pub(super) rests_at: Duration,
     /// Whether something with a loss could become exact.
     pub(super) has_waiting: bool,
     /// Of photographs with a loss.
@@ -100,7 +102,7 @@ impl Encoder {
             }
         }
         // All before the first is told: a tile may lie below several.
-        rest.iter().for_each(|(rect, class)| self.set_lossy(*rect, *class == Class::Drawn, telling.frame));
+        rest.iter().for_each(|(rect, class)| self.set_lossy(*rect, *class == Class::Drawn, telling));
         self.tell_lossy(limit, join_squares(rest.into_iter().map(|(rect, _)| rect)), telling)
     }
 
@@ -127,7 +129,7 @@ impl Encoder {
             if !telling.is_first && telling.allows(self.cost(&piece)) {
                 self.tell_exactly(piece, telling)?;
             } else {
-                self.set_lossy(piece.0, true, telling.frame);
+                self.set_lossy(piece.0, true, telling);
             }
         }
         Ok(())
@@ -143,17 +145,18 @@ impl Encoder {
     }
 
     /// The tiles that `rect` touches have a loss from now on. `is_drawn`: to be made exact at once.
-    fn set_lossy(&mut self, rect: Rect, is_drawn: bool, frame: &Frame) {
+    fn set_lossy(&mut self, rect: Rect, is_drawn: bool, telling: &Telling<'_>) {
+        let Telling { frame, rests_at, .. } = *telling;
         let size = frame.size();
         let across = usize::from(size.width.div_ceil(TILE));
         for part in rect.grid(TILE) {
             let number = usize::from(part.y / TILE) * across + usize::from(part.x / TILE);
             let Some(tile) = tile(number, size) else { continue };
-            let state = match self.tiles[number].state {
-                State::Exact => State::Lossy { hash: fingerprint(self.arch, frame, tile), is_drawn },
-                State::Lossy { hash, is_drawn: was_drawn } => State::Lossy { hash, is_drawn: was_drawn || is_drawn },
+            let loss = match self.tiles[number].state {
+                State::Exact => Loss { hash: fingerprint(self.arch, frame, tile), is_drawn, rests_at },
+                State::Lossy(loss) => Loss { is_drawn: loss.is_drawn || is_drawn, ..loss },
             };
-            self.tiles[number].state = state;
+            self.tiles[number].state = State::Lossy(loss);
         }
     }
 
@@ -181,7 +184,7 @@ impl Encoder {
         let mut has_some = false;
         for number in numbers {
             let Some(tile) = tile(*number, size) else { continue };
-            let State::Lossy { hash, .. } = self.tiles[*number].state else { continue };
+            let State::Lossy(loss) = self.tiles[*number].state else { continue };
             let weight = if is_drawn { Weight::of(telling.frame, tile, Class::Drawn) } else { Weight::Photo(tile.pixels()) };
             let cost = self.rate.exact(weight);
             // One comes along always, or it might wait for ever beside a video.
@@ -191,7 +194,7 @@ impl Encoder {
             has_some = true;
             telling.spent += cost;
             mark(self.arch, &self.shown, telling.frame, tile, &mut self.mask);
-            self.tiles[*number].state = if is_drawn { State::Lossy { hash, is_drawn: false } } else { State::Exact };
+            self.tiles[*number].state = if is_drawn { State::Lossy(Loss { is_drawn: false, ..loss }) } else { State::Exact };
         }
         let rects = self.mask.cut();
         self.mask.clear();
@@ -254,8 +257,6 @@ impl Encoder {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::video::{
         budget::Budget,
