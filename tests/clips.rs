@@ -209,7 +209,7 @@ fn the_first_picture_of_photographs_fits_its_budget() {
 fn whole_recordings_keep_to_the_goals() {
     let folder = PathBuf::from(std::env::var_os("RS_CLIPS").expect("RS_CLIPS names a folder of recordings"));
     let size = Size { width: 1280, height: 800 };
-    let goals = [("term", 300), ("typing", 9), ("browser", 2100), ("windows", 1000), ("idle", 10), ("photo", 3600)];
+    let goals = [("term", 250), ("typing", 8), ("browser", 1750), ("windows", 670), ("idle", 8), ("photo", 3600)];
     for (name, kilobytes) in goals {
         let mut session = Session::new(true);
         frames(&folder.join(format!("{name}.bgra.zst")), size).for_each(|frame| session.send_exactly(&frame));
