@@ -12,7 +12,7 @@
 use pulp::{Arch, NullaryFnOnce};
 
 use super::{
-    areas::areas,
+    areas::{Area, areas},
     detect::is_same,
     frame::{Frame, Rect, pixels},
     mask::{Mask, unequal_cells},
@@ -29,8 +29,6 @@ const REACH: (u16, u16) = (5, 8);
 const ANCHOR: u32 = (1 << 5) - 1;
 /// Of 4096 places in a tile about so many are anchors, where there is something to see.
 const ANCHORS_PER_TILE: usize = 128;
-/// log2 of the most places remembered of the old screen.
-const MOST_TABLE_LOG: u32 = 16;
 /// A vector needs so many votes, and this share of the best one's: a false one costs more than it explains.
 const LEAST_VOTES: usize = 10;
 const VOTE_SHARE: usize = 8;
@@ -67,10 +65,10 @@ impl Motion {
         Self { arch, table: Vec::new(), anchors: Vec::new(), hashes: Hashes::default(), blocks: Vec::new() }
     }
 
-    /// A poll of about so many tiles begins.
+    /// A poll of about so many tiles begins, one at least.
     pub(super) fn begin(&mut self, tiles: usize) {
         self.table.clear();
-        self.table.resize((tiles * ANCHORS_PER_TILE).next_power_of_two().clamp(2, 1 << MOST_TABLE_LOG), (0, NOWHERE));
+        self.table.resize((tiles * ANCHORS_PER_TILE).next_power_of_two(), (0, NOWHERE));
         self.anchors.clear();
     }
 
@@ -127,17 +125,11 @@ impl Motion {
             self.blocks[usize::from(block.y / BLOCK) * across + usize::from(block.x / BLOCK)] = Some(vector);
         }
         self.arch.dispatch(Assign { blocks: &mut self.blocks, old, new, tiles, vectors, mask });
-        let moves = areas(&mut self.blocks, across).into_iter();
-        let blocks = |count: usize| count as u16;
-        moves
-            .map(|area| Move {
-                x: blocks(area.x),
-                y: blocks(area.y),
-                width: blocks(area.width),
-                height: blocks(area.height),
-                vector: area.kind,
-            })
-            .collect()
+        let step = |area: Area<u8>| {
+            let [x, y, width, height] = [area.x, area.y, area.width, area.height].map(|blocks| blocks as u16);
+            Move { x, y, width, height, vector: area.kind }
+        };
+        areas(&mut self.blocks, across).into_iter().map(step).collect()
     }
 }
 
