@@ -43,6 +43,13 @@ pub(super) enum Class {
     Photo(Guess),
 }
 
+impl Class {
+    /// Whether it is drawn for sure.
+    pub(super) fn is_drawn(self) -> bool {
+        matches!(self, Self::Solid | Self::Drawn)
+    }
+}
+
 /// One rectangle for neighbours of equal extent; `rects` do not overlap and come row by row.
 pub(super) fn join(rects: impl IntoIterator<Item = Rect>) -> Vec<Rect> {
     let mut rows: Vec<Rect> = Vec::new();

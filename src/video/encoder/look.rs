@@ -85,7 +85,11 @@ impl Encoder {
     /// Where much changed: takes out the tiles that only moved; returns the others.
     fn find_moved(&mut self, frame: &Frame, changed: Vec<usize>) -> Vec<usize> {
         let step = changed.len().div_ceil(POLLED);
-        if step < 2 || !self.poll(frame, &sample(&changed, step, frame.size())) {
+        if step < 2 {
+            return changed;
+        }
+        let sample: Vec<_> = sample(&changed, step, frame.size()).into_iter().map(|number| self.content(frame, number)).collect();
+        if !self.poll(frame, &sample) {
             return changed;
         }
         let (mut rest, mut likely) = (Vec::new(), 0);
@@ -104,34 +108,41 @@ impl Encoder {
 
     /// Looks at tiles that no vector explains: what is in them, which cells changed, and, if they are few, where it may have come from.
     fn look_closely(&mut self, frame: &Frame, numbers: &[usize]) {
-        if numbers.len() <= POLLED {
-            self.poll(frame, numbers);
-        }
+        let mut contents = Vec::with_capacity(numbers.len());
         for number in numbers {
-            let Some(rect) = tile(*number, frame.size()) else { continue };
             // All that looks at a tile's pixels does it while they are at hand.
-            mark(self.arch, &self.shown, frame, rect, &mut self.mask);
-            let content = hash_tile(self.arch, frame, rect).map_or(Content::Flat, Content::New);
-            self.found.fresh.push((*number, content));
+            tile(*number, frame.size()).into_iter().for_each(|rect| mark(self.arch, &self.shown, frame, rect, &mut self.mask));
+            contents.push(self.content(frame, *number));
         }
+        if numbers.len() <= POLLED {
+            self.poll(frame, &contents);
+        }
+        self.found.fresh.extend(contents);
         self.found.fresh.sort_unstable_by_key(|(number, _)| *number);
+    }
+
+    /// A tile, and what it shows, no vector asked.
+    fn content(&self, frame: &Frame, number: usize) -> (usize, Content) {
+        let hash = tile(number, frame.size()).and_then(|rect| hash_tile(self.arch, frame, rect));
+        (number, hash.map_or(Content::Flat, Content::New))
     }
 
     /// Lets tiles vote for vectors, if there is one among them whose content wants some: it is neither flat nor remembered. Whether
     /// there are vectors then.
-    fn poll(&mut self, frame: &Frame, numbers: &[usize]) -> bool {
+    fn poll(&mut self, frame: &Frame, tiles: &[(usize, Content)]) -> bool {
         let size = frame.size();
-        let wants = |rect: &Rect| {
-            hash_tile(self.arch, frame, *rect)
-                .is_some_and(|hash| !is_whole(*rect) || self.memory.find(hash, frame, *rect).is_none())
+        let wanting = |(number, content): &(usize, Content)| {
+            let rect = tile(*number, size)?;
+            let Content::New(hash) = *content else { return None };
+            (!is_whole(rect) || self.memory.find(hash, frame, rect).is_none()).then_some(rect)
         };
-        let new: Vec<Rect> = numbers.iter().filter_map(|number| tile(*number, size)).filter(wants).collect();
+        let new: Vec<Rect> = tiles.iter().filter_map(wanting).collect();
         if new.is_empty() {
             return false;
         }
-        self.motion.begin(numbers.len());
+        self.motion.begin(tiles.len());
         // In what was flat there is nothing to be found.
-        for number in numbers.iter().filter(|number| !self.tiles[**number].is_flat) {
+        for (number, _) in tiles.iter().filter(|(number, _)| !self.tiles[*number].is_flat) {
             tile(*number, size).into_iter().for_each(|rect| self.motion.poll_old(&self.shown, rect));
         }
         new.into_iter().for_each(|rect| self.motion.poll_new(frame, rect));

@@ -140,7 +140,7 @@ impl Encoder {
         let photographic = photographic(telling.frame, rect);
         let sharp = rect.squares(transform::CELL).zip(photographic).filter_map(|(square, photo)| (!photo).then_some(square));
         let pieces = join(sharp).into_iter().flat_map(|rect| pieces(&self.shown, telling.frame, rect));
-        let drawn = pieces.filter(|(_, class)| matches!(class, Class::Solid | Class::Drawn));
+        let drawn = pieces.filter(|(_, class)| class.is_drawn());
         drawn.map(|(rect, class)| telling.weigh(rect, class)).collect()
     }
 
@@ -164,8 +164,7 @@ impl Encoder {
     pub(super) fn refine(&mut self, drawn: &[usize], rested: &[usize], telling: &mut Telling<'_>) -> io::Result<()> {
         for rect in self.mark(drawn, true, telling) {
             for (rect, class) in pieces(&self.shown, telling.frame, rect) {
-                let is_drawn = matches!(class, Class::Solid | Class::Drawn);
-                let exact = if is_drawn { vec![telling.weigh(rect, class)] } else { self.sharp(rect, telling) };
+                let exact = if class.is_drawn() { vec![telling.weigh(rect, class)] } else { self.sharp(rect, telling) };
                 exact.into_iter().try_for_each(|piece| self.tell_exactly(piece, telling))?;
             }
         }
