@@ -14,6 +14,7 @@ pub mod relay;
 pub mod rotate_password;
 pub mod viewer;
 
+mod chat;
 mod control_socket;
 mod driver;
 mod outlet;

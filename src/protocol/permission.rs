@@ -2,32 +2,47 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One thing that a viewer may be allowed to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Permission {
     /// See the screen.
     View,
+    /// Show the person at the machine where to look: a pointer with the viewer's name, which touches nothing.
+    Point,
     /// Move the pointer, press its buttons, scroll.
     Mouse,
     /// Press keys and type text.
     Keyboard,
+    /// Share what is copied, both ways.
+    Clipboard,
+    /// Send and fetch files.
+    Files,
 }
 
 impl Permission {
     /// All of them, weakest first.
-    pub const ALL: [Self; 3] = [Self::View, Self::Mouse, Self::Keyboard];
+    pub const ALL: [Self; 6] = [Self::View, Self::Point, Self::Mouse, Self::Keyboard, Self::Clipboard, Self::Files];
 
     /// The word used on the command line and in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::View => "view",
+            Self::Point => "point",
             Self::Mouse => "mouse",
             Self::Keyboard => "keyboard",
+            Self::Clipboard => "clipboard",
+            Self::Files => "files",
         }
+    }
+
+    /// Whether it means nothing to somebody who does not see the screen: whoever may not see must not act blindly.
+    #[must_use]
+    pub fn needs_view(self) -> bool {
+        matches!(self, Self::Point | Self::Mouse | Self::Keyboard)
     }
 
     fn bit(self) -> u32 {
@@ -36,8 +51,7 @@ impl Permission {
 }
 
 /// A set of [`Permission`]s. On the wire a bit set, lowest bit = [`Permission::View`]; bits unknown to this version are ignored.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Hash, Deserialize)]
-#[serde(from = "u32")]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Permissions(u32);
 
 impl Permissions {
@@ -78,6 +92,18 @@ impl Permissions {
         self.0 &= !permission.bit();
     }
 
+    /// Adds [`Permission::View`] where something [needs it](Permission::needs_view).
+    #[must_use]
+    pub fn with_view(self) -> Self {
+        if self.iter().any(Permission::needs_view) { self | Permission::View } else { self }
+    }
+
+    /// Without what [needs](Permission::needs_view) [`Permission::View`], unless that is there.
+    #[must_use]
+    pub fn without_blind(self) -> Self {
+        self.iter().filter(|permission| self.contains(Permission::View) || !permission.needs_view()).collect()
+    }
+
     /// What is in both sets.
     #[must_use]
     pub fn intersection(self, other: Self) -> Self {
@@ -115,6 +141,17 @@ impl fmt::Debug for Permissions {
     }
 }
 
+/// Names in a list or a bit set, as above. Unknown names are an error, unknown bits are ignored.
+impl<'de> Deserialize<'de> for Permissions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            Ok(Vec::<Permission>::deserialize(deserializer)?.into_iter().collect())
+        } else {
+            u32::deserialize(deserializer).map(Self::from)
+        }
+    }
+}
+
 /// `view, mouse, keyboard`, or `nothing`.
 impl fmt::Display for Permissions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,28 +170,25 @@ impl fmt::Display for Permissions {
 
 /// The word is not the name of a permission.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("\"{0}\" is not a permission; use view, mouse, keyboard, or control for mouse and keyboard")]
+#[error("\"{0}\" is not a permission; use view, point, mouse, keyboard, clipboard, files, or control for mouse and keyboard")]
 pub struct UnknownPermission(String);
 
-/// A comma-separated list; `control` stands for mouse and keyboard. A list with mouse or keyboard includes view.
+/// A comma-separated list; `control` stands for mouse and keyboard. A list with something that [needs](Permission::needs_view) it
+/// includes view.
 impl FromStr for Permissions {
     type Err = UnknownPermission;
 
     fn from_str(list: &str) -> Result<Self, UnknownPermission> {
         let mut permissions = Self::NONE;
         for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-            match word.to_ascii_lowercase().as_str() {
-                "view" => permissions.insert(Permission::View),
-                "mouse" => permissions.insert(Permission::Mouse),
-                "keyboard" => permissions.insert(Permission::Keyboard),
-                "control" => permissions = permissions | Permission::Mouse | Permission::Keyboard,
-                _ => return Err(UnknownPermission(word.to_owned())),
+            let word = word.to_ascii_lowercase();
+            match Permission::ALL.into_iter().find(|permission| permission.name() == word) {
+                Some(permission) => permissions.insert(permission),
+                None if word == "control" => permissions = permissions | Permission::Mouse | Permission::Keyboard,
+                None => return Err(UnknownPermission(word)),
             }
         }
-        if permissions.may_control() {
-            permissions.insert(Permission::View);
-        }
-        Ok(permissions)
+        Ok(permissions.with_view())
     }
 }
 
@@ -174,20 +208,30 @@ mod tests {
     #[test]
     fn control_is_mouse_and_keyboard_and_includes_view() {
         let parsed: Permissions = "control".parse().expect("a known word");
-        assert_eq!(parsed, Permissions::all());
         assert_eq!(parsed.to_string(), "view, mouse, keyboard");
+        assert_eq!("files".parse::<Permissions>().expect("a known word").to_string(), "files");
+    }
+
+    #[test]
+    fn nobody_acts_blindly() {
+        let mut permissions = Permissions::all();
+        permissions.remove(Permission::View);
+        assert_eq!(permissions.without_blind().to_string(), "clipboard, files");
+        assert_eq!(permissions.with_view(), Permissions::all());
     }
 
     #[test]
     fn unknown_words_are_refused_and_unknown_bits_ignored() {
         assert!("view,fly".parse::<Permissions>().is_err());
-        assert_eq!(Permissions::from(0xffff_fff0), Permissions::NONE);
+        assert_eq!(Permissions::from(0xffff_ffc0), Permissions::NONE);
     }
 
     #[test]
     fn json_has_names_and_the_wire_has_bits() {
         let view = Permissions::view_only();
         assert_eq!(serde_json::to_string(&view).expect("serialises"), r#"["view"]"#);
+        assert_eq!(serde_json::from_str::<Permissions>(r#"["view"]"#).expect("names"), view);
         assert_eq!(postcard::to_stdvec(&view).expect("serialises"), [1]);
+        assert_eq!(postcard::from_bytes::<Permissions>(&[0xff, 0x7f]).expect("bits"), Permissions::all());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::figures::{HostFigures, Stats};
 use crate::protocol::{
@@ -12,8 +12,9 @@ use crate::protocol::{
     screens::{self, Choice, ScreenInfo},
 };
 
-/// What a host tells: one JSON line each with `--json` (`{"event":"ready",…}`), else words. Part of the command-line contract.
-#[derive(Clone, Debug, Serialize)]
+/// What a host tells: one JSON line each with `--json` (`{"event":"ready",…}`), else words. Part of the command-line contract, and
+/// what the panel is fed with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum HostEvent {
     /// Viewers can come. Told again whenever a value changed.
@@ -40,6 +41,10 @@ pub enum HostEvent {
         viewer: Viewer,
         /// What it asks for, already cut down to what this host offers.
         wants: Permissions,
+        /// Six digits that the viewer sees too, such as `123 456`: who reads them out is the one who asks.
+        code: String,
+        /// Seconds that must pass before a yes is taken: time to think, before the very first yes on this machine.
+        pause: u64,
     },
     /// The session runs.
     SessionStarted {
@@ -67,8 +72,19 @@ pub enum HostEvent {
         session: String,
         /// `host` or `viewer`.
         from: Side,
+        /// Counted from 1 for each side and session.
+        number: u64,
+        /// When, by this machine's clock: RFC 3339, with the local offset.
+        at: String,
         /// What was said.
         text: String,
+    },
+    /// A chat line of ours, and all before it, reached the other side's `rs`.
+    ChatDelivered {
+        /// The session's short name.
+        session: String,
+        /// The line's number.
+        number: u64,
     },
     /// Who drives now.
     Control {
@@ -83,6 +99,26 @@ pub enum HostEvent {
         session: String,
         /// The whole set.
         permissions: Permissions,
+        /// Which of them end by themselves, and in how many seconds.
+        timers: Vec<Timer>,
+    },
+    /// A file on its way, at its beginning, its end, and a few times a second between them.
+    File {
+        /// The session's short name.
+        session: String,
+        /// How it stands.
+        #[serde(flatten)]
+        transfer: Transfer,
+    },
+    /// Something that was copied reached this machine's clipboard, or the viewer's.
+    Clipboard {
+        /// The session's short name.
+        session: String,
+        /// Where it was copied.
+        from: Side,
+        /// What.
+        #[serde(flatten)]
+        copied: Copied,
     },
     /// What the viewer sees: told at the start, and when screens come, go or change, or another one is shown.
     Screens {
@@ -113,6 +149,8 @@ pub enum HostEvent {
         reason: EndReason,
         /// How long it lasted.
         seconds: u64,
+        /// What was transferred.
+        summary: Summary,
     },
     /// Something the user should know, in one line.
     Warning {
@@ -121,13 +159,95 @@ pub enum HostEvent {
     },
 }
 
+/// A permission that ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timer {
+    /// Which.
+    pub permission: Permission,
+    /// In so many seconds.
+    pub seconds: u64,
+}
+
+/// A file on its way, as `--json` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Counted from 1 for each side that sends, in a session.
+    pub number: u32,
+    /// Who sends it.
+    pub from: Side,
+    /// Its name, without a folder.
+    pub name: String,
+    /// Bytes in all.
+    pub size: u64,
+    /// Bytes that the receiver has.
+    pub done: u64,
+    /// How it stands.
+    pub state: TransferState,
+    /// Where it is on this machine, once known.
+    pub file: Option<PathBuf>,
+    /// BLAKE3 in hex, once it is verified.
+    pub blake3: Option<String>,
+    /// Why it failed or was refused, and what to do.
+    pub reason: Option<String>,
+}
+
+/// How a transfer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransferState {
+    /// The receiver's user has not said yes yet.
+    Offered,
+    /// Bytes go.
+    Running,
+    /// The connection is interrupted; it goes on by itself.
+    Paused,
+    /// It arrived, and its hash is right.
+    Done,
+    /// It did not; what arrived is kept, so that another try goes on there.
+    Failed,
+    /// One of both did not want it.
+    Refused,
+}
+
+/// Something that was copied, as `--json` shows it: never the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copied {
+    /// `text` or `image`.
+    pub kind: CopiedKind,
+    /// Its bytes: UTF-8, or four a pixel.
+    pub bytes: u64,
+}
+
+/// What can be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CopiedKind {
+    /// Text; what was formatted comes as plain text.
+    Text,
+    /// A picture.
+    Image,
+}
+
+/// What a session transferred.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Bytes of picture, before encryption.
+    pub picture_bytes: u64,
+    /// Files that arrived whole, at either side.
+    pub files: u32,
+    /// Their bytes.
+    pub file_bytes: u64,
+    /// The page about it in this machine's log.
+    pub log: Option<PathBuf>,
+}
+
 /// The host's screens as `--json` shows them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Screens {
     /// Which there are, counted from 0.
     pub screens: Vec<ScreenInfo>,
     /// `"all"`, or the number of the one that is shown.
-    #[serde(serialize_with = "number_or_all")]
+    #[serde(serialize_with = "number_or_all", deserialize_with = "parse_number_or_all")]
     pub shown: Choice,
 }
 
@@ -144,8 +264,22 @@ fn number_or_all<S: serde::Serializer>(choice: &Choice, serializer: S) -> Result
     }
 }
 
+fn parse_number_or_all<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Choice, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Shown {
+        Number(u8),
+        Word(String),
+    }
+    match Shown::deserialize(deserializer)? {
+        Shown::Number(index) => Ok(Choice::One(index)),
+        Shown::Word(word) if word == "all" => Ok(Choice::All),
+        Shown::Word(_) => Err(serde::de::Error::custom("a screen is a number or \"all\"")),
+    }
+}
+
 /// How others reach a host, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reach {
     /// By the bare ID, through a relay (and then directly where possible).
@@ -157,7 +291,7 @@ pub enum Reach {
 }
 
 /// Who asks for a session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Viewer {
     /// The name it gave itself; control characters are gone.
     pub name: String,
@@ -165,10 +299,12 @@ pub struct Viewer {
     pub key: String,
     /// Whether this key had a session here before.
     pub known: bool,
+    /// The day of its first session here, `YYYY-MM-DD`.
+    pub since: Option<String>,
 }
 
 /// Which of the two people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The one at the shared machine.
@@ -180,8 +316,8 @@ pub enum Side {
 /// What the host's user does; also the host's stdin lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostAction {
-    /// Let the one who asks in.
-    Accept,
+    /// Let the one who asks in: with this of what they want, or with all of it.
+    Accept(Option<Permissions>),
     /// Send them away.
     Deny,
     /// Say something.
@@ -205,7 +341,7 @@ pub enum HostAction {
 }
 
 /// A path as `--json` shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathInfo {
     /// `lan`, `direct` or `relayed`.
     pub kind: String,
@@ -225,7 +361,10 @@ pub enum ViewerEvent {
         path: PathInfo,
     },
     /// The host's user is being asked.
-    Waiting,
+    Waiting {
+        /// Six digits that the host's user sees too, such as `123 456`; known once they are really asked.
+        code: Option<String>,
+    },
     /// They said yes.
     Granted {
         /// What we may do.
@@ -235,6 +374,8 @@ pub enum ViewerEvent {
     Permissions {
         /// The whole set.
         permissions: Permissions,
+        /// Which of them end by themselves, and in how many seconds.
+        timers: Vec<Timer>,
     },
     /// The path changed.
     Path {
@@ -248,8 +389,27 @@ pub enum ViewerEvent {
     Chat {
         /// `host` or `viewer`.
         from: Side,
+        /// Counted from 1 for each side and session.
+        number: u64,
+        /// When, by this machine's clock: RFC 3339, with the local offset.
+        at: String,
         /// What was said.
         text: String,
+    },
+    /// A chat line of ours, and all before it, reached the other side's `rs`.
+    ChatDelivered {
+        /// The line's number.
+        number: u64,
+    },
+    /// A file on its way, at its beginning, its end, and a few times a second between them.
+    File(Transfer),
+    /// Something that was copied reached the other side's clipboard, or this machine's.
+    Clipboard {
+        /// Where it was copied.
+        from: Side,
+        /// What.
+        #[serde(flatten)]
+        copied: Copied,
     },
     /// Who drives now.
     Control {
@@ -282,6 +442,8 @@ pub enum ViewerEvent {
         reason: EndReason,
         /// How long it lasted.
         seconds: u64,
+        /// What was transferred.
+        summary: Summary,
     },
     /// Something the user should know, in one line.
     Warning {

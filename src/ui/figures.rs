@@ -1,7 +1,7 @@
 //! The figures of a session as `--json` shows them: one answer to `stats`, at the host and at the viewer. Part of the command-line
 //! contract: keys are added, never changed.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::event::PathInfo;
 use crate::protocol::{
@@ -10,7 +10,7 @@ use crate::protocol::{
 };
 
 /// What the host measures of the link by its pictures, where it is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkFigures {
     /// Bits a second that it carries.
     pub rate_bps: Option<u64>,
@@ -26,7 +26,7 @@ impl From<LinkEstimate> for LinkFigures {
 }
 
 /// Figures of a session since its start, at the viewer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
     /// Pictures shown.
     pub frames: u64,
@@ -53,7 +53,7 @@ pub struct Stats {
 }
 
 /// Figures of a session since its start, at the host.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HostFigures {
     /// Pictures sent.
     pub frames: u64,
@@ -76,7 +76,7 @@ pub struct HostFigures {
 }
 
 /// The newest picture, and how quickly pictures come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PictureFigures {
     /// Width of the picture in pixels.
     pub width: u16,
@@ -91,7 +91,7 @@ pub struct PictureFigures {
 }
 
 /// The stages at the host, up to the viewer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HostStages {
     /// Taking the screen's pixels.
     pub capture: Option<Milliseconds>,
@@ -106,7 +106,7 @@ pub struct HostStages {
 }
 
 /// All stages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stages {
     /// Those up to the viewer.
     #[serde(flatten)]
@@ -137,7 +137,7 @@ impl From<&HostStats> for HostStages {
 }
 
 /// A stage of the newest pictures.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Milliseconds {
     /// The median.
     pub p50_ms: f64,

@@ -140,7 +140,7 @@ mod tests {
             stats::ModeBytes,
         },
         ui::{
-            event::{PathInfo, Side},
+            event::{PathInfo, Side, Summary},
             figures::{HostStages, LinkFigures, Milliseconds, PictureFigures, Stages, Stats},
         },
     };
@@ -212,6 +212,10 @@ mod tests {
         assert!(viewer_line("key ctrl+nose").is_err_and(|text| text.contains("nose")));
     }
 
+    fn at() -> String {
+        "2026-11-23T12:00:00+01:00".to_owned()
+    }
+
     #[test]
     fn json_of_every_viewer_event_is_the_contract() {
         let path = || PathInfo { kind: "relayed".to_owned(), transport: "tcp".to_owned() };
@@ -220,14 +224,20 @@ mod tests {
                 ViewerEvent::Connected { id: "9339-2522-7420-3124".to_owned(), path: path() },
                 r#"{"event":"connected","id":"9339-2522-7420-3124","path":{"kind":"relayed","transport":"tcp"}}"#,
             ),
-            (ViewerEvent::Waiting, r#"{"event":"waiting"}"#),
+            (ViewerEvent::Waiting { code: Some("123 456".to_owned()) }, r#"{"event":"waiting","code":"123 456"}"#),
             (ViewerEvent::Granted { permissions: Permissions::view_only() }, r#"{"event":"granted","permissions":["view"]}"#),
-            (ViewerEvent::Permissions { permissions: Permissions::NONE }, r#"{"event":"permissions","permissions":[]}"#),
+            (
+                ViewerEvent::Permissions { permissions: Permissions::NONE, timers: Vec::new() },
+                r#"{"event":"permissions","permissions":[],"timers":[]}"#,
+            ),
             (
                 ViewerEvent::Path { path: path(), rtt_ms: None },
                 r#"{"event":"path","kind":"relayed","transport":"tcp","rtt_ms":null}"#,
             ),
-            (ViewerEvent::Chat { from: Side::Host, text: "a\nb".to_owned() }, r#"{"event":"chat","from":"host","text":"a\nb"}"#),
+            (
+                ViewerEvent::Chat { from: Side::Host, number: 1, at: at(), text: "a\nb".to_owned() },
+                r#"{"event":"chat","from":"host","number":1,"at":"2026-11-23T12:00:00+01:00","text":"a\nb"}"#,
+            ),
             (ViewerEvent::Control { holder: Holder::Remote }, r#"{"event":"control","holder":"remote"}"#),
             (
                 ViewerEvent::Screens(screens::tests::row(1, Choice::One(0)).into()),
@@ -259,8 +269,8 @@ mod tests {
             (ViewerEvent::Stalled, r#"{"event":"stalled"}"#),
             (ViewerEvent::Resumed, r#"{"event":"resumed"}"#),
             (
-                ViewerEvent::SessionEnded { reason: EndReason::HostEnded, seconds: 61 },
-                r#"{"event":"session-ended","reason":"host-ended","seconds":61}"#,
+                ViewerEvent::SessionEnded { reason: EndReason::HostEnded, seconds: 61, summary: Summary::default() },
+                r#"{"event":"session-ended","reason":"host-ended","seconds":61,"summary":{"picture_bytes":0,"files":0,"file_bytes":0,"log":null}}"#,
             ),
             (ViewerEvent::Warning { text: "so".to_owned() }, r#"{"event":"warning","text":"so"}"#),
         ];
@@ -272,7 +282,12 @@ mod tests {
 
     #[test]
     fn what_a_peer_writes_cannot_reach_the_terminal() {
-        let evil = ViewerEvent::Chat { from: Side::Host, text: "\u{1b}]0;x\u{7}\r\nviewer: yes\u{202e}\u{9b}1m".to_owned() };
+        let evil = ViewerEvent::Chat {
+            from: Side::Host,
+            number: 1,
+            at: at(),
+            text: "\u{1b}]0;x\u{7}\r\nviewer: yes\u{202e}\u{9b}1m".to_owned(),
+        };
         let line = words::viewed(&evil);
         assert_eq!(line, "host: \u{fffd}]0;x\u{fffd}  viewer: yes\u{fffd}\u{fffd}1m");
     }

@@ -53,7 +53,8 @@ pub fn host_line(line: &str) -> Result<Vec<HostAction>, String> {
     let alone = |action| if rest.is_empty() { Ok(vec![action]) } else { Err(format!("{word} stands alone; {HOST_LINES}")) };
     match word {
         "" => Ok(Vec::new()),
-        "accept" => alone(HostAction::Accept),
+        "accept" if rest.is_empty() => Ok(vec![HostAction::Accept(None)]),
+        "accept" => Ok(vec![HostAction::Accept(Some(rest.parse().map_err(|error| format!("{error}"))?))]),
         "deny" => alone(HostAction::Deny),
         "stats" => alone(HostAction::Stats),
         "rotate" => alone(HostAction::Rotate),
@@ -163,7 +164,7 @@ mod tests {
         },
         ui::{
             QUEUE,
-            event::{Reach, Side, Viewer},
+            event::{Reach, Side, Summary, Viewer},
         },
     };
 
@@ -173,7 +174,8 @@ mod tests {
 
     #[test]
     fn every_line_of_the_contract_is_understood() {
-        assert_eq!(one("accept"), HostAction::Accept);
+        assert_eq!(one("accept"), HostAction::Accept(None));
+        assert_eq!(one("accept view, point"), HostAction::Accept("point".parse().ok()));
         assert_eq!(one("  deny  "), HostAction::Deny);
         assert_eq!(one("rotate"), HostAction::Rotate);
         assert_eq!(one("stats"), HostAction::Stats);
@@ -189,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_wrong_line_tells_what_is_possible() {
-        for wrong in ["halp", "accept now", "\u{1b}[2J"] {
+        for wrong in ["halp", "deny now", "\u{1b}[2J"] {
             let text = host_line(wrong).expect_err("not a command");
             assert!(text.contains("accept, deny") && !text.contains('\u{1b}') && !text.contains('\n'), "{text}");
         }
@@ -208,8 +210,8 @@ mod tests {
     #[test]
     fn json_of_every_host_event_is_the_contract() {
         let session = || "s1".to_owned();
-        let who = Viewer { name: "Anna".to_owned(), key: "1a2b3c4d".to_owned(), known: true };
-        let all = Permissions::all();
+        let who = Viewer { name: "Anna".to_owned(), key: "1a2b3c4d".to_owned(), known: true, since: Some("2026-11-20".to_owned()) };
+        let wants: Permissions = "control".parse().expect("permissions");
         let cases = [
             (
                 HostEvent::Ready {
@@ -222,28 +224,34 @@ mod tests {
             ),
             (HostEvent::Reachable { kind: Reach::Relayed }, r#"{"event":"reachable","kind":"relayed"}"#),
             (
-                HostEvent::Request { session: session(), viewer: who.clone(), wants: all },
-                r#"{"event":"request","session":"s1","viewer":{"name":"Anna","key":"1a2b3c4d","known":true},"wants":["view","mouse","keyboard"]}"#,
+                HostEvent::Request { session: session(), viewer: who.clone(), wants, code: "123 456".to_owned(), pause: 10 },
+                r#"{"event":"request","session":"s1","viewer":{"name":"Anna","key":"1a2b3c4d","known":true,"since":"2026-11-20"},"wants":["view","mouse","keyboard"],"code":"123 456","pause":10}"#,
             ),
             (
                 HostEvent::SessionStarted { session: session(), viewer: who, permissions: Permissions::view_only() },
-                r#"{"event":"session-started","session":"s1","viewer":{"name":"Anna","key":"1a2b3c4d","known":true},"permissions":["view"]}"#,
+                r#"{"event":"session-started","session":"s1","viewer":{"name":"Anna","key":"1a2b3c4d","known":true,"since":"2026-11-20"},"permissions":["view"]}"#,
             ),
             (
                 HostEvent::Path { session: session(), kind: "direct".to_owned(), transport: "quic".to_owned(), rtt_ms: Some(3) },
                 r#"{"event":"path","session":"s1","kind":"direct","transport":"quic","rtt_ms":3}"#,
             ),
             (
-                HostEvent::Chat { session: session(), from: Side::Viewer, text: "hi\u{9b}31m".to_owned() },
-                r#"{"event":"chat","session":"s1","from":"viewer","text":"hi\u009b31m"}"#,
+                HostEvent::Chat {
+                    session: session(),
+                    from: Side::Viewer,
+                    number: 2,
+                    at: "2026-11-23T12:00:00+01:00".to_owned(),
+                    text: "hi\u{9b}31m".to_owned(),
+                },
+                r#"{"event":"chat","session":"s1","from":"viewer","number":2,"at":"2026-11-23T12:00:00+01:00","text":"hi\u009b31m"}"#,
             ),
             (
                 HostEvent::Control { session: session(), holder: Holder::Local },
                 r#"{"event":"control","session":"s1","holder":"local"}"#,
             ),
             (
-                HostEvent::Permissions { session: session(), permissions: Permissions::NONE },
-                r#"{"event":"permissions","session":"s1","permissions":[]}"#,
+                HostEvent::Permissions { session: session(), permissions: Permissions::NONE, timers: Vec::new() },
+                r#"{"event":"permissions","session":"s1","permissions":[],"timers":[]}"#,
             ),
             (
                 HostEvent::Screens { session: session(), screens: screens::tests::row(1, Choice::All).into() },
@@ -254,8 +262,13 @@ mod tests {
                 r#"{"event":"password-rotated","password":"k7m4-q2xp"}"#,
             ),
             (
-                HostEvent::SessionEnded { session: session(), reason: EndReason::ViewerLeft, seconds: 7 },
-                r#"{"event":"session-ended","session":"s1","reason":"viewer-left","seconds":7}"#,
+                HostEvent::SessionEnded {
+                    session: session(),
+                    reason: EndReason::ViewerLeft,
+                    seconds: 7,
+                    summary: Summary::default(),
+                },
+                r#"{"event":"session-ended","session":"s1","reason":"viewer-left","seconds":7,"summary":{"picture_bytes":0,"files":0,"file_bytes":0,"log":null}}"#,
             ),
             (HostEvent::Warning { text: "so".to_owned() }, r#"{"event":"warning","text":"so"}"#),
         ];
@@ -278,7 +291,7 @@ mod tests {
             converse(events, actions, typed, &mut out, manner).await;
             String::from_utf8(out).expect("text")
         });
-        for expected in [HostAction::Accept, HostAction::Chat("a".to_owned()), HostAction::Chat("b".to_owned())] {
+        for expected in [HostAction::Accept(None), HostAction::Chat("a".to_owned()), HostAction::Chat("b".to_owned())] {
             assert_eq!(acted.recv().await, Some(expected));
         }
         event.send(HostEvent::Reachable { kind: Reach::Lan }).await.expect("still running");

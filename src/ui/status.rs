@@ -71,12 +71,12 @@ impl Status {
             ViewerEvent::Connected { id, path } => {
                 (self.id, self.path, self.phase) = (words::plain(id), Some(path.clone()), Phase::Waiting);
             }
-            ViewerEvent::Waiting => self.phase = Phase::Waiting,
+            ViewerEvent::Waiting { .. } => self.phase = Phase::Waiting,
             ViewerEvent::Granted { permissions } => {
                 (self.permissions, self.phase) = (*permissions, Phase::Running);
                 self.note(HELP.to_owned(), now);
             }
-            ViewerEvent::Permissions { permissions } => self.permissions = *permissions,
+            ViewerEvent::Permissions { permissions, .. } => self.permissions = *permissions,
             ViewerEvent::Path { path, .. } => self.path = Some(path.clone()),
             ViewerEvent::Control { holder } => self.holder = *holder,
             ViewerEvent::Screens(screens) => self.screens = (screens.screens.len() > 1).then(|| words::shown(screens)),
@@ -84,12 +84,17 @@ impl Status {
             ViewerEvent::Stats(stats) => self.board.follow(stats),
             ViewerEvent::Stalled => self.phase = Phase::Stalled,
             ViewerEvent::Resumed => self.phase = Phase::Running,
-            ViewerEvent::SessionEnded { reason, seconds } => {
+            ViewerEvent::SessionEnded { reason, seconds, .. } => {
                 let why = words::reason(*reason, Side::Viewer);
                 self.phase = Phase::Ended(format!("The session is finished — {}", words::duration(*seconds)), why.to_owned());
                 self.entry = None;
             }
-            ViewerEvent::Chat { .. } | ViewerEvent::Screenshot { .. } | ViewerEvent::Warning { .. } => {
+            ViewerEvent::ChatDelivered { .. } => {}
+            ViewerEvent::Chat { .. }
+            | ViewerEvent::Screenshot { .. }
+            | ViewerEvent::Warning { .. }
+            | ViewerEvent::File(_)
+            | ViewerEvent::Clipboard { .. } => {
                 self.note(words::viewed(event), now);
             }
         }
@@ -167,7 +172,7 @@ impl Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::message::EndReason;
+    use crate::{protocol::message::EndReason, ui::event::Summary};
 
     #[test]
     fn title_headline_and_banner_follow_the_session() {
@@ -187,7 +192,7 @@ mod tests {
         assert!(status.banner().is_some() && status.title().ends_with("the host's user is in control"));
         status.follow(&ViewerEvent::Stalled, now);
         assert!(status.headline(true).is_some() && status.banner().is_none());
-        status.follow(&ViewerEvent::SessionEnded { reason: EndReason::HostEnded, seconds: 725 }, now);
+        status.follow(&ViewerEvent::SessionEnded { reason: EndReason::HostEnded, seconds: 725, summary: Summary::default() }, now);
         assert_eq!(status.headline(true), Some(("The session is finished — 12 minutes", "the host's user ended it")));
     }
 
@@ -196,7 +201,10 @@ mod tests {
         let now = Instant::now();
         let mut status = Status::new(String::new());
         for number in 0..20 {
-            status.follow(&ViewerEvent::Chat { from: Side::Host, text: format!("\u{1b}{number}") }, now);
+            status.follow(
+                &ViewerEvent::Chat { from: Side::Host, number: 1, at: String::new(), text: format!("\u{1b}{number}") },
+                now,
+            );
         }
         assert_eq!(status.notes().count(), MAX_NOTES);
         assert!(status.notes().all(|note| !note.contains('\u{1b}')));

@@ -75,7 +75,7 @@ mod tests {
     #[ignore = "needs a terminal and a person"]
     async fn a_host_to_look_at() {
         let ((events, told), (actions, mut acted)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
-        let viewer = Viewer { name: "Anna".to_owned(), key: "1a2b3c4d".to_owned(), known: false };
+        let viewer = Viewer { name: "Anna".to_owned(), key: "1a2b3c4d".to_owned(), known: false, since: None };
         let (id, password) = ("9339-2522-7420-3124".to_owned(), Some("k7m4-q2xp".to_owned()));
         let link = "rs://9339252274203124?k=11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".to_owned();
         events.send(HostEvent::Ready { id, password, link, listen: Vec::new() }).await.expect("open");
@@ -84,8 +84,10 @@ mod tests {
             while let Some(action) = acted.recv().await {
                 let (session, viewer) = (session.clone(), viewer.clone());
                 let event = match action {
-                    HostAction::Rotate => HostEvent::Request { session, viewer, wants: permissions },
-                    HostAction::Accept => HostEvent::SessionStarted { session, viewer, permissions },
+                    HostAction::Rotate => {
+                        HostEvent::Request { session, viewer, wants: permissions, code: "123 456".to_owned(), pause: 0 }
+                    }
+                    HostAction::Accept(_) => HostEvent::SessionStarted { session, viewer, permissions },
                     HostAction::Quit => break,
                     other => HostEvent::Warning { text: format!("{other:?}") },
                 };

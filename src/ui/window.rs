@@ -266,7 +266,7 @@ impl Face {
             // The stage sees by itself whether anything is to be drawn.
             ViewerEvent::Stats(_) => return self.stale = true,
             ViewerEvent::Picture { .. } => return self.show_title(),
-            ViewerEvent::Granted { permissions } | ViewerEvent::Permissions { permissions } => self.hands.permit(*permissions),
+            ViewerEvent::Granted { permissions } | ViewerEvent::Permissions { permissions, .. } => self.hands.permit(*permissions),
             ViewerEvent::Control { holder } => self.hands.set_holder(*holder),
             ViewerEvent::SessionEnded { .. } if self.options.close_at_end => event_loop.exit(),
             _ => {}

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{
-    event::{HostEvent, Reach, Screens, Side, Viewer, ViewerEvent},
+    event::{Copied, CopiedKind, HostEvent, Reach, Screens, Side, Timer, Transfer, TransferState, Viewer, ViewerEvent},
     figures::{HostFigures, LinkFigures, PictureFigures, Stats},
 };
 use crate::protocol::{
@@ -150,6 +150,51 @@ fn may(permissions: Permissions) -> String {
     if permissions == Permissions::NONE { "nothing at the moment".to_owned() } else { permissions.to_string() }
 }
 
+/// `, mouse for 10 minutes`, or nothing.
+fn until(timers: &[Timer]) -> String {
+    timers.iter().map(|timer| format!(", {} for {}", timer.permission.name(), duration(timer.seconds))).collect()
+}
+
+fn delivered(number: u64) -> String {
+    format!("Your chat line {number} arrived.")
+}
+
+/// A file on its way, as one side's person reads it.
+fn file(transfer: &Transfer, own: Side) -> String {
+    let Transfer { from, name, size, done, state, file, reason, .. } = transfer;
+    let (name, size) = (plain(name), bytes(*size));
+    let place = file.as_ref().map(|file| plain(&file.display().to_string())).unwrap_or_default();
+    let reason = plain(reason.as_deref().unwrap_or("no reason was given"));
+    let is_ours = *from == own;
+    match state {
+        TransferState::Offered if is_ours => format!("{name} ({size}) is offered."),
+        TransferState::Offered => format!("{name} ({size}) is offered to you. Type save {0} or refuse {0}.", transfer.number),
+        TransferState::Running => format!("{name}: {} of {size}", bytes(*done)),
+        TransferState::Paused => format!("{name} waits at {} of {size} until the connection is back.", bytes(*done)),
+        TransferState::Done if is_ours => format!("{name} ({size}) arrived, and was verified."),
+        TransferState::Done => format!("{name} ({size}) is verified, and in {place}"),
+        TransferState::Failed => format!("{name} was not transferred: {reason}."),
+        TransferState::Refused => format!("{name} was refused: {reason}."),
+    }
+}
+
+/// What was copied and where it went.
+fn clipboard(from: Side, own: Side, copied: &Copied) -> String {
+    let what = match copied.kind {
+        CopiedKind::Text => "Text",
+        CopiedKind::Image => "A picture",
+    };
+    let whose = if from == own { "from your clipboard is on the other side's" } else { "from the other side is on your clipboard" };
+    format!("{what} ({}) {whose}.", bytes(copied.bytes))
+}
+
+/// `512 bytes`, `1.5 kB`, `2.0 GB`.
+#[expect(clippy::cast_precision_loss, reason = "a size for people")]
+pub(super) fn bytes(count: u64) -> String {
+    let scaled = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")].into_iter().find(|(unit, _)| count as f64 >= *unit);
+    scaled.map_or_else(|| format!("{count} bytes"), |(unit, name)| format!("{:.1} {name}", count as f64 / unit))
+}
+
 /// A host's event in one line.
 #[must_use]
 pub fn host(event: &HostEvent) -> String {
@@ -160,19 +205,24 @@ pub fn host(event: &HostEvent) -> String {
             format!("Ready. Tell the helper your ID {id}{password} (link: {link}{address})")
         }
         HostEvent::Reachable { kind } => format!("Others reach this machine {}.", reach(*kind)),
-        HostEvent::Request { viewer: who, wants, .. } => format!("{} asks for: {wants}. Type accept or deny.", viewer(who)),
+        HostEvent::Request { viewer: who, wants, code, .. } => {
+            format!("{} asks for: {wants}. They see the code {}. Type accept or deny.", viewer(who), plain(code))
+        }
         HostEvent::SessionStarted { viewer: who, permissions, .. } => {
             format!("The session runs: {} may: {}. Type end to end it.", viewer(who), may(*permissions))
         }
         HostEvent::Path { kind, transport, rtt_ms, .. } => format!("Path: {}.", path(kind, transport, *rtt_ms)),
         HostEvent::Chat { from, text, .. } => chat(*from, Side::Host, text),
+        HostEvent::ChatDelivered { number, .. } => delivered(*number),
+        HostEvent::File { transfer, .. } => file(transfer, Side::Host),
+        HostEvent::Clipboard { from, copied, .. } => clipboard(*from, Side::Host, copied),
         HostEvent::Control { holder: Holder::Local, .. } => {
             "You are in control. Type allow control to give it back to the viewer.".to_owned()
         }
         HostEvent::Control { holder: Holder::Remote, .. } => {
             "The viewer is in control. Move the mouse to take control back.".to_owned()
         }
-        HostEvent::Permissions { permissions, .. } => format!("The viewer may: {}.", may(*permissions)),
+        HostEvent::Permissions { permissions, timers, .. } => format!("The viewer may: {}{}.", may(*permissions), until(timers)),
         HostEvent::Screens { screens, .. } => format!("The viewer sees {}.", shown(screens)),
         HostEvent::Stats { session, figures } => format!("{}: {}", plain(session), host_stats(figures)),
         HostEvent::PasswordRotated { password } => format!("The password is now {password}"),
@@ -188,11 +238,17 @@ pub fn host(event: &HostEvent) -> String {
 pub fn viewed(event: &ViewerEvent) -> String {
     match event {
         ViewerEvent::Connected { id, path: by } => format!("Connected to {}: {}.", plain(id), path(&by.kind, &by.transport, None)),
-        ViewerEvent::Waiting => "Waiting: the host's user is being asked.".to_owned(),
+        ViewerEvent::Waiting { code: None } => "Waiting: the host's user is being asked.".to_owned(),
+        ViewerEvent::Waiting { code: Some(code) } => {
+            format!("Waiting: the host's user is being asked, and sees the code {}.", plain(code))
+        }
         ViewerEvent::Granted { permissions } => format!("Granted. You may: {}.", may(*permissions)),
-        ViewerEvent::Permissions { permissions } => format!("You may now: {}.", may(*permissions)),
+        ViewerEvent::Permissions { permissions, timers } => format!("You may now: {}{}.", may(*permissions), until(timers)),
         ViewerEvent::Path { path: by, rtt_ms } => format!("Path: {}.", path(&by.kind, &by.transport, *rtt_ms)),
-        ViewerEvent::Chat { from, text } => chat(*from, Side::Viewer, text),
+        ViewerEvent::Chat { from, text, .. } => chat(*from, Side::Viewer, text),
+        ViewerEvent::ChatDelivered { number } => delivered(*number),
+        ViewerEvent::File(transfer) => file(transfer, Side::Viewer),
+        ViewerEvent::Clipboard { from, copied } => clipboard(*from, Side::Viewer, copied),
         ViewerEvent::Control { holder: Holder::Local } => "The host's user is in control.".to_owned(),
         ViewerEvent::Control { holder: Holder::Remote } => "You are in control.".to_owned(),
         ViewerEvent::Screens(screens) => format!("You see {}; there are: {}.", shown(screens), list(screens)),
@@ -203,7 +259,7 @@ pub fn viewed(event: &ViewerEvent) -> String {
         ViewerEvent::Stats(figures) => stats(figures),
         ViewerEvent::Stalled => "The connection is gone; trying to get it back.".to_owned(),
         ViewerEvent::Resumed => "The connection is back.".to_owned(),
-        ViewerEvent::SessionEnded { reason: why, seconds } => {
+        ViewerEvent::SessionEnded { reason: why, seconds, .. } => {
             format!("The session is finished after {}: {}.", duration(*seconds), reason(*why, Side::Viewer))
         }
         ViewerEvent::Warning { text } => plain(text),

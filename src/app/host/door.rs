@@ -20,10 +20,10 @@ use crate::{
     app::packets,
     net::Stream,
     protocol::{
-        auth::{self, Authenticated, DenyReason, Gate, Responder, ResponderStep},
+        auth::{self, Authenticated, Code, DenyReason, Gate, Responder, ResponderStep},
         id::{HostId, PeerKey},
         password::Verifier,
-        permission::{Permission, Permissions},
+        permission::Permissions,
         session::path::PathId,
         throttle::Throttle,
     },
@@ -50,6 +50,8 @@ pub(super) struct Knock {
     pub(super) viewer: Viewer,
     /// What they ask for, cut down to what this host offers.
     pub(super) wants: Permissions,
+    /// What both people see.
+    pub(super) code: Code,
     /// The number of the password that they proved.
     pub(super) epoch: u64,
     /// The user's answer: what they may do, or why not.
@@ -128,7 +130,7 @@ impl Door {
 
     async fn handshake(&self, mut stream: Stream) -> Result<(), &'static str> {
         let mut responder = Responder::new(&self.identity, self.id);
-        let mut who = None;
+        let mut who: Option<(PeerKey, Viewer, Permissions)> = None;
         let (mut epoch, mut guessed) = (0, false);
         loop {
             let message = timeout(STEP, packets::read(&mut stream, auth::MAX_MESSAGE))
@@ -137,9 +139,9 @@ impl Door {
                 .map_err(|_| "the stream broke")?
                 .ok_or("the viewer left")?;
             // KE1 comes next; a bucket that ran empty meanwhile is told, not found out.
-            if let Some((key, _, _, known)) = &who
+            if let Some((key, viewer, _)) = &who
                 && !guessed
-                && let Err(wait) = self.may_guess(*key, *known)
+                && let Err(wait) = self.may_guess(*key, viewer.known)
             {
                 let busy = responder.busy(wait).map_err(|_| "too many guesses")?;
                 return send(&mut stream, &busy).await;
@@ -151,29 +153,26 @@ impl Door {
             match step {
                 ResponderStep::Send(answer) => send(&mut stream, &answer).await?,
                 ResponderStep::Identified { key, name, wants } => {
-                    let known = self.store.known_viewer(key).ok().flatten().is_some();
-                    let (gate, answer) = self.gate(&mut responder, key, known)?;
+                    let since = self.store.known_viewer(key).ok().flatten().map(|known| known.since);
+                    let viewer = Viewer { name, key: format!("{key:?}"), known: since.is_some(), since };
+                    let (gate, answer) = self.gate(&mut responder, key, viewer.known)?;
                     send(&mut stream, &answer).await?;
                     epoch = match gate {
                         Opened::Shut => return Err("too many guesses"),
-                        Opened::AskOnly(epoch) => {
-                            let viewer = Viewer { name, key: format!("{key:?}"), known };
-                            return self.ask(stream, responder, key, viewer, wants, epoch).await;
-                        }
+                        Opened::AskOnly(epoch) => return self.ask(stream, responder, key, viewer, wants, epoch).await,
                         Opened::Password(epoch) => epoch,
                     };
-                    who = Some((key, name, wants, known));
+                    who = Some((key, viewer, wants));
                 }
                 ResponderStep::Guess(answer) => {
-                    let (key, _, _, known) = who.as_ref().ok_or("a guess out of turn")?;
-                    self.count(*key, *known)?;
+                    let (key, viewer, _) = who.as_ref().ok_or("a guess out of turn")?;
+                    self.count(*key, viewer.known)?;
                     guessed = true;
                     send(&mut stream, &answer).await?;
                 }
                 ResponderStep::Proved => {
-                    let (key, name, wants, known) = who.ok_or("a proof out of turn")?;
-                    self.lock().throttle.proved(Instant::now(), key, known);
-                    let viewer = Viewer { name, key: format!("{key:?}"), known };
+                    let (key, viewer, wants) = who.ok_or("a proof out of turn")?;
+                    self.lock().throttle.proved(Instant::now(), key, viewer.known);
                     return self.ask(stream, responder, key, viewer, wants, epoch).await;
                 }
             }
@@ -215,12 +214,12 @@ impl Door {
         wants: Permissions,
         epoch: u64,
     ) -> Result<(), &'static str> {
-        let waiting = responder.waiting().map_err(|_| "out of turn")?;
+        let (waiting, code) = responder.waiting(&mut OsRng).map_err(|_| "out of turn")?;
         send(&mut stream, &waiting).await?;
         let session = session_name();
         let wants = offer(wants, self.offered);
         let (answer, decision) = oneshot::channel();
-        let knock = Knock { session: session.clone(), viewer: viewer.clone(), wants, epoch, answer };
+        let knock = Knock { session: session.clone(), viewer: viewer.clone(), wants, code, epoch, answer };
         self.events.send(DoorEvent::Knock(knock)).await.map_err(|_| "the host stopped")?;
         let answer = decide(&mut stream, decision).await?;
         // Whoever proved the old password must not come in with it any more.
@@ -299,10 +298,9 @@ async fn decide(
     }
 }
 
-/// What of it the user is asked for. Who does not ask to see does not get to act blindly either.
+/// What of it the user is asked for.
 fn offer(wants: Permissions, offered: Permissions) -> Permissions {
-    let both = wants.intersection(offered);
-    if both.contains(Permission::View) { both } else { Permissions::NONE }
+    wants.intersection(offered).without_blind()
 }
 
 /// A session's name for people and scripts.

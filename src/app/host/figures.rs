@@ -39,6 +39,11 @@ impl Figures {
     }
 
     /// What the viewer is told, with what the driver knows.
+    /// Bytes of picture so far.
+    pub(super) fn picture_bytes(&self) -> u64 {
+        self.picture_bytes
+    }
+
     pub(super) fn told(&self, (queue, wire): (Option<Spread>, Option<Spread>)) -> HostStats {
         let [capture, detect, encode] = [&self.capture, &self.detect, &self.encode].map(Samples::spread);
         HostStats { capture, detect, encode, queue, wire, bytes: self.bytes }

@@ -50,12 +50,13 @@ use crate::{
         id::HostId,
         link::Link,
         message::EndReason,
+        permission::Permissions,
         session::path::{PathId, PathKind},
     },
     store::Store,
     ui::{
         self, HostSeat,
-        event::{HostAction, HostEvent, Reach},
+        event::{HostAction, HostEvent, Reach, Summary},
     },
 };
 
@@ -258,8 +259,8 @@ impl Host {
     /// The user did something. True: quit.
     async fn act(&mut self, action: HostAction) -> bool {
         match action {
-            HostAction::Accept => self.answer(true),
-            HostAction::Deny => self.answer(false),
+            HostAction::Accept(only) => self.answer(Ok(only)),
+            HostAction::Deny => self.answer(Err(DenyReason::User)),
             HostAction::Chat(text) => self.command(|| Command::Chat(text.clone())).await,
             HostAction::Stats if self.sessions.is_empty() => self.warn("there is no session that could have figures".to_owned()),
             HostAction::Stats => self.command(|| Command::Stats).await,
@@ -299,7 +300,7 @@ impl Host {
     fn ask(&mut self) {
         if let Some(knock) = self.knocks.front() {
             let (session, viewer, wants) = (knock.session.clone(), knock.viewer.clone(), knock.wants);
-            self.tell(HostEvent::Request { session, viewer, wants });
+            self.tell(HostEvent::Request { session, viewer, wants, code: knock.code.to_string(), pause: 0 });
         }
     }
 
@@ -312,12 +313,15 @@ impl Host {
         }
     }
 
-    fn answer(&mut self, yes: bool) {
+    /// The user's answer to the one who asks: everything they want, or only this of it.
+    fn answer(&mut self, answer: Result<Option<Permissions>, DenyReason>) {
         let Some(knock) = self.knocks.pop_front() else {
             return self.warn("nobody is asking to come in".to_owned());
         };
-        let _ = knock.answer.send(if yes { Ok(knock.wants) } else { Err(DenyReason::User) });
-        if yes {
+        let is_yes = answer.is_ok();
+        let granted = answer.map(|only| only.map_or(knock.wants, |only| knock.wants.intersection(only).without_blind()));
+        let _ = knock.answer.send(granted);
+        if is_yes {
             self.send_away(DenyReason::Full);
         }
         self.ask();
@@ -367,7 +371,8 @@ impl Host {
             tracing::error!(%error, "a session broke");
             self.warn(format!("the session with {} broke and is over; start rs with RS_LOG=debug to see why", live.viewer));
             let seconds = live.begun.elapsed().as_secs();
-            self.tell(HostEvent::SessionEnded { session: live.name, reason: EndReason::Lost, seconds });
+            let summary = Summary::default();
+            self.tell(HostEvent::SessionEnded { session: live.name, reason: EndReason::Lost, seconds, summary });
         }
         if live.epoch == self.secret.epoch()
             && self.secret.is_one_time()

@@ -19,7 +19,7 @@ use super::{
     shown::Shown,
 };
 use crate::{
-    app::{driver::Driver, outlet::Outlet},
+    app::{chat::Chat, driver::Driver, outlet::Outlet},
     desktop::{
         capture::{Capture, CaptureEvent, Options},
         inject::Inject,
@@ -35,7 +35,7 @@ use crate::{
             path::{PathId, PathKind},
         },
     },
-    ui::event::{HostEvent, Side, Viewer},
+    ui::event::{HostEvent, Side, Summary, Viewer},
     video::budget::Budget,
 };
 
@@ -97,6 +97,7 @@ pub(super) async fn run(start: Start) {
         screen,
         lossless,
         figures: Figures::default(),
+        chat: Chat::default(),
         permissions,
         holder: Holder::Local,
         capture: None,
@@ -128,6 +129,7 @@ struct HostSession {
     screen: Options,
     lossless: bool,
     figures: Figures,
+    chat: Chat,
     permissions: Permissions,
     holder: Holder,
     capture: Option<Capture>,
@@ -245,7 +247,7 @@ impl HostSession {
                 if self.driver.send(Message::Chat(text.clone())).is_err() {
                     return self.warn(format!("{} cannot be reached now; say it again later", self.viewer));
                 }
-                self.tell(HostEvent::Chat { session: self.name.clone(), from: Side::Host, text });
+                self.tell_chat(Side::Host, text);
             }
             Command::Stats => self.tell_figures(),
             Command::Allow(permissions) => self.allow(&permissions),
@@ -257,10 +259,7 @@ impl HostSession {
             Command::GiveControl => self.allow(&[Permission::Mouse, Permission::Keyboard]),
             Command::Revoke(permissions) => {
                 permissions.iter().for_each(|permission| self.permissions.remove(*permission));
-                // Whoever may not see must not act blindly.
-                if !self.permissions.contains(Permission::View) {
-                    self.permissions = Permissions::NONE;
-                }
+                self.permissions = self.permissions.without_blind();
                 self.changed_permissions();
             }
             Command::End(reason) => {
@@ -274,11 +273,9 @@ impl HostSession {
 
     fn allow(&mut self, permissions: &[Permission]) {
         permissions.iter().for_each(|permission| self.permissions.insert(*permission));
-        if self.permissions.may_control() {
-            self.permissions.insert(Permission::View);
-        }
+        self.permissions = self.permissions.with_view();
         self.changed_permissions();
-        if permissions.iter().any(|permission| *permission != Permission::View) {
+        if permissions.iter().any(|permission| matches!(permission, Permission::Mouse | Permission::Keyboard)) {
             self.give_control();
         }
     }
@@ -295,7 +292,7 @@ impl HostSession {
         self.halt();
         self.pause_unless_permitted();
         let _ = self.driver.send(Message::Permissions(self.permissions));
-        self.tell(HostEvent::Permissions { session: self.name.clone(), permissions: self.permissions });
+        self.tell(HostEvent::Permissions { session: self.name.clone(), permissions: self.permissions, timers: Vec::new() });
         if !self.permissions.may_control() {
             self.set_holder(Holder::Local);
         }
@@ -342,7 +339,7 @@ impl HostSession {
             Event::Message(Message::ShowScreen(choice)) => self.show(choice),
             Event::Message(Message::Aim(view)) => self.shown.iter_mut().for_each(|shown| shown.aim(view)),
             Event::Message(Message::Chat(text)) => {
-                self.tell(HostEvent::Chat { session: self.name.clone(), from: Side::Viewer, text });
+                self.tell_chat(Side::Viewer, text);
             }
             Event::Message(Message::Lossless(wish)) => self.wish_lossless(wish),
             Event::Message(Message::AskStats) => self.answer_figures(),
@@ -395,7 +392,8 @@ impl HostSession {
     async fn finish(mut self, reason: EndReason) {
         self.halt();
         let seconds = self.begun.elapsed().as_secs();
-        self.tell(HostEvent::SessionEnded { session: self.name.clone(), reason, seconds });
+        let summary = Summary { picture_bytes: self.figures.picture_bytes(), ..Summary::default() };
+        self.tell(HostEvent::SessionEnded { session: self.name.clone(), reason, seconds, summary });
         let (capture, inject, takeover) = (self.capture.take(), self.inject.take(), self.takeover.take());
         // Their threads are waited for.
         tokio::task::block_in_place(|| drop((inject, capture, takeover)));
@@ -403,6 +401,11 @@ impl HostSession {
         for path in self.transports.into_keys() {
             self.node.keep(path, false).await;
         }
+    }
+
+    fn tell_chat(&mut self, from: Side, text: String) {
+        let (number, at) = self.chat.next(from);
+        self.tell(HostEvent::Chat { session: self.name.clone(), from, number, at, text });
     }
 
     fn warn(&mut self, text: String) {

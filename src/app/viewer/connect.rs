@@ -20,7 +20,7 @@ use crate::{
     cli::ExitCode,
     net::{Event, Node, Purpose, Transport, address},
     protocol::{
-        auth::{self, AuthError, Authenticated, Initiator, InitiatorStep, Offer},
+        auth::{self, AuthError, Authenticated, Code, Initiator, InitiatorStep, Offer},
         id::{HostId, PeerKey},
         lane::LaneInitiator,
         password::Password,
@@ -290,7 +290,7 @@ async fn has_id(key: PeerKey, id: HostId) -> bool {
     tokio::task::spawn_blocking(move || HostId::of(&key) == id).await.unwrap_or(false)
 }
 
-/// Authenticates on a path. `waiting` is called when the host's user is being asked.
+/// Authenticates on a path. `waiting` is called when the host's user is being asked, with the code that they see once it is known.
 ///
 /// # Errors
 /// The password is wrong, the host's user refused, the host is another one, or the path broke.
@@ -299,7 +299,7 @@ pub(super) async fn authenticate(
     path: PathId,
     offer: &Offer,
     password: PasswordSource,
-    mut waiting: impl FnMut(),
+    mut waiting: impl FnMut(Option<Code>),
 ) -> Result<Authenticated, Failure> {
     node.keep(path, true).await;
     if let Some(auth) = attempt(node, path, offer.clone(), password.given(), &mut waiting).await? {
@@ -316,11 +316,11 @@ async fn attempt(
     path: PathId,
     offer: Offer,
     password: Option<&Zeroizing<String>>,
-    waiting: &mut impl FnMut(),
+    waiting: &mut impl FnMut(Option<Code>),
 ) -> Result<Option<Authenticated>, Failure> {
     let mut stream = node.open(path, Purpose::Auth).await.map_err(|error| Failure::new(ExitCode::Unreachable, error))?;
     let (mut initiator, first) = Initiator::new(offer, &mut OsRng);
-    let (mut told, mut patience) = (false, STEP);
+    let mut patience = STEP;
     let mut answer = Some(first);
     loop {
         if let Some(message) = answer.take() {
@@ -339,12 +339,9 @@ async fn attempt(
                 let Some(password) = password else { return Ok(None) };
                 answer = Some(initiator.password(&Password::typed(password), &mut OsRng).map_err(refused)?);
             }
-            InitiatorStep::Waiting => {
+            InitiatorStep::Waiting(code) => {
                 patience = CONSENT;
-                // It comes twice when no password is asked for.
-                if !std::mem::replace(&mut told, true) {
-                    waiting();
-                }
+                waiting(code);
             }
             InitiatorStep::Granted(auth) => return Ok(Some(*auth)),
         }

@@ -38,6 +38,11 @@ impl Figures {
     }
 
     /// It is decoded.
+    /// Bytes of picture so far.
+    pub(super) fn picture_bytes(&self) -> u64 {
+        self.stats.picture_bytes
+    }
+
     pub(super) fn decoded(&mut self, decoded: &Decoded, now: Instant) {
         self.stats.frames += 1;
         self.decoding += decoded.took;

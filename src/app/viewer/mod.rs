@@ -207,7 +207,9 @@ async fn open(
     let offer = Offer { identity, host: wanted.id, expected: wanted.key, name, wants };
     let node = network.node.clone();
     let auth = {
-        let entering = authenticate(&node, path, &offer, password, || faces.tell(&ViewerEvent::Waiting));
+        let entering = authenticate(&node, path, &offer, password, |code| {
+            faces.tell(&ViewerEvent::Waiting { code: code.map(|code| code.to_string()) })
+        });
         tokio::pin!(entering);
         loop {
             // The network goes on meanwhile: a direct path may come up while the host's user thinks.

@@ -20,7 +20,7 @@ use super::{
     upgrade::Upgrade,
 };
 use crate::{
-    app::{Failure, driver::Driver, exit_code, path_info},
+    app::{Failure, chat::Chat, driver::Driver, exit_code, path_info},
     cli::ExitCode,
     protocol::{
         auth::Authenticated,
@@ -32,7 +32,7 @@ use crate::{
         },
     },
     ui::{
-        event::{PathInfo, Side, ViewerAction, ViewerEvent},
+        event::{PathInfo, Side, Summary, ViewerAction, ViewerEvent},
         figures::{Stages, Stats},
         picture::Picture,
         screenshot,
@@ -86,6 +86,7 @@ pub(super) struct Session {
     leave_after_screenshot: bool,
     failure: Option<Failure>,
     permissions: Permissions,
+    chat: Chat,
     shown_path: Option<PathInfo>,
     figures: Figures,
     started: Instant,
@@ -99,6 +100,7 @@ impl Session {
         let decode = Decode::start(picture.clone()).map_err(Failure::other)?;
         let mut session = Self {
             permissions: auth.permissions,
+            chat: Chat::default(),
             auth: std::sync::Arc::new(auth),
             network,
             driver: Driver::new(Role::Viewer, resume),
@@ -223,11 +225,11 @@ impl Session {
 
     fn message(&mut self, message: Message) {
         match message {
-            Message::Chat(text) => self.faces.tell(&ViewerEvent::Chat { from: Side::Host, text }),
+            Message::Chat(text) => self.tell_chat(Side::Host, text),
             Message::Control(holder) => self.faces.tell(&ViewerEvent::Control { holder }),
             Message::Permissions(permissions) => {
                 if std::mem::replace(&mut self.permissions, permissions) != permissions {
-                    self.faces.tell(&ViewerEvent::Permissions { permissions });
+                    self.faces.tell(&ViewerEvent::Permissions { permissions, timers: Vec::new() });
                     self.leave_if_blind();
                 }
             }
@@ -267,7 +269,7 @@ impl Session {
                 }
             }
             Some(ViewerAction::Chat(text)) => match self.driver.send(Message::Chat(text.clone())) {
-                Ok(()) => self.faces.tell(&ViewerEvent::Chat { from: Side::Viewer, text }),
+                Ok(()) => self.tell_chat(Side::Viewer, text),
                 Err(_) => self.warn("the host cannot be reached now; say it again later".to_owned()),
             },
             Some(ViewerAction::Screenshot(file)) => {
@@ -395,7 +397,8 @@ impl Session {
             redial.abort();
         }
         let seconds = self.started.elapsed().as_secs();
-        self.faces.tell(&ViewerEvent::SessionEnded { reason, seconds });
+        let summary = Summary { picture_bytes: self.figures.picture_bytes(), ..Summary::default() };
+        self.faces.tell(&ViewerEvent::SessionEnded { reason, seconds, summary });
         let faces = std::mem::take(&mut self.faces);
         tokio::join!(self.driver.linger(), faces.finish());
         let unsaved = self.leave_after_screenshot && !self.screenshots.is_empty();
@@ -409,6 +412,11 @@ impl Session {
     fn rtt_ms(&self) -> Option<u64> {
         let (_, _, rtt) = self.driver.current_path()?;
         u64::try_from(rtt?.as_millis()).ok()
+    }
+
+    fn tell_chat(&mut self, from: Side, text: String) {
+        let (number, at) = self.chat.next(from);
+        self.faces.tell(&ViewerEvent::Chat { from, number, at, text });
     }
 
     fn warn(&mut self, text: String) {

@@ -6,7 +6,7 @@ use rand::{CryptoRng, RngCore};
 use snow::HandshakeState;
 
 use super::{
-    AuthError, Authenticated, MAX_MESSAGE, Offer, SessionId,
+    AuthError, Authenticated, Code, MAX_MESSAGE, Offer, SessionId,
     channel::{Channel, PATTERN, prologue},
     noise::{StaticKey, builder, read, write},
     wire::{HostSays, Identity, Introduction, ViewerSays, clean_name, decode, decode_versioned, sign},
@@ -54,8 +54,8 @@ pub enum InitiatorStep {
     Send(Vec<u8>),
     /// Call [`Initiator::password`].
     NeedPassword,
-    /// The host's user is being asked; wait. May come more than once.
-    Waiting,
+    /// The host's user is being asked, and sees this code too; wait. Without a code: they will be, since there is no password.
+    Waiting(Option<Code>),
     /// Done.
     Granted(Box<Authenticated>),
 }
@@ -142,7 +142,7 @@ impl Initiator {
             (_, HostSays::Denied(reason)) => return Err(AuthError::Denied(reason)),
             (_, HostSays::Busy { milliseconds }) => return Err(AuthError::Busy(Duration::from_millis(milliseconds.into()))),
             (Phase::Gate, HostSays::Open) => (Phase::Password, InitiatorStep::NeedPassword),
-            (Phase::Gate, HostSays::AskOnly) => (Phase::Verdict(None), InitiatorStep::Waiting),
+            (Phase::Gate, HostSays::AskOnly) => (Phase::Verdict(None), InitiatorStep::Waiting(None)),
             (Phase::Ke2(proof), HostSays::Ke2(ke2)) => {
                 let (ke3, key) = proof.finish(ke2, &host, &channel.context(), rng).map_err(|error| match error {
                     ProofError::Wrong => AuthError::WrongPassword,
@@ -150,7 +150,9 @@ impl Initiator {
                 })?;
                 (Phase::Verdict(Some(key)), InitiatorStep::Send(channel.seal(&ViewerSays::Ke3(&ke3))?))
             }
-            (Phase::Verdict(key), HostSays::Waiting) => (Phase::Verdict(key), InitiatorStep::Waiting),
+            (Phase::Verdict(key), HostSays::Waiting { code }) if code.is_valid() => {
+                (Phase::Verdict(key), InitiatorStep::Waiting(Some(code)))
+            }
             (Phase::Verdict(key), HostSays::Granted { permissions, session, material }) => {
                 let secret = match (key, material) {
                     (Some(key), None) => channel.session_secret(&key[..]),

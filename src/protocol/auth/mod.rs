@@ -9,7 +9,7 @@
 //! C→H  #3  {version, ed25519 key, signature, name, wants}                 h = handshake hash
 //! H→C  Open | AskOnly | Busy{milliseconds}
 //! C→H  KE1   H→C  KE2   C→H  KE3               only after Open: OPAQUE with context "rs-auth-1" ‖ h
-//! H→C  Waiting, then Granted{permissions, session, key material if AskOnly}
+//! H→C  Waiting{code}, then Granted{permissions, session, key material if AskOnly}
 //!          Denied{reason} and Busy may come instead of anything after #3
 //! ```
 //!
@@ -20,6 +20,8 @@
 //! - `session secret = HKDF-SHA256(ikm, salt = h, info "rs-session-v1")`; ikm is OPAQUE's session key, or for `AskOnly` 32 random
 //!   bytes from the host.
 //! - Deviation from OPAQUE's usual identifiers: see [`super::password`]. The client's key is bound through h.
+//! - The code is six digits that the host draws once the viewer is proved. Both people see it, so the host's user can tell whether the
+//!   one who asks is the one on the telephone. It proves nothing else: the keys and the password do.
 //! - Any error ends the handshake; every later call is out of turn. Timeouts are the caller's.
 
 mod channel;
@@ -37,10 +39,12 @@ pub(super) use noise::{Role, builder, read, write};
 pub use responder::{Gate, Responder, ResponderStep};
 pub use wire::{DenyReason, MAX_NAME};
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use ed25519_dalek::SigningKey;
 use hkdf::Hkdf;
+use rand::{CryptoRng, Rng, RngCore};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -55,6 +59,29 @@ pub const MAX_MESSAGE: usize = 4096;
 /// A session's name: 16 random bytes chosen by the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub [u8; 16]);
+
+/// The code that both people see while the host's user is asked: shown as `123 456`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code(u32);
+
+impl Code {
+    /// One past the highest.
+    const END: u32 = 1_000_000;
+
+    fn draw<R: RngCore + CryptoRng>(rng: &mut R) -> Self {
+        Self(rng.gen_range(0..Self::END))
+    }
+
+    fn is_valid(self) -> bool {
+        self.0 < Self::END
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:03} {:03}", self.0 / 1000, self.0 % 1000)
+    }
+}
 
 /// The session secret.
 type Secret = Zeroizing<[u8; 32]>;

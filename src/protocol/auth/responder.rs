@@ -8,7 +8,7 @@ use snow::HandshakeState;
 use zeroize::Zeroizing;
 
 use super::{
-    AuthError, Authenticated, DenyReason, MAX_MESSAGE, SessionId,
+    AuthError, Authenticated, Code, DenyReason, MAX_MESSAGE, SessionId,
     channel::{Channel, PATTERN, prologue},
     noise::{StaticKey, builder, read, write},
     wire::{HostSays, Identity, Introduction, ViewerSays, clean_name, decode, decode_versioned, sign},
@@ -139,13 +139,14 @@ impl Responder {
         channel.seal(&HostSays::Busy { milliseconds })
     }
 
-    /// The user is being asked.
+    /// The user is being asked: the message to send, and the code to show.
     ///
     /// # Errors
     /// Out of turn.
-    pub fn waiting(&mut self) -> Result<Vec<u8>, AuthError> {
+    pub fn waiting<R: RngCore + CryptoRng>(&mut self, rng: &mut R) -> Result<(Vec<u8>, Code), AuthError> {
         let State::Open { channel, phase: Phase::Proved(_), .. } = &mut self.state else { return Err(OUT_OF_TURN) };
-        channel.seal(&HostSays::Waiting)
+        let code = Code::draw(rng);
+        Ok((channel.seal(&HostSays::Waiting { code })?, code))
     }
 
     /// The user said yes: the message to send and the session.

@@ -65,7 +65,7 @@ pub(in crate::protocol) fn session(seed: u64) -> (Authenticated, Authenticated) 
     let Ok(InitiatorStep::Send(third)) = viewer.receive(&second, &mut rng) else { panic!("an introduction") };
     let Ok(ResponderStep::Identified { .. }) = responder.receive(&third, &mut rng) else { panic!("a viewer") };
     let gate = responder.open(&Gate::AskOnly, &mut rng).unwrap();
-    let Ok(InitiatorStep::Waiting) = viewer.receive(&gate, &mut rng) else { panic!("an open gate") };
+    let Ok(InitiatorStep::Waiting(None)) = viewer.receive(&gate, &mut rng) else { panic!("an open gate") };
     let (grant, at_host) = responder.grant(Permissions::all(), &mut rng).unwrap();
     let Ok(InitiatorStep::Granted(at_viewer)) = viewer.receive(&grant, &mut rng) else { panic!("a grant") };
     (*at_viewer, at_host)

@@ -7,7 +7,7 @@ use ed25519_dalek::SigningKey;
 use sha2::{Digest, Sha256};
 
 use super::{
-    AuthError, Authenticated, DenyReason, Gate, Initiator, InitiatorStep, MAX_MESSAGE, Offer, Responder, ResponderStep,
+    AuthError, Authenticated, Code, DenyReason, Gate, Initiator, InitiatorStep, MAX_MESSAGE, Offer, Responder, ResponderStep,
     channel::{Channel, PATTERN, prologue},
     noise::{StaticKey, builder, read, write},
     testing::SeededRng,
@@ -100,11 +100,13 @@ impl Run<'_> {
                     let message = viewer.password(&Password::typed(self.typed), &mut rng)?;
                     carry(message)
                 }
-                InitiatorStep::Waiting => break,
+                InitiatorStep::Waiting(_) => break,
                 InitiatorStep::Granted(_) => panic!("granted before it was"),
             };
         }
-        let InitiatorStep::Waiting = viewer.receive(&carry(host.waiting()?), &mut rng)? else { panic!("not waiting") };
+        let (waiting, shown) = host.waiting(&mut rng)?;
+        let InitiatorStep::Waiting(Some(code)) = viewer.receive(&carry(waiting), &mut rng)? else { panic!("not waiting") };
+        assert_eq!(code, shown);
         let (message, at_host) = host.grant(Permissions::view_only(), &mut rng)?;
         let InitiatorStep::Granted(at_viewer) = viewer.receive(&carry(message), &mut rng)? else { panic!("not granted") };
         assert_eq!(viewer.host_key(), Some(key_of(self.host)));
@@ -299,9 +301,14 @@ fn a_thief_of_the_hosts_key_in_the_middle_cannot_carry_the_password_proof_over()
 #[test]
 fn a_host_that_skips_the_password_after_asking_for_it_grants_nothing() {
     let grant = |material| HostSays::Granted { permissions: Permissions::all(), session: [0; 16], material };
-    for says in
-        [grant(None), grant(Some(&[0; 32][..])), HostSays::Waiting, HostSays::AskOnly, HostSays::Open, HostSays::Ke2(&[0; 320])]
-    {
+    for says in [
+        grant(None),
+        grant(Some(&[0; 32][..])),
+        HostSays::Waiting { code: Code(7) },
+        HostSays::AskOnly,
+        HostSays::Open,
+        HostSays::Ke2(&[0; 320]),
+    ] {
         let (mut fake, mut viewer, mut rng) = Fake::host(&HOST, 1);
         viewer.receive(&fake.0.seal(&HostSays::Open).unwrap(), &mut rng).unwrap();
         assert_eq!(viewer.receive(&fake.0.seal(&says).unwrap(), &mut rng).err(), Some(AuthError::Protocol("out of turn")));
@@ -317,10 +324,10 @@ fn a_host_that_skips_the_password_after_asking_for_it_grants_nothing() {
 fn a_viewer_that_skips_its_turn_proves_nothing() {
     for says in [ViewerSays::Ke3(&[0; 64]), ViewerSays::Ke1(&[0; 96]), ViewerSays::Ke1(&[1; 5])] {
         let (mut fake, mut host, mut rng) = Fake::viewer(1);
-        assert!(host.waiting().is_err());
+        assert!(host.waiting(&mut rng).is_err());
         host.open(&Gate::Password(&VERIFIER), &mut rng).unwrap();
         assert!(host.receive(&fake.0.seal(&says).unwrap(), &mut rng).is_err());
-        assert!(host.waiting().is_err() && host.busy(Duration::ZERO).is_err());
+        assert!(host.waiting(&mut rng).is_err() && host.busy(Duration::ZERO).is_err());
         assert!(host.grant(Permissions::all(), &mut rng).is_err());
     }
     let (mut fake, mut host, mut rng) = Fake::viewer(1);
@@ -363,7 +370,7 @@ fn denied_and_busy_reach_the_viewer_at_any_point_after_the_gate() {
 #[test]
 fn a_host_may_say_busy_or_no_from_the_gate_on_and_not_before() {
     let mut idle = Responder::new(&HOST, *ID);
-    assert!(idle.busy(Duration::ZERO).is_err() && idle.waiting().is_err());
+    assert!(idle.busy(Duration::ZERO).is_err() && idle.waiting(&mut SeededRng::new(1)).is_err());
     assert!(Responder::new(&HOST, *ID).deny(DenyReason::Full).is_err());
     let (mut fake, mut host, _) = Fake::viewer(1);
     let busy = fake.0.open(&host.busy(Duration::from_micros(5_999_001)).unwrap()).unwrap();

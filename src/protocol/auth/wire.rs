@@ -7,7 +7,7 @@ use std::fmt;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
-use super::{AuthError, Permissions};
+use super::{AuthError, Code, Permissions};
 use crate::protocol::id::PeerKey;
 
 /// The version that this program speaks.
@@ -41,7 +41,7 @@ pub(super) enum HostSays<'a> {
     AskOnly,
     Busy { milliseconds: u32 },
     Ke2(&'a [u8]),
-    Waiting,
+    Waiting { code: Code },
     Granted { permissions: Permissions, session: [u8; 16], material: Option<&'a [u8]> },
     Denied(DenyReason),
 }

@@ -108,7 +108,12 @@ impl Model {
                 let seen = (screens.screens.len() > 1).then(|| words::shown(&screens));
                 self.session.iter_mut().for_each(|session| session.screens.clone_from(&seen));
             }
-            HostEvent::Chat { .. } | HostEvent::Stats { .. } | HostEvent::Warning { .. } => {
+            HostEvent::ChatDelivered { .. } => {}
+            HostEvent::Chat { .. }
+            | HostEvent::Stats { .. }
+            | HostEvent::Warning { .. }
+            | HostEvent::File { .. }
+            | HostEvent::Clipboard { .. } => {
                 self.notes.push_back(words::host(&event));
                 if self.notes.len() > MAX_NOTES {
                     self.notes.pop_front();
@@ -155,7 +160,7 @@ impl Model {
 
     fn answer(&mut self, code: KeyCode) {
         let answer = match code {
-            KeyCode::Char('y' | 'Y') => HostAction::Accept,
+            KeyCode::Char('y' | 'Y') => HostAction::Accept(None),
             KeyCode::Char('n' | 'N') => HostAction::Deny,
             _ => return,
         };

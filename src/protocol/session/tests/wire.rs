@@ -40,7 +40,7 @@ fn messages() {
     golden_message(Message::Chat("hé".into()), "010368c3a9");
     golden_message(Message::Control(Holder::Local), "0200");
     golden_message(Message::Control(Holder::Remote), "0201");
-    golden_message(Message::Permissions(Permissions::all()), "0307");
+    golden_message(Message::Permissions(Permissions::all()), "033f");
     let shape = CursorShape { width: 1, height: 2, hot_x: 0, hot_y: 1, bgra: (1..=8).collect() };
     golden_message(Message::CursorShape(shape), "0401020001080102030405060708");
     golden_message(Message::CursorPosition { x: 1, y: 1920 }, "0501800f");

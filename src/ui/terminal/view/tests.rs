@@ -4,7 +4,7 @@ use ratatui::{Terminal, backend::TestBackend};
 use super::*;
 use crate::{
     protocol::{message::EndReason, permission::Permissions},
-    ui::event::{HostAction, HostEvent, Reach, Side, Viewer},
+    ui::event::{HostAction, HostEvent, Reach, Side, Summary, Viewer},
 };
 
 fn screen(model: &Model, width: u16, height: u16) -> String {
@@ -29,19 +29,31 @@ fn ready() -> Model {
 }
 
 fn anna() -> Viewer {
-    Viewer { name: "Anna\u{1b}[2J".to_owned(), key: "1a2b3c4d".to_owned(), known: false }
+    Viewer { name: "Anna\u{1b}[2J".to_owned(), key: "1a2b3c4d".to_owned(), known: false, since: None }
 }
 
 fn asked() -> Model {
     let mut model = ready();
-    model.follow(HostEvent::Request { session: "s1".to_owned(), viewer: anna(), wants: Permissions::all() });
+    model.follow(HostEvent::Request {
+        session: "s1".to_owned(),
+        viewer: anna(),
+        wants: Permissions::all(),
+        code: "123 456".to_owned(),
+        pause: 0,
+    });
     model
 }
 
 fn running() -> Model {
     let mut model = asked();
     model.follow(HostEvent::SessionStarted { session: "s1".to_owned(), viewer: anna(), permissions: Permissions::all() });
-    model.follow(HostEvent::Chat { session: "s1".to_owned(), from: Side::Viewer, text: "hello\nthere".to_owned() });
+    model.follow(HostEvent::Chat {
+        session: "s1".to_owned(),
+        from: Side::Viewer,
+        number: 1,
+        at: "2026-11-23T12:00:00+01:00".to_owned(),
+        text: "hello\nthere".to_owned(),
+    });
     model
 }
 
@@ -115,7 +127,7 @@ fn the_question_has_no_default() {
     for key in [KeyCode::Enter, KeyCode::Esc, KeyCode::Char('r'), KeyCode::Char('q'), KeyCode::Char(' ')] {
         assert_eq!(press(&mut model, key, KeyModifiers::NONE), []);
     }
-    assert_eq!(letter(&mut model, 'y'), [HostAction::Accept]);
+    assert_eq!(letter(&mut model, 'y'), [HostAction::Accept(None)]);
     assert_eq!(letter(&mut asked(), 'n'), [HostAction::Deny]);
 }
 
@@ -159,7 +171,12 @@ fn quitting_a_session_asks_once_more() {
 #[test]
 fn after_a_session_its_end_and_the_new_password_are_shown() {
     let mut model = running();
-    model.follow(HostEvent::SessionEnded { session: "s1".to_owned(), reason: EndReason::ViewerLeft, seconds: 725 });
+    model.follow(HostEvent::SessionEnded {
+        session: "s1".to_owned(),
+        reason: EndReason::ViewerLeft,
+        seconds: 725,
+        summary: Summary::default(),
+    });
     model.follow(HostEvent::PasswordRotated { password: "zzzz-0000".to_owned() });
     let shown = screen(&model, 50, 20);
     assert!(shown.contains("The session is finished — 12 minutes") && !shown.contains("k7m4"), "{shown}");
