@@ -60,9 +60,9 @@ pub const MAX_MESSAGE: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub [u8; 16]);
 
-/// The code that both people see while the host's user is asked: shown as `123 456`.
+/// The code that both people see while the host's user is asked: shown as `123 456`. Four bytes on the wire: its length tells nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Code(u32);
+pub struct Code(#[serde(with = "postcard::fixint::be")] u32);
 
 impl Code {
     /// One past the highest.

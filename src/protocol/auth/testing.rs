@@ -24,7 +24,9 @@ impl SeededRng {
 
 impl RngCore for SeededRng {
     fn next_u32(&mut self) -> u32 {
-        rand::Rng::r#gen::<[u8; 4]>(self).iter().fold(0, |number, byte| number << 8 | u32::from(*byte))
+        let mut bytes = [0; 4];
+        self.fill_bytes(&mut bytes);
+        u32::from_be_bytes(bytes)
     }
 
     fn next_u64(&mut self) -> u64 {

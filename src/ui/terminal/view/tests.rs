@@ -120,7 +120,7 @@ fn the_question_has_no_default() {
     for part in [
         "Anna\u{fffd}[2J wants to help you",
         "Key 1a2b3c4d. This key is here for the first time.",
-        "They ask for: view, mouse, keyboard",
+        "They ask for: view, point, mouse, keyboard, clipboard, files",
     ] {
         assert!(shown.contains(part), "{shown}");
     }
@@ -137,7 +137,7 @@ fn in_a_session_letters_are_chat_and_chords_act() {
     let expected = "\
 ┌ Session ───────────────────────────────────────────────────────────────────┐
 │ Anna\u{fffd}[2J (key 1a2b3c4d, here for the first time) is here                   │
-│ They may: view, mouse, keyboard                                            │
+│ They may: view, point, mouse, keyboard, clipboard, files                   │
 │ The helper is in control. Move the mouse to take it back.                  │
 │  Chat ──────────────────────────────────────────────────────────────────── │
 │ viewer: hello there                                                        │
