@@ -15,6 +15,7 @@ pub mod rotate_password;
 pub mod viewer;
 
 mod chat;
+mod clipboard;
 mod control_socket;
 mod driver;
 mod outlet;

@@ -2,9 +2,10 @@
 //!
 //! Two traits, each with a real and a pattern/recording implementation: [`Screen`] gives pictures, [`Injector`] does what the
 //! viewer asks. [`capture`] runs a screen and the encoder on a thread of their own, [`inject`] an injector, and [`takeover`]
-//! watches for the person at the machine. Platform code sits behind `cfg` in this folder and nowhere else.
+//! watches for the person at the machine, and [`clipboard`] for what is copied. Platform code sits behind `cfg` in this folder and nowhere else.
 
 pub mod capture;
+pub mod clipboard;
 pub mod inject;
 mod keys;
 pub mod pattern;

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    clipboard::ClipboardMessage,
     input::{InputEvent, MAX_TEXT},
     permission::Permissions,
     screens::{Choice, Screens},
@@ -144,6 +145,8 @@ pub enum Message {
     AskStats,
     /// H→V. The host's figures. Its percentiles are in order.
     Stats(HostStats),
+    /// Both. A part of what was copied, or the answer to one ([`super::clipboard`]). Refused unless permitted.
+    Clipboard(ClipboardMessage),
 }
 
 impl Message {
@@ -155,7 +158,7 @@ impl Message {
             Self::CursorPosition { .. } | Self::KnownCursor(_) | Self::ShowScreen(_) => true,
             Self::Lossless(_) | Self::AskStats | Self::Stats(_) => true,
             Self::Chat(_) | Self::Control(_) | Self::Permissions(_) | Self::CursorShape(_) | Self::End(_) => false,
-            Self::Screens(_) | Self::Aim(_) => false,
+            Self::Screens(_) | Self::Aim(_) | Self::Clipboard(_) => false,
         }
     }
 
@@ -174,6 +177,7 @@ impl Message {
             Self::CursorShape(shape) => shape.is_valid(),
             Self::Screens(screens) => screens.is_valid(),
             Self::Stats(stats) => stats.is_valid(),
+            Self::Clipboard(message) => message.is_valid(),
             Self::Input(_) | Self::Control(_) | Self::Permissions(_) | Self::CursorPosition { .. } | Self::End(_) => true,
             Self::ShowScreen(_) | Self::Aim(_) | Self::KnownCursor(_) | Self::Lossless(_) | Self::AskStats => true,
         }
@@ -187,7 +191,7 @@ impl Message {
             Self::Lossless(_) | Self::AskStats => role == Role::Viewer,
             Self::Control(_) | Self::Permissions(_) | Self::CursorShape(_) | Self::CursorPosition { .. } => role == Role::Host,
             Self::Screens(_) | Self::KnownCursor(_) | Self::Stats(_) => role == Role::Host,
-            Self::Chat(_) => true,
+            Self::Chat(_) | Self::Clipboard(_) => true,
             Self::End(reason) => reason.may_come_from(role),
         }
     }

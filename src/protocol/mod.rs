@@ -4,6 +4,7 @@
 //! bytes, and carries away the bytes to send. So thousands of lives of a session run in a test in a second.
 
 pub mod auth;
+pub mod clipboard;
 pub mod cursors;
 pub mod id;
 pub mod input;

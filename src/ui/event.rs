@@ -430,6 +430,11 @@ pub enum ViewerEvent {
         /// Whether it is what the host's screen was, to the bit.
         exact: bool,
     },
+    /// What was copied at the host was saved, as asked for by `paste`.
+    Pasted {
+        /// Where.
+        file: PathBuf,
+    },
     /// Figures, as asked for by `stats`; told where they were asked for.
     Stats(Box<Stats>),
     /// The network is gone; we keep trying.
@@ -461,6 +466,10 @@ pub enum ViewerAction {
     Chat(String),
     /// Save the picture as PNG, once it is exact, or after a few seconds as it is.
     Screenshot(PathBuf),
+    /// Put this on the host's clipboard.
+    Copy(String),
+    /// Save what was last copied at the host.
+    Paste(PathBuf),
     /// Tell which screens the host has.
     Screens,
     /// Have another screen shown.

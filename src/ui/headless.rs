@@ -11,6 +11,8 @@
 //! | `screenshot FILE` | saves the picture as PNG once it is exact, or after five seconds as it is |
 //! | `screens` | tells which screens the host has, and which is shown |
 //! | `screen N`, `screen all`, `screen next` | has this one shown, counted from 0, or all in one, or the one after |
+//! | `copy TEXT` | puts TEXT on the host's clipboard |
+//! | `paste FILE` | saves what was last copied at the host: text, or a PNG |
 //! | `lossless on`, `lossless off` | has every picture exact at once, or as the link allows |
 //! | `stats` | tells the session's figures |
 //! | `quit` | leaves |
@@ -34,7 +36,7 @@ use crate::protocol::{
 
 /// What a viewer's line may be.
 const VIEWER_LINES: &str = "type move X Y, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT, chat TEXT, screenshot FILE, \
-     screens, screen N|all|next, lossless on|off, stats or quit";
+     copy TEXT, paste FILE, screens, screen N|all|next, lossless on|off, stats or quit";
 
 /// What typed lines mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +87,8 @@ pub fn viewer_line(line: &str) -> Result<Vec<ViewerAction>, String> {
         ("type", [_, ..]) => input(pieces(rest, MAX_TEXT).into_iter().map(InputEvent::Text).collect()),
         ("chat", _) => chat_line(rest),
         ("screenshot", [_, ..]) => Ok(vec![ViewerAction::Screenshot(PathBuf::from(rest.trim_end()))]),
+        ("copy", [_, ..]) => Ok(vec![ViewerAction::Copy(rest.to_owned())]),
+        ("paste", [_, ..]) => Ok(vec![ViewerAction::Paste(PathBuf::from(rest.trim_end()))]),
         ("screens", []) => Ok(vec![ViewerAction::Screens]),
         ("screen", ["all"]) => Ok(vec![ViewerAction::Show(Show::All)]),
         ("screen", ["next"]) => Ok(vec![ViewerAction::Show(Show::Next)]),
@@ -140,7 +144,7 @@ mod tests {
             stats::ModeBytes,
         },
         ui::{
-            event::{PathInfo, Side, Summary},
+            event::{Copied, CopiedKind, PathInfo, Side, Summary},
             figures::{HostStages, LinkFigures, Milliseconds, PictureFigures, Stages, Stats},
         },
     };
@@ -179,6 +183,8 @@ mod tests {
             assert_eq!(viewer_line(line).expect(line), [ViewerAction::Show(show)]);
         }
         assert_eq!(viewer_line("stats").expect("stats"), [ViewerAction::Stats]);
+        assert_eq!(viewer_line("copy a  b").expect("copy"), [ViewerAction::Copy("a  b".to_owned())]);
+        assert_eq!(viewer_line("paste x y.txt").expect("paste"), [ViewerAction::Paste(PathBuf::from("x y.txt"))]);
         assert_eq!(viewer_line("lossless on").expect("lossless"), [ViewerAction::Lossless(true)]);
         assert_eq!(viewer_line("lossless off").expect("lossless"), [ViewerAction::Lossless(false)]);
         assert_eq!(viewer_line("quit").expect("quit"), [ViewerAction::Quit]);
@@ -266,6 +272,11 @@ mod tests {
                 })),
                 r#"{"event":"stats","frames":2,"picture_bytes":1500,"decode_ms_mean":0.5,"rtt_ms":9,"rate_bps":2000000,"queue_ms":20,"first_picture_ms":null,"width":4,"height":3,"exact":true,"pictures_per_s":1.5,"bytes_per_s":800,"stages":{"capture":null,"detect":null,"encode":null,"queue":null,"wire":{"p50_ms":4.5,"p95_ms":9.0},"decode":null,"present":null},"bytes":{"control":1,"indexed":2,"raw":3,"photo":4,"lossy":5},"path":{"kind":"relayed","transport":"tcp"}}"#,
             ),
+            (
+                ViewerEvent::Clipboard { from: Side::Host, copied: Copied { kind: CopiedKind::Image, bytes: 9 } },
+                r#"{"event":"clipboard","from":"host","kind":"image","bytes":9}"#,
+            ),
+            (ViewerEvent::Pasted { file: PathBuf::from("/tmp/x.txt") }, r#"{"event":"pasted","file":"/tmp/x.txt"}"#),
             (ViewerEvent::Stalled, r#"{"event":"stalled"}"#),
             (ViewerEvent::Resumed, r#"{"event":"resumed"}"#),
             (

@@ -11,6 +11,7 @@ pub mod prompt;
 pub mod qr;
 pub mod screenshot;
 pub mod terminal;
+pub mod whole;
 pub mod window;
 pub mod words;
 

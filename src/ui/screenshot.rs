@@ -1,12 +1,11 @@
-//! The picture as a PNG file: exactly what the host's screen shows, without any pointer. The file is there whole or not at all.
+//! The picture as a PNG file: exactly what the host's screen shows, without any pointer.
 
 use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
-    process,
 };
 
+use super::whole;
 use crate::video::frame::Frame;
 
 /// The picture could not be saved; one line for people.
@@ -25,21 +24,12 @@ pub struct ScreenshotError {
 /// [`ScreenshotError`].
 pub fn save(frame: &Frame, file: &Path) -> Result<(), ScreenshotError> {
     let fail = |reason| ScreenshotError { file: file.to_owned(), reason };
-    let name =
-        file.file_name().ok_or_else(|| fail(io::Error::new(io::ErrorKind::InvalidInput, "this is not the name of a file")))?;
-    let unfinished = file.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), process::id()));
-    let saved = write(frame, &unfinished).and_then(|()| fs::rename(&unfinished, file));
-    saved.map_err(|reason| {
-        // It may not even have been made; the error that counts is the one before.
-        let _ = fs::remove_file(&unfinished);
-        fail(reason)
-    })
+    whole::save(file, |out| write(frame, out)).map_err(fail)
 }
 
-fn write(frame: &Frame, file: &Path) -> io::Result<()> {
-    let mut out = BufWriter::new(File::create(file)?);
+fn write(frame: &Frame, out: &mut impl Write) -> io::Result<()> {
     let size = frame.size();
-    let mut encoder = png::Encoder::new(&mut out, size.width.into(), size.height.into());
+    let mut encoder = png::Encoder::new(out, size.width.into(), size.height.into());
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header()?;
@@ -52,11 +42,13 @@ fn write(frame: &Frame, file: &Path) -> io::Result<()> {
     }
     stream.finish()?;
     writer.finish()?;
-    out.into_inner()?.sync_all()
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+
     use super::*;
     use crate::video::frame::Size;
 

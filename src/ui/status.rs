@@ -94,7 +94,8 @@ impl Status {
             | ViewerEvent::Screenshot { .. }
             | ViewerEvent::Warning { .. }
             | ViewerEvent::File(_)
-            | ViewerEvent::Clipboard { .. } => {
+            | ViewerEvent::Clipboard { .. }
+            | ViewerEvent::Pasted { .. } => {
                 self.note(words::viewed(event), now);
             }
         }

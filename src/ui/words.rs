@@ -256,6 +256,7 @@ pub fn viewed(event: &ViewerEvent) -> String {
         ViewerEvent::Screenshot { file, exact } => {
             format!("The picture ({}) is in {}", exactness(*exact), plain(&file.display().to_string()))
         }
+        ViewerEvent::Pasted { file } => format!("What was copied at the host is in {}", plain(&file.display().to_string())),
         ViewerEvent::Stats(figures) => stats(figures),
         ViewerEvent::Stalled => "The connection is gone; trying to get it back.".to_owned(),
         ViewerEvent::Resumed => "The connection is back.".to_owned(),

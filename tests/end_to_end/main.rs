@@ -12,6 +12,7 @@
 //! | [`loss`] | a host or viewer that dies |
 //! | [`doctor`] | what stands in the way, and what becomes of every address |
 //! | [`desktop`] | a real screen, pointer and keyboard, and the person in front of them |
+//! | [`clipboard`] | what is copied at one side and pasted at the other |
 //! | [`screens`] | several monitors, their changes, depths and sizes, animated pointers |
 //! | [`window`] | the viewer's window |
 //! | [`stats`] | figures of every stage, exact pictures, `--lossless` |
@@ -21,6 +22,7 @@ mod link;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod clipboard;
 mod desktop;
 mod direct;
 mod doctor;

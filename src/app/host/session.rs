@@ -19,8 +19,14 @@ use super::{
     shown::Shown,
 };
 use crate::{
-    app::{chat::Chat, driver::Driver, outlet::Outlet},
+    app::{
+        chat::Chat,
+        clipboard::{Place, Sharing, Told},
+        driver::Driver,
+        outlet::Outlet,
+    },
     desktop::{
+        Backend,
         capture::{Capture, CaptureEvent, Options},
         inject::Inject,
         takeover::{Nudge, Takeover},
@@ -88,6 +94,7 @@ pub(super) async fn run(start: Start) {
 
     let (captured, captures) = mpsc::channel(64);
     let (nudged, nudges) = mpsc::channel(4);
+    let place = if screen.backend == Backend::Pattern { Place::Nowhere } else { Place::Desktop };
     let mut session = HostSession {
         name,
         viewer: viewer.name,
@@ -98,6 +105,7 @@ pub(super) async fn run(start: Start) {
         lossless,
         figures: Figures::default(),
         chat: Chat::default(),
+        clipboard: Sharing::new(Side::Host, place),
         permissions,
         holder: Holder::Local,
         capture: None,
@@ -114,6 +122,7 @@ pub(super) async fn run(start: Start) {
     if session.inject.is_some() {
         session.holder = Holder::Remote;
     }
+    session.clipboard.permit(permissions.contains(Permission::Clipboard));
     session.attach(pair).await;
     session.announce();
     let reason = session.live(lanes, commands, captures, nudges).await;
@@ -130,6 +139,7 @@ struct HostSession {
     lossless: bool,
     figures: Figures,
     chat: Chat,
+    clipboard: Sharing,
     permissions: Permissions,
     holder: Holder,
     capture: Option<Capture>,
@@ -226,6 +236,10 @@ impl HostSession {
                     }
                 }
                 Some(captured) = captures.recv() => self.captured(captured),
+                copied = self.clipboard.next() => {
+                    let told = self.clipboard.follow(copied, self.driver.is_attached());
+                    self.share(told);
+                }
             }
         }
     }
@@ -291,6 +305,7 @@ impl HostSession {
     fn changed_permissions(&mut self) {
         self.halt();
         self.pause_unless_permitted();
+        self.clipboard.permit(self.permissions.contains(Permission::Clipboard));
         let _ = self.driver.send(Message::Permissions(self.permissions));
         self.tell(HostEvent::Permissions { session: self.name.clone(), permissions: self.permissions, timers: Vec::new() });
         if !self.permissions.may_control() {
@@ -341,6 +356,10 @@ impl HostSession {
             Event::Message(Message::Chat(text)) => {
                 self.tell_chat(Side::Viewer, text);
             }
+            Event::Message(Message::Clipboard(message)) => match self.clipboard.receive(message) {
+                Ok(told) => self.share(told),
+                Err(_) => self.driver.end(EndReason::ProtocolError),
+            },
             Event::Message(Message::Lossless(wish)) => self.wish_lossless(wish),
             Event::Message(Message::AskStats) => self.answer_figures(),
             // The session lets only a viewer's messages through.
@@ -369,6 +388,24 @@ impl HostSession {
             && let Some(input) = self.shown.as_mut().and_then(|shown| shown.aimed(input))
         {
             inject.send(input);
+        }
+    }
+
+    /// Tells people what became of a copy, and the other side what there is to tell.
+    fn share(&mut self, told: Option<Told>) {
+        while let Some(message) = self.clipboard.message() {
+            if self.driver.send(Message::Clipboard(message)).is_err() {
+                let unsent = self.clipboard.unsent();
+                self.tell_copied(unsent);
+            }
+        }
+        told.into_iter().for_each(|told| self.tell_copied(told));
+    }
+
+    fn tell_copied(&mut self, told: Told) {
+        match told {
+            Told::Shared(from, copied) => self.tell(HostEvent::Clipboard { session: self.name.clone(), from, copied }),
+            Told::Warning(text) => self.warn(text),
         }
     }
 

@@ -22,7 +22,7 @@ use self::{
     connect::{Network, Wanted, authenticate},
     session::{Session, Start},
 };
-use super::{Failure, display_name, exit_code, outlet::Outlet, path_info, relays};
+use super::{Failure, clipboard::Place, display_name, exit_code, outlet::Outlet, path_info, relays};
 use crate::{
     cli::{ConnectArgs, ExitCode, Target, View},
     net,
@@ -86,6 +86,11 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
             faces: std::mem::take(&mut faces),
             actions: [Some(acted), window_acted],
             lossless: args.lossless,
+            clipboard: match view {
+                _ if args.no_clipboard => Place::Nowhere,
+                View::None => Place::Hand,
+                View::Window | View::Terminal => Place::Desktop,
+            },
             screenshot: args.screenshot.clone(),
             begun: opened.begun,
         };

@@ -3,7 +3,8 @@
 mod ways;
 
 use std::{
-    path::PathBuf,
+    io::Write,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -20,7 +21,13 @@ use super::{
     upgrade::Upgrade,
 };
 use crate::{
-    app::{Failure, chat::Chat, driver::Driver, exit_code, path_info},
+    app::{
+        Failure,
+        chat::Chat,
+        clipboard::{Place, Sharing, Told},
+        driver::Driver,
+        exit_code, path_info,
+    },
     cli::ExitCode,
     protocol::{
         auth::Authenticated,
@@ -35,7 +42,7 @@ use crate::{
         event::{PathInfo, Side, Summary, ViewerAction, ViewerEvent},
         figures::{Stages, Stats},
         picture::Picture,
-        screenshot,
+        screenshot, whole,
     },
     video::decoder::DecodeError,
 };
@@ -57,6 +64,8 @@ pub(super) struct Start {
     pub(super) actions: [Option<mpsc::Receiver<ViewerAction>>; 2],
     /// Whether the host is asked for nothing but exact pictures.
     pub(super) lossless: bool,
+    /// What takes part in sharing what is copied.
+    pub(super) clipboard: Place,
     /// Save the first picture here and leave.
     pub(super) screenshot: Option<PathBuf>,
     pub(super) begun: Instant,
@@ -87,6 +96,7 @@ pub(super) struct Session {
     failure: Option<Failure>,
     permissions: Permissions,
     chat: Chat,
+    clipboard: Sharing,
     shown_path: Option<PathInfo>,
     figures: Figures,
     started: Instant,
@@ -95,12 +105,26 @@ pub(super) struct Session {
 impl Session {
     /// Takes the first path and opens its lanes.
     pub(super) fn start(start: Start) -> Result<Self, Failure> {
-        let Start { auth, network, path, shown_path, resume, probing, picture, faces, actions, lossless, screenshot, begun } =
-            start;
+        let Start {
+            auth,
+            network,
+            path,
+            shown_path,
+            resume,
+            probing,
+            picture,
+            faces,
+            actions,
+            lossless,
+            clipboard,
+            screenshot,
+            begun,
+        } = start;
         let decode = Decode::start(picture.clone()).map_err(Failure::other)?;
         let mut session = Self {
             permissions: auth.permissions,
             chat: Chat::default(),
+            clipboard: Sharing::new(Side::Viewer, clipboard),
             auth: std::sync::Arc::new(auth),
             network,
             driver: Driver::new(Role::Viewer, resume),
@@ -127,6 +151,7 @@ impl Session {
             // The first of all messages.
             let _ = session.driver.send(Message::Lossless(true));
         }
+        session.clipboard.permit(session.permissions.contains(Permission::Clipboard));
         session.open(path);
         // Other paths that came up meanwhile are backups.
         let others: Vec<_> =
@@ -175,6 +200,10 @@ impl Session {
                 Some(opened) = self.opening.join_next() => self.opened(opened.ok()).await,
                 () = tokio::time::sleep_until(upgrade.unwrap_or_else(Instant::now).into()), if upgrade.is_some() => {
                     self.seek_direct_path().await;
+                }
+                copied = self.clipboard.next() => {
+                    let told = self.clipboard.follow(copied, !self.stalled);
+                    self.share(told);
                 }
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => self.in_time(),
             }
@@ -230,9 +259,14 @@ impl Session {
             Message::Permissions(permissions) => {
                 if std::mem::replace(&mut self.permissions, permissions) != permissions {
                     self.faces.tell(&ViewerEvent::Permissions { permissions, timers: Vec::new() });
+                    self.clipboard.permit(permissions.contains(Permission::Clipboard));
                     self.leave_if_blind();
                 }
             }
+            Message::Clipboard(message) => match self.clipboard.receive(message) {
+                Ok(told) => self.share(told),
+                Err(_) => self.driver.end(EndReason::ProtocolError),
+            },
             Message::CursorShape(shape) => {
                 self.shown.new_cursor(&shape);
                 self.picture.point_with(shape);
@@ -276,6 +310,11 @@ impl Session {
                 self.screenshots.add(file);
                 self.save_screenshots();
             }
+            Some(ViewerAction::Copy(text)) => {
+                let told = self.clipboard.offer(text);
+                self.share(told);
+            }
+            Some(ViewerAction::Paste(file)) => self.paste(&file),
             Some(ViewerAction::Screens) => self.tell_screens(),
             Some(ViewerAction::Show(show)) => match self.shown.choose(show) {
                 Ok(choice) => drop(self.driver.send(Message::ShowScreen(choice))),
@@ -407,6 +446,38 @@ impl Session {
             self.failure.get_or_insert_with(|| Failure::new(ExitCode::Lost, text));
         }
         self.failure.map_or(Ok(reason), Err)
+    }
+
+    /// Tells people what became of a copy, and the other side what there is to tell.
+    fn share(&mut self, told: Option<Told>) {
+        while let Some(message) = self.clipboard.message() {
+            if self.driver.send(Message::Clipboard(message)).is_err() {
+                let unsent = self.clipboard.unsent();
+                self.tell_copied(unsent);
+            }
+        }
+        told.into_iter().for_each(|told| self.tell_copied(told));
+    }
+
+    fn tell_copied(&mut self, told: Told) {
+        match told {
+            Told::Shared(from, copied) => self.faces.tell(&ViewerEvent::Clipboard { from, copied }),
+            Told::Warning(text) => self.warn(text),
+        }
+    }
+
+    /// Writes what was copied at the host into a file.
+    fn paste(&mut self, file: &Path) {
+        let Some(content) = self.clipboard.kept() else {
+            return self.warn("nothing was copied at the host since its clipboard is shared with this face".to_owned());
+        };
+        let saved = tokio::task::block_in_place(|| whole::save(file, |out| out.write_all(content.bytes())));
+        match saved {
+            Ok(()) => self.faces.tell(&ViewerEvent::Pasted { file: file.to_owned() }),
+            Err(reason) => {
+                self.warn(format!("what was copied cannot be saved to {} ({reason}); choose another file", file.display()))
+            }
+        }
     }
 
     fn rtt_ms(&self) -> Option<u64> {

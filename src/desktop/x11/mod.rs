@@ -10,6 +10,7 @@ mod person;
 mod pixels;
 mod rects;
 mod screen;
+mod selection;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -31,6 +32,7 @@ use x11rb::{
 pub(super) use injector::X11Injector;
 pub(super) use person::Person;
 pub(super) use screen::X11Screen;
+pub(super) use selection::Selection;
 pub(super) use watch::Watch;
 
 use super::DesktopError;

@@ -12,6 +12,7 @@ use std::{collections::VecDeque, mem::discriminant};
 
 use super::{Full, Violation};
 use crate::protocol::{
+    clipboard::ClipboardMessage,
     input::InputEvent,
     message::{EndReason, Message},
 };
@@ -127,6 +128,7 @@ fn weight(message: &Message) -> usize {
     let heap = match message {
         Message::Chat(text) | Message::Input(InputEvent::Text(text)) => text.len(),
         Message::CursorShape(shape) => shape.bgra.len(),
+        Message::Clipboard(ClipboardMessage::Part { bytes, .. }) => bytes.len(),
         Message::Screens(screens) => screens.list.iter().map(|screen| size_of_val(screen) + screen.name.len()).sum(),
         _ => 0,
     };

@@ -1,0 +1,135 @@
+//! The X11 clipboard: the selection CLIPBOARD. `arboard` reads and owns it; XFIXES tells when it has a new owner.
+//!
+//! The mark of what an `rs` put there is a property of the root window with its hash: set before the selection is taken, so that
+//! whoever reads the new content finds the mark. It tells nothing to those who cannot read the clipboard anyway.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use arboard::{Clipboard, Error, ImageData};
+use x11rb::{
+    connection::Connection,
+    protocol::{
+        Event,
+        xfixes::{self, ConnectionExt as _, SelectionEventMask},
+        xproto::{Atom, AtomEnum, ConnectionExt as _, PropMode},
+    },
+    wrapper::ConnectionExt as _,
+};
+
+use super::{DesktopError, Display, WakeFd, lost};
+use crate::desktop::clipboard::Clip;
+
+/// What was put stays as long as this: for the whole process, whatever becomes of the session that it came from.
+static OWNER: Mutex<Option<Clipboard>> = Mutex::new(None);
+
+/// The name of the mark.
+const MARK: &[u8] = b"_RS_CLIPBOARD";
+
+/// The clipboard of a display.
+pub(in crate::desktop) struct Selection {
+    display: Display,
+    mark: Atom,
+    wake: WakeFd,
+}
+
+impl Selection {
+    pub(in crate::desktop) fn open() -> Result<Self, DesktopError> {
+        let display = Display::open(None)?;
+        display.require(xfixes::X11_EXTENSION_NAME)?;
+        let atom = |name| -> Result<Atom, DesktopError> {
+            Ok(display.x.intern_atom(false, name).map_err(lost)?.reply().map_err(lost)?.atom)
+        };
+        let (clipboard, mark) = (atom(b"CLIPBOARD")?, atom(MARK)?);
+        display.x.xfixes_query_version(5, 0).map_err(lost)?.reply().map_err(lost)?;
+        let changes = SelectionEventMask::SET_SELECTION_OWNER;
+        display.x.xfixes_select_selection_input(display.root, clipboard, changes).map_err(lost)?.check().map_err(lost)?;
+        Ok(Self { display, mark, wake: WakeFd::new()? })
+    }
+
+    /// What ends [`Selection::wait`].
+    pub(in crate::desktop) fn wake_fd(&self) -> WakeFd {
+        self.wake.clone()
+    }
+
+    /// Waits. True: something was copied. False: woken.
+    pub(in crate::desktop) fn wait(&self) -> Result<bool, DesktopError> {
+        loop {
+            let mut copied = false;
+            while let Some(event) = self.display.x.poll_for_event().map_err(lost)? {
+                copied |= matches!(event, Event::XfixesSelectionNotify(notice) if notice.owner != x11rb::NONE);
+            }
+            if copied {
+                return Ok(true);
+            }
+            if self.wake.take() {
+                return Ok(false);
+            }
+            self.display.sleep(&self.wake, None)?;
+        }
+    }
+
+    /// What is there now, unless an `rs` put it there, or it is nothing that can be shared.
+    pub(in crate::desktop) fn read(&self) -> Result<Option<Clip>, DesktopError> {
+        let Some(clip) = content()? else { return Ok(None) };
+        let mark = self.display.x.get_property(false, self.display.root, self.mark, AtomEnum::CARDINAL, 0, 8);
+        let mark = mark.map_err(lost)?.reply().map_err(lost)?.value;
+        Ok((mark != hash(&clip)).then_some(clip))
+    }
+
+    /// Puts it there, and leaves the mark.
+    pub(in crate::desktop) fn put(&self, clip: Clip) -> Result<(), DesktopError> {
+        let Display { x, root, .. } = &self.display;
+        x.change_property8(PropMode::REPLACE, *root, self.mark, AtomEnum::CARDINAL, &hash(&clip)).map_err(lost)?;
+        x.sync().map_err(lost)?;
+        let mut owner = owner()?;
+        let Some(board) = owner.as_mut() else { return Ok(()) };
+        match clip {
+            Clip::Text(text) => board.set_text(text),
+            Clip::Image { width, height, rgba } => board.set_image(ImageData { width, height, bytes: rgba.into() }),
+        }
+        .map_err(broken)
+    }
+}
+
+/// Text first: what is both, such as a table of a spreadsheet, is meant as text.
+fn content() -> Result<Option<Clip>, DesktopError> {
+    let mut owner = owner()?;
+    let Some(board) = owner.as_mut() else { return Ok(None) };
+    match board.get_text() {
+        Ok(text) if text.is_empty() => return Ok(None),
+        Ok(text) => return Ok(Some(Clip::Text(text))),
+        // Owners without text say so in many ways.
+        Err(error) => tracing::debug!(%error, "what was copied is no text"),
+    }
+    match board.get_image() {
+        Ok(ImageData { width, height, bytes }) => Ok(Some(Clip::Image { width, height, rgba: bytes.into_owned() })),
+        Err(error) => {
+            tracing::debug!(%error, "what was copied is neither text nor a picture");
+            Ok(None)
+        }
+    }
+}
+
+/// The process's own clipboard, made at the first use.
+fn owner() -> Result<MutexGuard<'static, Option<Clipboard>>, DesktopError> {
+    let mut owner = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
+    if owner.is_none() {
+        *owner = Some(Clipboard::new().map_err(broken)?);
+    }
+    Ok(owner)
+}
+
+fn hash(clip: &Clip) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("rs clipboard mark v1");
+    match clip {
+        Clip::Text(text) => hasher.update(b"text").update(text.as_bytes()),
+        Clip::Image { width, height, rgba } => {
+            hasher.update(b"image").update(&width.to_be_bytes()).update(&height.to_be_bytes()).update(rgba)
+        }
+    };
+    hasher.finalize().into()
+}
+
+fn broken(error: Error) -> DesktopError {
+    DesktopError(format!("the clipboard cannot be used ({error})"))
+}
