@@ -13,7 +13,10 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use libp2p::Multiaddr;
 
-use crate::{desktop::Backend, protocol::permission::Permissions};
+use crate::{
+    desktop::Backend,
+    protocol::{input::KeyboardMode, permission::Permissions},
+};
 
 pub use address::{Relay, Target};
 pub use doctor::DoctorArgs;
@@ -175,6 +178,9 @@ pub struct ConnectArgs {
     /// Have the host send every picture exactly at once, however slow the link is
     #[arg(long)]
     pub lossless: bool,
+    /// How keys are understood
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub keyboard: KeyboardMode,
     /// Write the first picture to this file as PNG, and end: once it is exact, or after five seconds as it is
     #[arg(long, value_name = "FILE", conflicts_with = "view")]
     pub screenshot: Option<PathBuf>,

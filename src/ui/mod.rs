@@ -17,9 +17,11 @@ pub mod words;
 mod board;
 mod canvas;
 mod hands;
+mod locks;
 mod stage;
 mod status;
 mod stdin;
+mod typing;
 
 use tokio::sync::mpsc;
 
