@@ -14,6 +14,7 @@
 //! | [`desktop`] | a real screen, pointer and keyboard, and the person in front of them |
 //! | [`screens`] | several monitors, their changes, depths and sizes, animated pointers |
 //! | [`window`] | the viewer's window |
+//! | [`keyboard`] | what is typed at the viewer's layout arrives at the host's |
 //! | [`stats`] | figures of every stage, exact pictures, `--lossless` |
 
 #[path = "../support/link.rs"]
@@ -25,6 +26,7 @@ mod desktop;
 mod direct;
 mod doctor;
 mod identity;
+mod keyboard;
 mod lan;
 mod loss;
 mod narrow;

@@ -83,12 +83,12 @@ fn input_events() {
     golden_message(Message::Input(InputEvent::Key { key: Key(0xe1), down: false }), "0003e10100");
     golden_message(Message::Input(InputEvent::Text("a".into())), "00040161");
     let press = |meaning| Message::Input(InputEvent::Press { key: Key(0x14), meaning });
-    golden_message(press(Meaning::Character('é')), "00051400".to_owned().as_str());
-    golden_message(press(Meaning::Translated('é')), "000514010");
-    golden_message(press(Meaning::Shortcut('z')), "00051402");
+    golden_message(press(Meaning::Character('é')), "0005140002c3a9");
+    golden_message(press(Meaning::Translated('é')), "0005140102c3a9");
+    golden_message(press(Meaning::Shortcut('z')), "00051402017a");
     golden_message(press(Meaning::Level), "00051403");
     golden_message(Message::Input(InputEvent::Locks(Locks { caps: true, num: false })), "00060100");
-    golden_message(Message::Untyped('中'), "0e");
+    golden_message(Message::Untyped('中'), "0e03e4b8ad");
 }
 
 #[test]
