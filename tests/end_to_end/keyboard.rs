@@ -133,7 +133,7 @@ fn locks_are_in_step_and_a_held_key_repeats_until_it_is_up() {
     lay_out(&scene.desk, "de");
     let tap = |keysym| tap(&scene.desk, keysym);
     tap(keysym::CAPS_LOCK);
-    type_by_layout(&scene.desk, "HELLO");
+    type_by_layout(&scene.desk, "hello");
     assert_eq!(scene.line(0), "HELLO");
     tap(keysym::CAPS_LOCK);
     type_by_layout(&scene.desk, "hello");

@@ -3,8 +3,8 @@
 //! Rules:
 //! - A character that the layout has is typed where it is. Its group and level are *locked* around the key press by XKB, in one
 //!   flush, and put back: exact for every layout, with Caps Lock on or off, and nothing can stay held.
-//! - A character that no key has borrows a free keycode. Clients read the new map late, so borrowed keycodes rotate and a remap
-//!   waits [`SETTLE`] after the one before it. They are given back at the end.
+//! - A character that no key has borrows a free keycode. Clients read the new map late, so the keycode unused for longest is taken, no
+//!   sooner than [`REUSE`] after its last use, and a remap waits [`SETTLE`] after the one before it. They are given back at the end.
 //! - The layout may change at any time: a notice of it makes the table be read again.
 
 use std::{
@@ -34,6 +34,8 @@ use crate::protocol::input::Locks;
 
 /// The time that clients get to read a changed map before the next change.
 const SETTLE: Duration = Duration::from_millis(25);
+/// The time that clients get to read a key's meaning before it gets another one. Taking control back may wait for it: 50 ms at most.
+const REUSE: Duration = Duration::from_millis(40);
 /// The most keycodes borrowed.
 const MAX_BORROWED: usize = 24;
 
@@ -41,14 +43,21 @@ const MAX_BORROWED: usize = 24;
 pub(super) struct Typist {
     layout: Layout,
     free: BTreeSet<Keycode>,
-    /// Each with the character it was given; the one given longest ago comes first.
-    borrowed: VecDeque<(Keycode, Keysym)>,
+    /// The one used longest ago comes first.
+    borrowed: VecDeque<Borrowed>,
     /// The modifier that Num Lock is.
     num_lock: u16,
     settled: Instant,
     is_stale: bool,
     /// A character that nothing could be done for.
     untyped: Option<char>,
+}
+
+/// A keycode that gives a character for us.
+struct Borrowed {
+    keycode: Keycode,
+    keysym: Keysym,
+    used: Instant,
 }
 
 /// What there was before a key was held, to be put back after it.
@@ -124,7 +133,10 @@ impl Typist {
             self.borrow(display, character)?;
         }
         match self.layout.find(character, group) {
-            Some(stroke) => Ok(Some(press(display, stroke, &state)?)),
+            Some(stroke) => {
+                self.used(stroke.keycode);
+                Ok(Some(press(display, stroke, &state)?))
+            }
             None => {
                 self.untyped.get_or_insert(character);
                 Ok(None)
@@ -146,14 +158,27 @@ impl Typist {
     /// Gives a free keycode, or the one borrowed longest ago, to `character`.
     fn borrow(&mut self, display: &Display, character: char) -> Result<(), ReplyError> {
         let fresh = (self.borrowed.len() < MAX_BORROWED).then(|| self.free.pop_last()).flatten();
-        let Some(keycode) = fresh.or_else(|| self.borrowed.pop_front().map(|(keycode, _)| keycode)) else { return Ok(()) };
+        let (keycode, ready) = match (fresh, fresh.is_none().then(|| self.borrowed.pop_front()).flatten()) {
+            (Some(keycode), _) => (keycode, self.settled),
+            (None, Some(oldest)) => (oldest.keycode, self.settled.max(oldest.used + REUSE)),
+            (None, None) => return Ok(()),
+        };
         let keysym = Keysym::from_char(character);
-        self.borrowed.push_back((keycode, keysym));
-        thread::sleep(self.settled.saturating_duration_since(Instant::now()));
+        thread::sleep(ready.saturating_duration_since(Instant::now()));
+        self.borrowed.push_back(Borrowed { keycode, keysym, used: Instant::now() });
         // Twice: a single one would get an upper-case partner.
         display.x.change_keyboard_mapping(1, keycode, 2, &[keysym.raw(); 2])?;
         self.settled = Instant::now() + SETTLE;
         self.read_layout(display)
+    }
+
+    /// A key is used: if it is a borrowed one, it is the last to get another character.
+    fn used(&mut self, keycode: Keycode) {
+        if let Some(position) = self.borrowed.iter().position(|borrowed| borrowed.keycode == keycode)
+            && let Some(borrowed) = self.borrowed.remove(position)
+        {
+            self.borrowed.push_back(Borrowed { used: Instant::now(), ..borrowed });
+        }
     }
 
     fn refresh(&mut self, display: &Display) -> Result<(), ReplyError> {
@@ -165,7 +190,7 @@ impl Typist {
         let map = display.x.xkb_get_map(core(), parts, none, 0, 0, 0, 0, 0, 0, 0, 0, 0_u16.into(), 0, 0, 0, 0, 0, 0)?.reply()?;
         self.layout = Layout::new(map);
         // A new layout takes back what was borrowed, and may need it.
-        self.borrowed.retain(|(keycode, keysym)| self.layout.with_keysym(*keysym).any(|has| has == *keycode));
+        self.borrowed.retain(|borrowed| self.layout.with_keysym(borrowed.keysym).any(|has| has == borrowed.keycode));
         self.free = self.layout.free();
         let modifiers = display.x.get_modifier_mapping()?.reply()?;
         let per_modifier = usize::from(modifiers.keycodes_per_modifier()).max(1);
@@ -182,8 +207,8 @@ impl Typist {
             return Ok(());
         }
         thread::sleep(self.settled.saturating_duration_since(Instant::now()));
-        for (keycode, _) in self.borrowed.drain(..) {
-            display.x.change_keyboard_mapping(1, keycode, 2, &[x11rb::NO_SYMBOL; 2])?;
+        for borrowed in self.borrowed.drain(..) {
+            display.x.change_keyboard_mapping(1, borrowed.keycode, 2, &[x11rb::NO_SYMBOL; 2])?;
         }
         display.x.sync()
     }
