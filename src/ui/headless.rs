@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(inputs("click 3 4 Right")[1..], [press(Button::Right), release(Button::Right)]);
         assert_eq!(inputs("scroll 0 -2"), [InputEvent::Scroll { dx: 0, dy: -2 }]);
         assert_eq!(
-            inputs("key ctrl+s").iter().map(|event| matches!(event, InputEvent::Key { down: true, .. })).collect::<Vec<_>>(),
+            inputs("key ctrl+s").iter().map(|event| !matches!(event, InputEvent::Key { down: false, .. })).collect::<Vec<_>>(),
             [true, true, false, false]
         );
         assert_eq!(inputs("key a")[0], InputEvent::Press { key: Key(4), meaning: Meaning::Character('a') });
