@@ -13,7 +13,10 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use libp2p::Multiaddr;
 
-use crate::{desktop::Backend, protocol::permission::Permissions};
+use crate::{
+    desktop::Backend,
+    protocol::{input::KeyboardMode, permission::Permissions},
+};
 
 pub use address::{Relay, Target};
 pub use doctor::DoctorArgs;
@@ -77,7 +80,8 @@ pub enum Command {
     #[command(after_help = "Example: rs connect 9339-2522-7420-3124\n\n\
                             The password comes from --password-file, --password-stdin, the variable RS_PASSWORD, or a prompt.\n\
                             Lines typed with --view none: move X Y, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT, chat TEXT,\n\
-                            screenshot FILE, copy TEXT, paste FILE, screens, screen N|all|next, lossless on|off, stats, quit.")]
+                            screenshot FILE, copy TEXT, paste FILE, screens, screen N|all|next, lossless on|off, keyboard MODE, stats,\n\
+                            quit.")]
     Connect(ConnectArgs),
     /// Replace the password of this machine's host; the old one is dead at once
     #[command(after_help = "Example: rs rotate-password")]
@@ -175,6 +179,9 @@ pub struct ConnectArgs {
     /// Have the host send every picture exactly at once, however slow the link is
     #[arg(long)]
     pub lossless: bool,
+    /// How keys are understood
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub keyboard: KeyboardMode,
     /// Write the first picture to this file as PNG, and end: once it is exact, or after five seconds as it is
     #[arg(long, value_name = "FILE", conflicts_with = "view")]
     pub screenshot: Option<PathBuf>,

@@ -6,6 +6,7 @@
 //! - [`Inject::halt`] empties the queue; the one character or event under way is the last one, then everything held is released.
 //! - Text is typed character by character, without the modifiers that are held; they come back afterwards.
 //! - Errors and panics of an injector are logged and leave nothing held.
+//! - The first character that cannot be typed is told; the others are logged.
 
 use std::{
     collections::VecDeque,
@@ -13,6 +14,8 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
 };
+
+use tokio::sync::mpsc;
 
 use super::{DesktopError, Injector, capture::Options, open_injector, spawn};
 use crate::protocol::input::{InputEvent, Key, Pressed};
@@ -29,20 +32,24 @@ pub struct Inject {
 }
 
 impl Inject {
-    /// Opens the pointer and keyboard that belong to the screen of `options`.
+    /// Opens the pointer and keyboard that belong to the screen of `options`. The first character that cannot be typed goes to
+    /// `untyped`.
     ///
     /// # Errors
     /// In one line why, and what to do.
-    pub fn start(options: Options) -> Result<Self, DesktopError> {
-        Self::start_with(move || open_injector(&options))
+    pub fn start(options: Options, untyped: mpsc::Sender<char>) -> Result<Self, DesktopError> {
+        Self::start_with(move || open_injector(&options), untyped)
     }
 
-    fn start_with(open: impl FnOnce() -> Result<Box<dyn Injector>, DesktopError> + Send + 'static) -> Result<Self, DesktopError> {
+    fn start_with(
+        open: impl FnOnce() -> Result<Box<dyn Injector>, DesktopError> + Send + 'static,
+        untyped: mpsc::Sender<char>,
+    ) -> Result<Self, DesktopError> {
         let queue = Arc::<Queue>::default();
         let worker_queue = Arc::clone(&queue);
         let (thread, ()) = spawn(
             "inject",
-            || Ok((Hands { injector: open()?, pressed: Pressed::default() }, ())),
+            || Ok((Hands { injector: open()?, pressed: Pressed::default(), untyped: Some(untyped) }, ())),
             move |hands| work(hands, &worker_queue),
         )?;
         Ok(Self { queue, thread: Some(thread) })
@@ -165,6 +172,8 @@ fn work(mut hands: Hands, queue: &Queue) {
 struct Hands {
     injector: Box<dyn Injector>,
     pressed: Pressed,
+    /// Until something was told.
+    untyped: Option<mpsc::Sender<char>>,
 }
 
 impl Hands {
@@ -176,24 +185,19 @@ impl Hands {
 
     fn type_text(&mut self, text: &str, is_interrupted: impl Fn() -> bool) {
         let modifiers = self.held_modifiers();
-        modifiers.iter().for_each(|key| self.attempt(&InputEvent::Key { key: *key, down: false }));
+        modifiers.iter().for_each(|(key, _)| self.attempt(&InputEvent::Key { key: *key, down: false }));
         for character in text.chars() {
             if is_interrupted() {
                 break;
             }
             self.attempt(&InputEvent::Text(character.into()));
         }
-        modifiers.iter().for_each(|key| self.attempt(&InputEvent::Key { key: *key, down: true }));
+        modifiers.iter().for_each(|(_, press)| self.attempt(press));
     }
 
-    fn held_modifiers(&self) -> Vec<Key> {
-        let releases = self.pressed.clone().release_all().into_iter();
-        releases
-            .filter_map(|event| match event {
-                InputEvent::Key { key, .. } if MODIFIERS.contains(&key.0) => Some(key),
-                _ => None,
-            })
-            .collect()
+    fn held_modifiers(&self) -> Vec<(Key, InputEvent)> {
+        let held = self.pressed.held_keys().filter(|(key, _)| MODIFIERS.contains(&key.0));
+        held.map(|(key, press)| (key, press.clone())).collect()
     }
 
     fn let_go(&mut self) {
@@ -206,6 +210,11 @@ impl Hands {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "input was not done"),
             Err(_) => tracing::error!("input failed unexpectedly"),
+        }
+        if let Some(character) = self.injector.take_untyped() {
+            tracing::warn!("a character could not be typed: no key of the layout gives it, and none is free for it");
+            // The channel is for this one alone: it has room.
+            let _ = self.untyped.take().map(|untyped| untyped.try_send(character));
         }
     }
 }
@@ -242,7 +251,7 @@ mod tests {
     fn recorded() -> (Inject, mpsc::Receiver<InputEvent>, mpsc::Sender<()>) {
         let (done, events) = mpsc::channel();
         let (go, leave) = mpsc::channel();
-        (Inject::start_with(move || Ok(Box::new(Recorder { done, leave }))).unwrap(), events, go)
+        (Inject::start_with(move || Ok(Box::new(Recorder { done, leave })), tokio::sync::mpsc::channel(1).0).unwrap(), events, go)
     }
 
     fn key(usage: u16, down: bool) -> InputEvent {

@@ -145,6 +145,11 @@ pub trait Injector {
     /// # Errors
     /// The desktop does not take it.
     fn inject(&mut self, event: &InputEvent) -> Result<(), DesktopError>;
+
+    /// The first character since the last call that nothing here could type.
+    fn take_untyped(&mut self) -> Option<char> {
+        None
+    }
 }
 
 /// What of a desktop a viewer would get.

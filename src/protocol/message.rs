@@ -147,6 +147,8 @@ pub enum Message {
     Stats(HostStats),
     /// Both. A part of what was copied, or the answer to one ([`super::clipboard`]). Refused unless permitted.
     Clipboard(ClipboardMessage),
+    /// H→V. This character could not be typed: no key gives it, and none was free. Told of the first one in a session.
+    Untyped(char),
 }
 
 impl Message {
@@ -158,7 +160,7 @@ impl Message {
             Self::CursorPosition { .. } | Self::KnownCursor(_) | Self::ShowScreen(_) => true,
             Self::Lossless(_) | Self::AskStats | Self::Stats(_) => true,
             Self::Chat(_) | Self::Control(_) | Self::Permissions(_) | Self::CursorShape(_) | Self::End(_) => false,
-            Self::Screens(_) | Self::Aim(_) | Self::Clipboard(_) => false,
+            Self::Screens(_) | Self::Aim(_) | Self::Clipboard(_) | Self::Untyped(_) => false,
         }
     }
 
@@ -179,7 +181,8 @@ impl Message {
             Self::Stats(stats) => stats.is_valid(),
             Self::Clipboard(message) => message.is_valid(),
             Self::Input(_) | Self::Control(_) | Self::Permissions(_) | Self::CursorPosition { .. } | Self::End(_) => true,
-            Self::ShowScreen(_) | Self::Aim(_) | Self::KnownCursor(_) | Self::Lossless(_) | Self::AskStats => true,
+            Self::ShowScreen(_) | Self::Aim(_) | Self::KnownCursor(_) | Self::Lossless(_) => true,
+            Self::AskStats | Self::Untyped(_) => true,
         }
     }
 
@@ -190,7 +193,7 @@ impl Message {
             Self::Input(_) | Self::ShowScreen(_) | Self::Aim(_) => role == Role::Viewer,
             Self::Lossless(_) | Self::AskStats => role == Role::Viewer,
             Self::Control(_) | Self::Permissions(_) | Self::CursorShape(_) | Self::CursorPosition { .. } => role == Role::Host,
-            Self::Screens(_) | Self::KnownCursor(_) | Self::Stats(_) => role == Role::Host,
+            Self::Screens(_) | Self::KnownCursor(_) | Self::Stats(_) | Self::Untyped(_) => role == Role::Host,
             Self::Chat(_) | Self::Clipboard(_) => true,
             Self::End(reason) => reason.may_come_from(role),
         }

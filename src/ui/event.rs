@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::{HostFigures, Stats};
 use crate::protocol::{
-    input::InputEvent,
+    input::{InputEvent, KeyboardMode},
     message::{EndReason, Holder},
     permission::{Permission, Permissions},
     screens::{self, Choice, ScreenInfo},
@@ -476,6 +476,8 @@ pub enum ViewerAction {
     Show(Show),
     /// Have every picture exact at once, or as the link allows.
     Lossless(bool),
+    /// Have keys understood so from now on.
+    Keyboard(KeyboardMode),
     /// Tell the figures.
     Stats,
     /// Leave.

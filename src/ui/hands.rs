@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::event::ViewerAction;
 use crate::protocol::{
-    input::{InputEvent, MAX_TEXT, Pressed},
+    input::{InputEvent, Locks, MAX_TEXT, Pressed},
     message::Holder,
     permission::{Permission, Permissions},
 };
@@ -21,6 +21,8 @@ pub(super) struct Hands {
     holder: Holder,
     connected: bool,
     pressed: Pressed,
+    /// What the host was told of them last.
+    locks: Option<Locks>,
     /// Part of a notch, right and down.
     wheel: (f64, f64),
     waiting: VecDeque<ViewerAction>,
@@ -35,6 +37,7 @@ impl Hands {
             holder: Holder::Remote,
             connected: false,
             pressed: Pressed::default(),
+            locks: None,
             wheel,
             waiting: VecDeque::new(),
         }
@@ -63,8 +66,9 @@ impl Hands {
         self.connected && self.holder == Holder::Remote && self.permissions.may_control()
     }
 
-    /// Releases everything that is held.
+    /// Releases everything that is held. The locks are told anew afterwards: the host's user may have changed theirs.
     pub(super) fn let_go(&mut self) {
+        self.locks = None;
         self.wheel = (0.0, 0.0);
         let releases = self.pressed.release_all();
         self.waiting.extend(releases.into_iter().map(ViewerAction::Input));
@@ -98,6 +102,13 @@ impl Hands {
         if dx != 0.0 || dy != 0.0 {
             self.wheel = (self.wheel.0 - dx, self.wheel.1 - dy);
             self.act(InputEvent::Scroll { dx: dx as i16, dy: dy as i16 });
+        }
+    }
+
+    /// Tells the locks, if the host has not been told yet.
+    pub(super) fn lock(&mut self, locks: Locks) {
+        if self.in_control() && self.permissions.contains(Permission::Keyboard) && self.locks.replace(locks) != Some(locks) {
+            self.act(InputEvent::Locks(locks));
         }
     }
 
@@ -185,6 +196,22 @@ mod tests {
         assert_eq!(sent(&mut hands), [InputEvent::Scroll { dx: 0, dy: 1 }]);
         hands.permit(Permissions::view_only());
         assert!(!hands.in_control());
+    }
+
+    #[test]
+    fn locks_are_told_when_they_change_and_after_the_keyboard_was_away() {
+        let mut hands = ready();
+        let (on, off) = (Locks { caps: true, num: false }, Locks::default());
+        [on, on, off, off].into_iter().for_each(|locks| hands.lock(locks));
+        hands.let_go();
+        hands.lock(off);
+        assert_eq!(sent(&mut hands), [on, off, off].map(InputEvent::Locks));
+        hands.set_holder(Holder::Local);
+        hands.lock(on);
+        assert_eq!(sent(&mut hands), []);
+        hands.set_holder(Holder::Remote);
+        hands.lock(on);
+        assert_eq!(sent(&mut hands), [InputEvent::Locks(on)]);
     }
 
     #[test]

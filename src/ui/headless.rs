@@ -5,7 +5,8 @@
 //! | `move X Y` | moves the pointer to this pixel of the picture |
 //! | `click X Y [BUTTON]` | moves, presses and releases; `left`, `middle`, `right`, `back`, `forward` |
 //! | `scroll DX DY` | turns the wheel, in notches to the right and down |
-//! | `key COMBO` | presses a combination, as `ctrl+s` (names: [`super::keymap`]) |
+//! | `key COMBO` | presses a combination, as `ctrl+s` or `ctrl+alt+delete` (names: [`super::keymap`]) |
+//! | `keyboard MODE` | has keys understood so: `auto`, `physical` (by position), `translate` (by character) |
 //! | `type TEXT` | types text, whatever the host's layout |
 //! | `chat TEXT` | says something |
 //! | `screenshot FILE` | saves the picture as PNG once it is exact, or after five seconds as it is |
@@ -22,6 +23,8 @@
 
 use std::{io, path::PathBuf, str::FromStr};
 
+use clap::ValueEnum as _;
+
 use super::{
     ViewerSeat,
     event::{Show, ViewerAction, ViewerEvent},
@@ -30,13 +33,13 @@ use super::{
     stdin, words,
 };
 use crate::protocol::{
-    input::{Button, InputEvent, MAX_TEXT},
+    input::{Button, InputEvent, KeyboardMode, MAX_TEXT},
     message::MAX_CHAT,
 };
 
 /// What a viewer's line may be.
-const VIEWER_LINES: &str = "type move X Y, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT, chat TEXT, screenshot FILE, \
-     copy TEXT, paste FILE, screens, screen N|all|next, lossless on|off, stats or quit";
+const VIEWER_LINES: &str = "type move X Y, click X Y [BUTTON], scroll DX DY, key COMBO, keyboard auto|physical|translate, type TEXT, \
+     chat TEXT, screenshot FILE, copy TEXT, paste FILE, screens, screen N|all|next, lossless on|off, stats or quit";
 
 /// What typed lines mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +87,7 @@ pub fn viewer_line(line: &str) -> Result<Vec<ViewerAction>, String> {
         ("click", [x, y, which]) => input(click(motion(x, y)?, button(which)?)),
         ("scroll", [dx, dy]) => input(vec![InputEvent::Scroll { dx: number(dx)?, dy: number(dy)? }]),
         ("key", [combo]) => input(keymap::combo(combo)?),
+        ("keyboard", [mode]) => Ok(vec![ViewerAction::Keyboard(keyboard(mode)?)]),
         ("type", [_, ..]) => input(pieces(rest, MAX_TEXT).into_iter().map(InputEvent::Text).collect()),
         ("chat", _) => chat_line(rest),
         ("screenshot", [_, ..]) => Ok(vec![ViewerAction::Screenshot(PathBuf::from(rest.trim_end()))]),
@@ -121,6 +125,11 @@ fn number<N: FromStr>(text: &str) -> Result<N, String> {
     text.parse().map_err(|_| format!("\"{}\" is not a number that fits here; {VIEWER_LINES}", words::plain(text)))
 }
 
+fn keyboard(mode: &str) -> Result<KeyboardMode, String> {
+    let unknown = |_| format!("\"{}\" is not a keyboard mode; use auto, physical or translate", words::plain(mode));
+    KeyboardMode::from_str(mode, true).map_err(unknown)
+}
+
 fn button(name: &str) -> Result<Button, String> {
     match name.to_ascii_lowercase().as_str() {
         "left" | "1" => Ok(Button::Left),
@@ -137,7 +146,7 @@ mod tests {
     use super::*;
     use crate::{
         protocol::{
-            input::Key,
+            input::{Key, Meaning},
             message::{EndReason, Holder},
             permission::Permissions,
             screens::{self, Choice},
@@ -168,10 +177,12 @@ mod tests {
         assert_eq!(inputs("click 3 4 Right")[1..], [press(Button::Right), release(Button::Right)]);
         assert_eq!(inputs("scroll 0 -2"), [InputEvent::Scroll { dx: 0, dy: -2 }]);
         assert_eq!(
-            inputs("key ctrl+s").iter().map(|event| matches!(event, InputEvent::Key { down: true, .. })).collect::<Vec<_>>(),
+            inputs("key ctrl+s").iter().map(|event| !matches!(event, InputEvent::Key { down: false, .. })).collect::<Vec<_>>(),
             [true, true, false, false]
         );
-        assert_eq!(inputs("key a")[0], InputEvent::Key { key: Key(4), down: true });
+        assert_eq!(inputs("key a")[0], InputEvent::Press { key: Key(4), meaning: Meaning::Character('a') });
+        assert_eq!(viewer_line("keyboard Physical"), Ok(vec![ViewerAction::Keyboard(KeyboardMode::Physical)]));
+        assert!(viewer_line("keyboard loud").is_err_and(|text| text.contains("auto, physical or translate")));
         assert_eq!(inputs("type  héllo  wörld"), [InputEvent::Text("héllo  wörld".to_owned())]);
         assert_eq!(viewer_line("chat hi there").expect("chat"), [ViewerAction::Chat("hi there".to_owned())]);
         assert_eq!(

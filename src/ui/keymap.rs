@@ -1,14 +1,19 @@
 //! Keys by name and by place: one table from a key's USB HID usage to its winit code and its names.
 //!
-//! Names are those of X (`Return`, `Prior`) and plain ones (`enter`, `pageup`), in any case; a letter, a digit or a sign means
-//! the key where a US keyboard has it, whatever is printed there. A sign that needs Shift on a US keyboard brings Shift along.
+//! Names are those of X (`Return`, `Prior`) and plain ones (`enter`, `pageup`), in any case. A letter, a digit or a sign is the key where a
+//! US keyboard has it, and means that character: on another layout the host finds it elsewhere, except in physical mode. A sign
+//! that needs Shift on a US keyboard brings Shift along.
 
 use winit::keyboard::KeyCode;
 
-use crate::protocol::input::{InputEvent, Key};
+use crate::protocol::input::{InputEvent, Key, Meaning};
 
 /// The left Shift key.
 const SHIFT: Key = Key(0xe1);
+/// Keys that make shortcuts of others: Control, left Alt, Super.
+const CHORD: [Key; 5] = [Key(0xe0), Key(0xe2), Key(0xe3), Key(0xe4), Key(0xe7)];
+/// With it held, what a key gives differs too much among layouts to mean anything.
+const ALT_GR: Key = Key(0xe6);
 /// More keys at once than this are a mistake.
 const MAX_COMBO: usize = 8;
 
@@ -197,6 +202,17 @@ pub fn name(key: Key) -> Option<&'static str> {
     names.split(' ').next()
 }
 
+/// What a key types on a US keyboard, without and with Shift.
+#[must_use]
+pub fn character(key: Key, with_shift: bool) -> Option<char> {
+    const SPACE: Key = Key(0x2c);
+    let (_, _, names) = KEYS.iter().find(|(usage, _, names)| *usage == key.0 && !names.starts_with("kp_"))?;
+    let plain = names.split(' ').filter(|name| name.len() == 1).find_map(|name| name.chars().next());
+    let plain = plain.or((key == SPACE).then_some(' '))?;
+    let shifted = SHIFTED.iter().find(|(_, under, _)| *under == plain).map_or(plain.to_ascii_uppercase(), |(sign, _, _)| *sign);
+    Some(if with_shift { shifted } else { plain })
+}
+
 /// The events of a combination like `ctrl+shift+t` or `ctrl++`: presses in order, releases in reverse.
 ///
 /// # Errors
@@ -214,8 +230,19 @@ pub fn combo(text: &str) -> Result<Vec<InputEvent>, String> {
     if keys.is_empty() || keys.len() > MAX_COMBO {
         return Err(format!("a combination has one to {MAX_COMBO} keys, like ctrl+s"));
     }
-    let presses = keys.iter().map(|key| InputEvent::Key { key: *key, down: true });
+    let presses = keys.iter().map(|key| press(*key, &keys));
     Ok(presses.chain(keys.iter().rev().map(|key| InputEvent::Key { key: *key, down: false })).collect())
+}
+
+/// A key that goes down as one of a combination.
+fn press(key: Key, combo: &[Key]) -> InputEvent {
+    let is_chord = combo.iter().any(|key| CHORD.contains(key));
+    let meaning = match character(key, !is_chord && combo.contains(&SHIFT)).filter(|_| !combo.contains(&ALT_GR)) {
+        Some(character) if is_chord => Meaning::Shortcut(character),
+        Some(character) => Meaning::Character(character),
+        None => return InputEvent::Key { key, down: true },
+    };
+    InputEvent::Press { key, meaning }
 }
 
 /// Splits at `+`; a `+` where a name should be is the key itself.
@@ -245,7 +272,10 @@ mod tests {
         let events = combo(text).expect("a combination");
         let keys: Vec<u16> = events
             .iter()
-            .filter_map(|event| if let InputEvent::Key { key, down: true } = event { Some(key.0) } else { None })
+            .filter_map(|event| match event {
+                InputEvent::Key { key, down: true } | InputEvent::Press { key, .. } => Some(key.0),
+                _ => None,
+            })
             .collect();
         let released: Vec<u16> = events
             .iter()
@@ -283,6 +313,46 @@ mod tests {
         assert_eq!(pressed("ctrl+s"), [0xe0, 0x16]);
         assert_eq!(pressed("Ctrl+Alt+Delete"), [0xe0, 0xe2, 0x4c]);
         assert_eq!(pressed("RETURN"), [0x28]);
+    }
+
+    #[test]
+    fn letters_digits_and_signs_mean_themselves() {
+        let meaning = |text: &str| match combo(text)
+            .expect("a combination")
+            .into_iter()
+            .rfind(|event| !matches!(event, InputEvent::Key { down: false, .. }))
+        {
+            Some(InputEvent::Press { meaning, .. }) => Some(meaning),
+            _ => None,
+        };
+        assert_eq!(meaning("a"), Some(Meaning::Character('a')));
+        assert_eq!(meaning("shift+a"), Some(Meaning::Character('A')));
+        assert_eq!(meaning("?"), Some(Meaning::Character('?')));
+        assert_eq!(meaning("space"), Some(Meaning::Character(' ')));
+        assert_eq!(meaning("ctrl+shift+z"), Some(Meaning::Shortcut('z')));
+        assert_eq!(meaning("ctrl++"), Some(Meaning::Shortcut('=')));
+        for position in ["Return", "kp_1", "altgr+q", "ctrl+alt+delete", "less"] {
+            assert_eq!(meaning(position), None, "{position}");
+        }
+    }
+
+    #[test]
+    fn combinations_that_systems_keep_for_themselves_are_there() {
+        for (text, keys) in [
+            ("ctrl+alt+delete", vec![0xe0, 0xe2, 0x4c]),
+            ("ctrl+alt+backspace", vec![0xe0, 0xe2, 0x2a]),
+            ("ctrl+alt+f2", vec![0xe0, 0xe2, 0x3b]),
+            ("ctrl+escape", vec![0xe0, 0x29]),
+            ("alt+tab", vec![0xe2, 0x2b]),
+            ("alt+f4", vec![0xe2, 0x3d]),
+            ("alt+printscreen", vec![0xe2, 0x46]),
+            ("super", vec![0xe3]),
+            ("super+l", vec![0xe3, 0x0f]),
+            ("printscreen", vec![0x46]),
+            ("pause", vec![0x48]),
+        ] {
+            assert_eq!(pressed(text), keys, "{text}");
+        }
     }
 
     #[test]

@@ -18,9 +18,11 @@ pub mod words;
 mod board;
 mod canvas;
 mod hands;
+mod locks;
 mod stage;
 mod status;
 mod stdin;
+mod typing;
 
 use tokio::sync::mpsc;
 

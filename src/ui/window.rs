@@ -2,7 +2,7 @@
 //!
 //! Everything goes to the host but six chords: Ctrl+Alt+F full screen, Ctrl+Alt+1 actual size (the part seen follows the
 //! pointer), Ctrl+Alt+S the host's next screen, Ctrl+Alt+I the figures, Ctrl+Alt+C chat line, Ctrl+Alt+Q leave. A chord releases on the host what was held for it. Keys travel by
-//! position, composed text as text. On losing focus or control everything held is released.
+//! position and meaning ([`super::typing`]), composed text as text. On losing focus or control everything held is released.
 //!
 //! Runs on the main thread (macOS demands it) and sleeps while nothing happens. A new picture wakes it and is on screen after
 //! one turn of the event loop.
@@ -24,6 +24,7 @@ use winit::{
     event::{ElementState, Ime, KeyEvent, MouseButton, MouseScrollDelta, WindowEvent},
     event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopBuilder, EventLoopProxy},
     keyboard::{KeyCode, ModifiersState, PhysicalKey},
+    platform::modifier_supplement::KeyEventExtModifierSupplement as _,
     window::{Fullscreen, Window, WindowId},
 };
 
@@ -32,12 +33,14 @@ use super::{
     event::{Show, ViewerAction, ViewerEvent},
     hands::Hands,
     keymap,
+    locks::LockReader,
     picture::Picture,
     stage::Stage,
     status::{Phase, Status},
+    typing::{self, Stroke},
 };
 use crate::{
-    protocol::input::{Button, InputEvent},
+    protocol::input::{Button, InputEvent, Key, KeyboardMode},
     video::frame::Size,
 };
 
@@ -55,6 +58,8 @@ pub struct Options {
     pub id: String,
     /// Close at the end of the session rather than tell it and wait for the user.
     pub close_at_end: bool,
+    /// How keys are understood at first.
+    pub keyboard: KeyboardMode,
 }
 
 /// Runs the window until the user closes it, or the session ends without a word for the user ([`ViewerSeat::events`] closes and no
@@ -80,6 +85,8 @@ fn run_on(seat: ViewerSeat, options: Options, mut builder: EventLoopBuilder<Wake
     }));
     let mut face = Face {
         status: Status::new(options.id.clone()),
+        keyboard: options.keyboard,
+        locks: None,
         options,
         picture,
         told,
@@ -130,6 +137,9 @@ struct Face {
     hands: Hands,
     stage: Option<Stage>,
     modifiers: ModifiersState,
+    keyboard: KeyboardMode,
+    /// Since the window is open.
+    locks: Option<LockReader>,
     /// Where the local pointer is, while it is over the window.
     hand: Option<(f64, f64)>,
     /// The picture's size that the window was last made for.
@@ -219,7 +229,9 @@ impl Face {
         let window = event_loop
             .create_window(attributes)
             .map_err(|error| anyhow!("cannot open a window on this display ({error}); use --view none"))?;
-        window.set_ime_allowed(true);
+        // In physical mode the host composes.
+        window.set_ime_allowed(self.keyboard != KeyboardMode::Physical);
+        self.locks = Some(LockReader::open(event_loop));
         let stage = Stage::new(window)?;
         self.stale = true;
         Ok(stage)
@@ -330,13 +342,34 @@ impl Face {
             self.hands.let_go();
         } else if down && self.status.entry.is_some() {
             self.edit(code, event.text.as_deref());
-        } else if let Some(key) = code.and_then(keymap::by_code) {
-            if !event.repeat {
-                self.hands.act(InputEvent::Key { key, down });
-            }
-        } else if let (true, Some(text)) = (down, &event.text) {
-            self.hands.write(text);
+        } else {
+            self.typed(code.and_then(keymap::by_code), event);
         }
+    }
+
+    /// A key for the host.
+    fn typed(&mut self, key: Option<Key>, event: &KeyEvent) {
+        let locks = self.locks.as_ref().and_then(LockReader::read);
+        if let Some(locks) = locks.filter(|_| !event.repeat) {
+            self.hands.lock(locks);
+        }
+        if event.state == ElementState::Released {
+            key.into_iter().for_each(|key| self.hands.act(InputEvent::Key { key, down: false }));
+        } else if !event.repeat || key.is_none() {
+            let chord = self.modifiers.intersects(ModifiersState::CONTROL | ModifiersState::ALT | ModifiersState::SUPER);
+            let (plain, text) = (event.key_without_modifiers(), event.text.as_deref());
+            let stroke = Stroke { key, logical: &event.logical_key, plain: &plain, text, chord };
+            typing::press(&stroke, self.keyboard, locks.is_some()).into_iter().for_each(|event| self.hands.act(event));
+        }
+    }
+
+    /// Has keys understood so from now on.
+    #[expect(dead_code, reason = "the toolbar's")]
+    fn set_keyboard(&mut self, mode: KeyboardMode) {
+        self.hands.let_go();
+        self.keyboard = mode;
+        self.hands.ask(ViewerAction::Keyboard(mode));
+        self.stage.iter().for_each(|stage| stage.window.set_ime_allowed(mode != KeyboardMode::Physical));
     }
 
     /// Does a chord of the window's own. Returns whether it was one.

@@ -58,7 +58,7 @@ fn what_is_copied_at_one_side_is_pasted_at_the_other_both_text_and_images() {
     let (machine, desk, home) = (Display::start(640, 480), Display::start(800, 600), Home::new());
     let _before = copy(&desk, &home, "copied before the session");
     let mut host = Host::on(&machine, "");
-    let mut viewer = Viewer::window(&desk, &host.direct("tcp"), &host.password, "");
+    let viewer = Viewer::window(&desk, &host.direct("tcp"), &host.password, "");
     host.accept();
     viewer.is_in_session();
 

@@ -15,6 +15,7 @@
 //! | [`clipboard`] | what is copied at one side and pasted at the other |
 //! | [`screens`] | several monitors, their changes, depths and sizes, animated pointers |
 //! | [`window`] | the viewer's window |
+//! | [`keyboard`] | what is typed at the viewer's layout arrives at the host's |
 //! | [`stats`] | figures of every stage, exact pictures, `--lossless` |
 
 #[path = "../support/link.rs"]
@@ -27,6 +28,7 @@ mod desktop;
 mod direct;
 mod doctor;
 mod identity;
+mod keyboard;
 mod lan;
 mod loss;
 mod narrow;

@@ -23,12 +23,17 @@ use x11rb::{
     rust_connection::RustConnection,
 };
 
+use xkeysym::Keysym;
+
 use super::{
     image::{Colour, Image},
     physical::Physical,
     process::Process,
     until, until_true,
 };
+
+/// Where a PC has the right Alt key, which most European layouts call AltGr. Behind it are keys that no keyboard has.
+const ALT_GR: u8 = 108;
 
 /// A display. Dropping it ends the server, and with it every program on it.
 pub(crate) struct Display {
@@ -254,6 +259,35 @@ impl Display {
         }
     }
 
+    /// Presses and releases a key, with what its level needs: 1 Shift, 2 AltGr, 3 both.
+    pub(crate) fn type_key(&self, (code, level): (u8, usize)) {
+        let shift = (level % 2 == 1).then(|| self.keycode(keysym::SHIFT));
+        let held: Vec<u8> = shift.into_iter().chain((level >= 2).then_some(ALT_GR)).collect();
+        held.iter().for_each(|code| self.press(*code));
+        self.press(code);
+        self.release(code);
+        held.iter().rev().for_each(|code| self.release(*code));
+    }
+
+    /// The key of the main block that gives this character, and at which level.
+    pub(crate) fn key_of_character(&self, character: char) -> Option<(u8, usize)> {
+        self.key_at_any_level(|keysym| keysym.key_char() == Some(character) && !keysym.is_keypad_key())
+    }
+
+    /// The key of the main block that gives a keysym, and at which level.
+    pub(crate) fn key_at_any_level(&self, is_it: impl Fn(Keysym) -> bool) -> Option<(u8, usize)> {
+        // In the core protocol's table, the levels of the first group that need AltGr come after the second group.
+        const COLUMNS: [usize; 4] = [0, 1, 4, 5];
+        let first = self.connection.setup().min_keycode;
+        let mapping = self.connection.get_keyboard_mapping(first, ALT_GR - first);
+        let mapping = mapping.expect("the display takes requests").reply().expect("there is a keyboard");
+        let keys = || (first..).zip(mapping.keysyms.chunks_exact(mapping.keysyms_per_keycode.into()));
+        (0..COLUMNS.len()).find_map(|level| {
+            let has_it = |keysyms: &[u32]| keysyms.get(COLUMNS[level]).is_some_and(|keysym| is_it(Keysym::new(*keysym)));
+            keys().find(|(_, keysyms)| has_it(keysyms)).map(|(code, _)| (code, level))
+        })
+    }
+
     /// The key that gives this keysym without Shift.
     pub(crate) fn keycode(&self, keysym: u32) -> u8 {
         self.key_for(keysym).0
@@ -410,6 +444,10 @@ impl Display {
 
 /// Names of keys that give no sign (keysymdef.h).
 pub(crate) mod keysym {
+    /// Caps Lock.
+    pub(crate) const CAPS_LOCK: u32 = 0xffe5;
+    /// Num Lock.
+    pub(crate) const NUM_LOCK: u32 = 0xff7f;
     /// Enter.
     pub(crate) const RETURN: u32 = 0xff0d;
     /// The left Shift key.

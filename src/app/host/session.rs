@@ -95,6 +95,7 @@ pub(super) async fn run(start: Start) {
     let (captured, captures) = mpsc::channel(64);
     let (nudged, nudges) = mpsc::channel(4);
     let place = if screen.backend == Backend::Pattern { Place::Nowhere } else { Place::Desktop };
+    let (untyped, untypable) = mpsc::channel(1);
     let mut session = HostSession {
         name,
         viewer: viewer.name,
@@ -112,6 +113,7 @@ pub(super) async fn run(start: Start) {
         inject: None,
         takeover: None,
         nudged,
+        untyped,
         given: None,
         shown: None,
         transports: BTreeMap::new(),
@@ -125,7 +127,7 @@ pub(super) async fn run(start: Start) {
     session.clipboard.permit(permissions.contains(Permission::Clipboard));
     session.attach(pair).await;
     session.announce();
-    let reason = session.live(lanes, commands, captures, nudges).await;
+    let reason = session.live(lanes, commands, captures, nudges, untypable).await;
     session.finish(reason).await;
 }
 
@@ -146,6 +148,7 @@ struct HostSession {
     inject: Option<Inject>,
     takeover: Option<Takeover>,
     nudged: mpsc::Sender<Nudge>,
+    untyped: mpsc::Sender<char>,
     /// When the person gave control away.
     given: Option<Instant>,
     /// What the viewer sees, once the screen is open.
@@ -182,7 +185,7 @@ impl HostSession {
             }
         }
         if self.inject.is_none() {
-            match tokio::task::block_in_place(|| Inject::start(self.screen.clone())) {
+            match tokio::task::block_in_place(|| Inject::start(self.screen.clone(), self.untyped.clone())) {
                 Ok(inject) => self.inject = Some(inject),
                 Err(error) => self.warn(format!("{} can only watch: {error}", self.viewer)),
             }
@@ -209,12 +212,14 @@ impl HostSession {
         mut commands: mpsc::Receiver<Command>,
         mut captures: mpsc::Receiver<CaptureEvent>,
         mut nudges: mpsc::Receiver<Nudge>,
+        mut untypable: mpsc::Receiver<char>,
     ) -> EndReason {
         loop {
             // The person at the machine comes first, the picture last.
             tokio::select! {
                 biased;
                 Some(Nudge) = nudges.recv() => self.take_control(),
+                Some(character) = untypable.recv() => drop(self.driver.send(Message::Untyped(character))),
                 () = self.face.flush(), if self.face.is_waiting() => {}
                 command = commands.recv() => match command {
                     Some(Command::Lane { path, kind, transport, lane, open }) => {

@@ -87,7 +87,8 @@ impl Shown {
             }
             InputEvent::Button { down: true, .. } | InputEvent::Scroll { .. } if is_current => Some(input),
             InputEvent::Motion { .. } | InputEvent::Button { down: true, .. } | InputEvent::Scroll { .. } => None,
-            InputEvent::Button { down: false, .. } | InputEvent::Key { .. } | InputEvent::Text(_) => Some(input),
+            InputEvent::Button { down: false, .. } | InputEvent::Key { .. } => Some(input),
+            InputEvent::Press { .. } | InputEvent::Text(_) | InputEvent::Locks(_) => Some(input),
         }
     }
 

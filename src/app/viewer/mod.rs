@@ -91,12 +91,14 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
                 View::None => Place::Hand,
                 View::Window | View::Terminal => Place::Desktop,
             },
+            keyboard: args.keyboard,
             screenshot: args.screenshot.clone(),
             begun: opened.begun,
         };
         let session = runtime.block_on(async { Session::start(start) })?;
         let live = runtime.spawn(session.live());
-        let shown = window_seat.map(|seat| window::run(seat, window::Options { id: id.to_string(), close_at_end: args.json }));
+        let options = window::Options { id: id.to_string(), close_at_end: args.json, keyboard: args.keyboard };
+        let shown = window_seat.map(|seat| window::run(seat, options));
         let reason = runtime.block_on(live).map_err(|_| Failure::other("the session ended in an error; see RS_LOG=debug"))??;
         // A window that could not be opened ended the session by dropping its seat.
         if let Some(Err(error)) = shown {

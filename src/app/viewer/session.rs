@@ -31,6 +31,7 @@ use crate::{
     cli::ExitCode,
     protocol::{
         auth::Authenticated,
+        input::KeyboardMode,
         message::{EndReason, Message},
         permission::{Permission, Permissions},
         session::{
@@ -42,7 +43,7 @@ use crate::{
         event::{PathInfo, Side, Summary, ViewerAction, ViewerEvent},
         figures::{Stages, Stats},
         picture::Picture,
-        screenshot, whole,
+        screenshot, whole, words,
     },
     video::decoder::DecodeError,
 };
@@ -66,6 +67,8 @@ pub(super) struct Start {
     pub(super) lossless: bool,
     /// What takes part in sharing what is copied.
     pub(super) clipboard: Place,
+    /// How keys are understood at first.
+    pub(super) keyboard: KeyboardMode,
     /// Save the first picture here and leave.
     pub(super) screenshot: Option<PathBuf>,
     pub(super) begun: Instant,
@@ -89,6 +92,7 @@ pub(super) struct Session {
     port_probe: Option<AbortOnDropHandle<()>>,
     /// No path: what the user does now would come as a surprise later, so it is not sent.
     stalled: bool,
+    keyboard: KeyboardMode,
     exactness: Exactness,
     screenshots: Shots,
     /// `--screenshot`: leave after the first one, with its result.
@@ -117,6 +121,7 @@ impl Session {
             actions,
             lossless,
             clipboard,
+            keyboard,
             screenshot,
             begun,
         } = start;
@@ -138,6 +143,7 @@ impl Session {
             upgrade: Upgrade::new(probing),
             port_probe: None,
             stalled: false,
+            keyboard,
             leave_after_screenshot: screenshot.is_some(),
             exactness: Exactness::default(),
             screenshots: Shots::default(),
@@ -287,6 +293,10 @@ impl Session {
                 state.pointer = (x, y);
                 state.pointer_changed = true;
             }),
+            Message::Untyped(character) => self.warn(format!(
+                "the host's keyboard cannot give \"{}\"; what is missing may be more than this: look at what was typed",
+                words::plain(&character.to_string())
+            )),
             // The session lets only a host's messages through, and the end is an event of its own.
             Message::Input(_) | Message::ShowScreen(_) | Message::Aim(_) | Message::End(_) => {}
             Message::Lossless(_) | Message::AskStats => {}
@@ -298,10 +308,12 @@ impl Session {
             // A face that went away takes us with it, but stdin's end does not: its face keeps the sender.
             None | Some(ViewerAction::Quit) => self.driver.end(EndReason::ViewerLeft),
             Some(ViewerAction::Input(input)) => {
-                if !self.stalled && self.driver.send(Message::Input(input)).is_err() {
+                let Some(input) = input.in_mode(self.keyboard).filter(|_| !self.stalled) else { return };
+                if self.driver.send(Message::Input(input)).is_err() {
                     self.warn("the host does not keep up; some input was left out".to_owned());
                 }
             }
+            Some(ViewerAction::Keyboard(mode)) => self.keyboard = mode,
             Some(ViewerAction::Chat(text)) => match self.driver.send(Message::Chat(text.clone())) {
                 Ok(()) => self.tell_chat(Side::Viewer, text),
                 Err(_) => self.warn("the host cannot be reached now; say it again later".to_owned()),

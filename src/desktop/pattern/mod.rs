@@ -212,9 +212,10 @@ impl Injector for PatternInjector {
                 let surplus = input.typed.len().saturating_sub(TYPED);
                 input.typed.drain(..surplus);
             }
-            InputEvent::Key { .. } | InputEvent::Button { .. } => {
+            InputEvent::Key { .. } | InputEvent::Press { .. } | InputEvent::Button { .. } => {
                 input.pressed.follow(event);
             }
+            InputEvent::Locks(_) => return Ok(()),
         }
         input.last = Some(event.clone());
         self.desktop.changed.notify_all();

@@ -119,8 +119,8 @@ fn name(event: &InputEvent) -> String {
         InputEvent::Motion { .. } => "MOTION".into(),
         InputEvent::Button { button, .. } => format!("{button:?}"),
         InputEvent::Scroll { .. } => "WHEEL".into(),
-        InputEvent::Key { key, .. } => format!("KEY-{:02X}", key.0),
-        InputEvent::Text(_) => "TEXT".into(),
+        InputEvent::Key { key, .. } | InputEvent::Press { key, .. } => format!("KEY-{:02X}", key.0),
+        InputEvent::Text(_) | InputEvent::Locks(_) => "TEXT".into(),
     }
 }
 

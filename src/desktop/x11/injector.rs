@@ -1,22 +1,18 @@
-//! Pointer and keyboard by `enigo`, text by [`Typist`].
-//!
-//! Keys go out as physical key codes (`raw`), so the layout decides, and never through enigo's keysym path: one remapped key would
-//! slow all later ones of that instance (24 ms each, measured).
+//! The pointer by `enigo`, keys and text by [`Keyboard`]: enigo knows the first group and level of the layout alone, and one key that it
+//! remaps slows all later ones (24 ms each, measured).
 
-use enigo::{Axis, Coordinate, Direction, Enigo, InputError, Keyboard as _, Mouse as _, Settings};
+use enigo::{Axis, Coordinate, Direction, Enigo, InputError, Mouse as _, Settings};
 use x11rb::{
     connection::Connection,
     protocol::{xinput, xtest},
 };
 
-use super::{DesktopError, Display, devices, lost, text::Typist};
+use super::{DesktopError, Display, devices, keyboard::Keyboard, lost};
 use crate::{
-    desktop::{Injector, capture::Options, keys},
+    desktop::{Injector, capture::Options},
     protocol::input::{Button, InputEvent},
 };
 
-/// What X11 adds to a Linux key code.
-const KEYCODE_OFFSET: u16 = 8;
 /// More notches of the wheel than this in one event are not a person's.
 const MAX_NOTCHES: i16 = 64;
 
@@ -24,7 +20,7 @@ const MAX_NOTCHES: i16 = 64;
 pub(in crate::desktop) struct X11Injector {
     enigo: Enigo,
     display: Display,
-    typist: Typist,
+    keyboard: Keyboard,
 }
 
 impl X11Injector {
@@ -36,13 +32,13 @@ impl X11Injector {
         let enigo = Enigo::new(&settings).map_err(|error| {
             DesktopError(format!("the keyboard and pointer cannot be driven ({error}); share the screen with --view-only"))
         })?;
-        let typist = Typist::new(&display)?;
-        Ok(Self { enigo, display, typist })
+        let keyboard = Keyboard::new(&display)?;
+        Ok(Self { enigo, display, keyboard })
     }
 
     fn take_events(&mut self) -> Result<(), DesktopError> {
         while let Some(event) = self.display.x.poll_for_event().map_err(lost)? {
-            self.typist.follow(&event);
+            self.keyboard.follow(&event);
         }
         Ok(())
     }
@@ -63,23 +59,33 @@ impl X11Injector {
 impl Injector for X11Injector {
     fn inject(&mut self, event: &InputEvent) -> Result<(), DesktopError> {
         self.take_events()?;
+        let Self { enigo: _, display, keyboard } = self;
         let done = match event {
             InputEvent::Motion { x, y } => self.move_to(*x, *y),
-            InputEvent::Button { button, down } => self.enigo.button(enigo_button(*button), direction(*down)),
+            InputEvent::Button { button, down } => {
+                if *down {
+                    keyboard.settle(display)?;
+                }
+                self.enigo.button(enigo_button(*button), direction(*down))
+            }
             InputEvent::Scroll { dx, dy } => self.scroll(*dx, *dy),
-            InputEvent::Key { key, down } => match keys::evdev(*key) {
-                Some(code) => self.enigo.raw(code + KEYCODE_OFFSET, direction(*down)),
-                None => return Err(DesktopError(format!("this computer has no key {:#04x}", key.0))),
-            },
-            InputEvent::Text(text) => return self.typist.type_text(&self.display, text),
+            InputEvent::Key { key, down: true } => return keyboard.press(display, *key),
+            InputEvent::Key { key, down: false } => return keyboard.release(display, *key),
+            InputEvent::Press { key, meaning } => return keyboard.press_meant(display, *key, *meaning),
+            InputEvent::Text(text) => return keyboard.type_text(display, text),
+            InputEvent::Locks(locks) => return keyboard.lock(display, *locks),
         };
         done.map_err(|error| DesktopError(format!("the desktop did not take the input ({error})")))
+    }
+
+    fn take_untyped(&mut self) -> Option<char> {
+        self.keyboard.take_untyped()
     }
 }
 
 impl Drop for X11Injector {
     fn drop(&mut self) {
-        if let Err(error) = self.typist.give_back(&self.display) {
+        if let Err(error) = self.keyboard.give_back(&self.display) {
             tracing::debug!(%error, "borrowed keycodes stay mapped");
         }
     }

@@ -4,6 +4,8 @@
 
 mod devices;
 mod injector;
+mod keyboard;
+mod layout;
 mod memory;
 mod monitors;
 mod person;

@@ -1,14 +1,14 @@
-//! Types characters, whatever the keyboard's layout.
+//! Gives characters, whatever the keyboard's layout: types them, or holds a key that gives one.
 //!
 //! Rules:
 //! - A character that the layout has is typed where it is. Its group and level are *locked* around the key press by XKB, in one
 //!   flush, and put back: exact for every layout, with Caps Lock on or off, and nothing can stay held.
-//! - A character that no key has borrows a free keycode. Clients read the new map late, so borrowed keycodes rotate and a remap
-//!   waits [`SETTLE`] after the one before it. They are given back at the end.
+//! - A character that no key has borrows a free keycode. Clients read the new map late, so the keycode unused for longest is taken, no
+//!   sooner than [`REUSE`] after its last use, and a remap waits [`SETTLE`] after the one before it. They are given back at the end.
 //! - The layout may change at any time: a notice of it makes the table be read again.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, VecDeque},
     thread,
     time::{Duration, Instant},
 };
@@ -25,35 +25,46 @@ use x11rb::{
 };
 use xkeysym::Keysym;
 
-use super::{DesktopError, Display, lost};
+use super::{
+    DesktopError, Display,
+    layout::{Layout, Stroke},
+    lost,
+};
+use crate::protocol::input::Locks;
 
 /// The time that clients get to read a changed map before the next change.
 const SETTLE: Duration = Duration::from_millis(25);
+/// The time that clients get to read a key's meaning before it gets another one. Taking control back may wait for it: 50 ms at most.
+const REUSE: Duration = Duration::from_millis(40);
 /// The most keycodes borrowed.
-const MAX_BORROWED: usize = 8;
-/// Keycode 8 is evdev code 0, which many clients ignore.
-const FIRST_FREE: Keycode = 9;
-
-/// How to type a character.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stroke {
-    keycode: Keycode,
-    group: u8,
-    /// The modifiers that choose among the key's levels.
-    matters: u16,
-    /// Those of them that choose this level.
-    wanted: u16,
-}
+const MAX_BORROWED: usize = 24;
 
 /// Types.
 pub(super) struct Typist {
-    /// Every way to type a character, the plainest first.
-    strokes: HashMap<char, Vec<Stroke>>,
+    layout: Layout,
     free: BTreeSet<Keycode>,
-    /// The one that was given its character longest ago comes first.
-    borrowed: VecDeque<Keycode>,
+    /// The one used longest ago comes first.
+    borrowed: VecDeque<Borrowed>,
+    /// The modifier that Num Lock is.
+    num_lock: u16,
     settled: Instant,
     is_stale: bool,
+    /// A character that nothing could be done for.
+    untyped: Option<char>,
+}
+
+/// A keycode that gives a character for us.
+struct Borrowed {
+    keycode: Keycode,
+    keysym: Keysym,
+    used: Instant,
+}
+
+/// What there was before a key was held, to be put back after it.
+pub(super) struct Before {
+    stroke: Stroke,
+    /// The modifiers locked of those that matter, and the group; `None` if nothing had to be changed.
+    locked: Option<(u16, xkb::Group)>,
 }
 
 impl Typist {
@@ -68,11 +79,13 @@ impl Typist {
         };
         select().map_err(lost)?;
         Ok(Self {
-            strokes: HashMap::new(),
+            layout: Layout::default(),
             free: BTreeSet::new(),
             borrowed: VecDeque::new(),
+            num_lock: 0,
             settled: Instant::now(),
             is_stale: true,
+            untyped: None,
         })
     }
 
@@ -81,8 +94,19 @@ impl Typist {
         self.is_stale |= matches!(event, Event::MappingNotify(_) | Event::XkbMapNotify(_) | Event::XkbNewKeyboardNotify(_));
     }
 
+    /// The layout as it is now.
+    pub(super) fn layout(&mut self, display: &Display) -> Result<&Layout, ReplyError> {
+        self.refresh(display)?;
+        Ok(&self.layout)
+    }
+
+    /// The first character since the last call that could not be typed.
+    pub(super) fn take_untyped(&mut self) -> Option<char> {
+        self.untyped.take()
+    }
+
     /// Types `text`. Line ends are Return, tabs are Tab; other control characters are left out.
-    pub(super) fn type_text(&mut self, display: &Display, text: &str) -> Result<(), DesktopError> {
+    pub(super) fn type_text(&mut self, display: &Display, text: &str) -> Result<(), ReplyError> {
         for character in text.chars() {
             let character = if character == '\n' {
                 RETURN
@@ -91,77 +115,100 @@ impl Typist {
             } else {
                 continue;
             };
-            self.type_character(display, character).map_err(lost)?;
+            if let Some(before) = self.hold(display, character)? {
+                release(display, &before)?;
+                display.x.sync()?;
+            }
         }
         Ok(())
     }
 
-    fn type_character(&mut self, display: &Display, character: char) -> Result<(), ReplyError> {
-        if std::mem::take(&mut self.is_stale) {
-            self.read_layout(display)?;
+    /// Presses a key that gives `character`, with its group and level, and keeps all that so; `None` if no key can give it. No
+    /// modifier may be held that the character does not want.
+    pub(super) fn hold(&mut self, display: &Display, character: char) -> Result<Option<Before>, ReplyError> {
+        self.refresh(display)?;
+        let state = state(display)?;
+        let group = u8::from(state.group);
+        if self.layout.find(character, group).is_none() {
+            self.borrow(display, character)?;
         }
-        let state = display.x.xkb_get_state(core())?.reply()?;
-        let current = u8::from(state.group);
-        let stroke = match self.find(character, current) {
-            Some(stroke) => Some(stroke),
-            None => {
-                self.borrow(display, character)?;
-                self.find(character, current)
+        match self.layout.find(character, group) {
+            Some(stroke) => {
+                self.used(stroke.keycode);
+                Ok(Some(press(display, stroke, &state)?))
             }
-        };
-        match stroke {
-            Some(stroke) => press(display, stroke, &state),
-            None => Ok(()), // every keycode is taken: nothing can be done for this character
+            None => {
+                self.untyped.get_or_insert(character);
+                Ok(None)
+            }
         }
     }
 
-    /// Prefers the group that is active.
-    fn find(&self, character: char, group: u8) -> Option<Stroke> {
-        let strokes = self.strokes.get(&character)?;
-        strokes.iter().find(|stroke| stroke.group == group).or(strokes.first()).copied()
+    /// Has Caps Lock and Num Lock as told.
+    pub(super) fn lock(&mut self, display: &Display, locks: Locks) -> Result<(), ReplyError> {
+        self.refresh(display)?;
+        let caps = u16::from(ModMask::LOCK);
+        let wanted = if locks.caps { caps } else { 0 } | if locks.num { self.num_lock } else { 0 };
+        let (affected, none) = (ModMask::from(caps | self.num_lock), ModMask::from(0_u16));
+        let group = xkb::Group::from(0_u8);
+        display.x.xkb_latch_lock_state(core(), affected, ModMask::from(wanted), false, group, none, false, 0)?;
+        display.x.sync()
     }
 
     /// Gives a free keycode, or the one borrowed longest ago, to `character`.
     fn borrow(&mut self, display: &Display, character: char) -> Result<(), ReplyError> {
         let fresh = (self.borrowed.len() < MAX_BORROWED).then(|| self.free.pop_last()).flatten();
-        let Some(keycode) = fresh.or_else(|| self.borrowed.pop_front()) else { return Ok(()) };
-        self.borrowed.push_back(keycode);
-        thread::sleep(self.settled.saturating_duration_since(Instant::now()));
-        let keysym = Keysym::from_char(character).raw();
+        let (keycode, ready) = match (fresh, fresh.is_none().then(|| self.borrowed.pop_front()).flatten()) {
+            (Some(keycode), _) => (keycode, self.settled),
+            (None, Some(oldest)) => (oldest.keycode, self.settled.max(oldest.used + REUSE)),
+            (None, None) => return Ok(()),
+        };
+        let keysym = Keysym::from_char(character);
+        thread::sleep(ready.saturating_duration_since(Instant::now()));
+        self.borrowed.push_back(Borrowed { keycode, keysym, used: Instant::now() });
         // Twice: a single one would get an upper-case partner.
-        display.x.change_keyboard_mapping(1, keycode, 2, &[keysym, keysym])?;
+        display.x.change_keyboard_mapping(1, keycode, 2, &[keysym.raw(); 2])?;
         self.settled = Instant::now() + SETTLE;
         self.read_layout(display)
+    }
+
+    /// A key is used: if it is a borrowed one, it is the last to get another character.
+    fn used(&mut self, keycode: Keycode) {
+        if let Some(position) = self.borrowed.iter().position(|borrowed| borrowed.keycode == keycode)
+            && let Some(borrowed) = self.borrowed.remove(position)
+        {
+            self.borrowed.push_back(Borrowed { used: Instant::now(), ..borrowed });
+        }
+    }
+
+    fn refresh(&mut self, display: &Display) -> Result<(), ReplyError> {
+        if std::mem::take(&mut self.is_stale) { self.read_layout(display) } else { Ok(()) }
     }
 
     fn read_layout(&mut self, display: &Display) -> Result<(), ReplyError> {
         let (none, parts) = (MapPart::from(0_u16), MapPart::KEY_TYPES | MapPart::KEY_SYMS);
         let map = display.x.xkb_get_map(core(), parts, none, 0, 0, 0, 0, 0, 0, 0, 0, 0_u16.into(), 0, 0, 0, 0, 0, 0)?.reply()?;
-        let types = map.map.types_rtrn.unwrap_or_default();
-        let keys = map.map.syms_rtrn.unwrap_or_default();
-        self.strokes.clear();
-        self.free.clear();
-        for (keycode, key) in (map.first_key_sym..=Keycode::MAX).zip(&keys) {
-            if key.syms.iter().all(|keysym| *keysym == x11rb::NO_SYMBOL) {
-                self.free.insert(keycode);
-            }
-            for (character, stroke) in strokes(keycode, key, &types) {
-                self.strokes.entry(character).or_default().push(stroke);
-            }
-        }
-        self.free.retain(|keycode| *keycode >= FIRST_FREE && !self.borrowed.contains(keycode));
-        self.strokes.values_mut().for_each(|strokes| strokes.sort_by_key(|stroke| (stroke.wanted.count_ones(), stroke.group)));
+        self.layout = Layout::new(map);
+        // A new layout takes back what was borrowed, and may need it.
+        self.borrowed.retain(|borrowed| self.layout.with_keysym(borrowed.keysym).any(|has| has == borrowed.keycode));
+        self.free = self.layout.free();
+        let modifiers = display.x.get_modifier_mapping()?.reply()?;
+        let per_modifier = usize::from(modifiers.keycodes_per_modifier()).max(1);
+        let keys: Vec<Keycode> = self.layout.with_keysym(Keysym::Num_Lock).collect();
+        let position = modifiers.keycodes.chunks(per_modifier).position(|held| held.iter().any(|keycode| keys.contains(keycode)));
+        self.num_lock = position.map_or(0, |bit| 1 << bit);
         Ok(())
     }
 
     /// Gives the borrowed keycodes back.
     pub(super) fn give_back(&mut self, display: &Display) -> Result<(), ReplyError> {
+        self.refresh(display)?;
         if self.borrowed.is_empty() {
             return Ok(());
         }
         thread::sleep(self.settled.saturating_duration_since(Instant::now()));
-        for keycode in self.borrowed.drain(..) {
-            display.x.change_keyboard_mapping(1, keycode, 2, &[x11rb::NO_SYMBOL; 2])?;
+        for borrowed in self.borrowed.drain(..) {
+            display.x.change_keyboard_mapping(1, borrowed.keycode, 2, &[x11rb::NO_SYMBOL; 2])?;
         }
         display.x.sync()
     }
@@ -174,50 +221,34 @@ fn core() -> xkb::DeviceSpec {
     u16::from(ID::USE_CORE_KBD)
 }
 
-/// Every character of a key, and how to get it.
-fn strokes(keycode: Keycode, key: &xkb::KeySymMap, types: &[xkb::KeyType]) -> Vec<(char, Stroke)> {
-    let groups = key.group_info & 0x0f;
-    let mut found = Vec::new();
-    for (group, keysyms) in (0..groups).zip(key.syms.chunks(usize::from(key.width.max(1)))) {
-        let Some(kind) = key.kt_index.get(usize::from(group)).and_then(|index| types.get(usize::from(*index))) else { continue };
-        // Clients turn to upper case by themselves where Lock is set and the type ignores it.
-        let matters = u16::from(kind.mods_mask) | u16::from(ModMask::LOCK);
-        for (level, keysym) in (0..kind.num_levels).zip(keysyms.iter().map(|raw| Keysym::new(*raw))) {
-            let Some(character) = keysym.key_char().filter(|_| !keysym.is_keypad_key()) else { continue };
-            if let Some(wanted) = modifiers(kind, level) {
-                found.push((character, Stroke { keycode, group, matters, wanted }));
-            }
-        }
-    }
-    found
+/// The modifiers and the group now.
+pub(super) fn state(display: &Display) -> Result<xkb::GetStateReply, ReplyError> {
+    display.x.xkb_get_state(core())?.reply()
 }
 
-/// The fewest modifiers that choose `level`, if any do. Without any it is the first level.
-fn modifiers(kind: &xkb::KeyType, level: u8) -> Option<u16> {
-    if level == 0 {
-        return Some(0);
-    }
-    let choices = kind.map.iter().filter(|entry| entry.active && entry.level == level).map(|entry| u16::from(entry.mods_mask));
-    choices.min_by_key(|mods| (mods.count_ones(), mods & u16::from(ModMask::LOCK)))
-}
-
-/// Presses and releases a key at its group and level, and puts both back.
-fn press(display: &Display, stroke: Stroke, state: &xkb::GetStateReply) -> Result<(), ReplyError> {
-    let x = &display.x;
-    let lock = |mods: u16, group: xkb::Group| -> Result<(), ConnectionError> {
-        let none = ModMask::from(0_u16);
-        x.xkb_latch_lock_state(core(), ModMask::from(stroke.matters), ModMask::from(mods), true, group, none, false, 0).map(drop)
-    };
+/// Presses a key at its group and level.
+fn press(display: &Display, stroke: Stroke, state: &xkb::GetStateReply) -> Result<Before, ReplyError> {
     let is_set = u16::from(state.mods) & stroke.matters == stroke.wanted && u8::from(state.group) == stroke.group;
-    if !is_set {
-        lock(stroke.wanted, stroke.group.into())?;
+    let locked = (!is_set).then(|| (u16::from(state.locked_mods) & stroke.matters, state.locked_group));
+    if locked.is_some() {
+        lock(display, stroke, stroke.wanted, stroke.group.into())?;
     }
-    for event in [KEY_PRESS_EVENT, KEY_RELEASE_EVENT] {
-        x.xtest_fake_input(event, stroke.keycode, x11rb::CURRENT_TIME, display.root, 0, 0, 0)?;
-    }
-    if !is_set {
-        lock(u16::from(state.locked_mods) & stroke.matters, state.locked_group)?;
-    }
-    // The live keys go through another connection: this one must be done first.
-    x.sync()
+    fake(display, KEY_PRESS_EVENT, stroke.keycode)?;
+    Ok(Before { stroke, locked })
+}
+
+/// Releases a key, and puts group and level back.
+pub(super) fn release(display: &Display, before: &Before) -> Result<(), ConnectionError> {
+    fake(display, KEY_RELEASE_EVENT, before.stroke.keycode)?;
+    before.locked.map_or(Ok(()), |(mods, group)| lock(display, before.stroke, mods, group))
+}
+
+fn lock(display: &Display, stroke: Stroke, mods: u16, group: xkb::Group) -> Result<(), ConnectionError> {
+    let (affected, none) = (ModMask::from(stroke.matters), ModMask::from(0_u16));
+    display.x.xkb_latch_lock_state(core(), affected, ModMask::from(mods), true, group, none, false, 0).map(drop)
+}
+
+/// Presses or releases a key, as it is.
+pub(super) fn fake(display: &Display, event: u8, keycode: Keycode) -> Result<(), ConnectionError> {
+    display.x.xtest_fake_input(event, keycode, x11rb::CURRENT_TIME, display.root, 0, 0, 0).map(drop)
 }

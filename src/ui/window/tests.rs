@@ -73,7 +73,7 @@ fn face_under_test() {
     let listener = thread::spawn(move || {
         while let Some(action) = acted.blocking_recv() {
             println!("{action:?}");
-            if matches!(action, ViewerAction::Input(InputEvent::Key { down: true, .. })) {
+            if matches!(action, ViewerAction::Input(InputEvent::Press { .. })) {
                 other.update(|state| {
                     (150..200).for_each(|y| state.frame.row_mut(200, y, 120).fill(255));
                     state.damage.add(crate::video::frame::Rect { x: 200, y: 150, width: 120, height: 50 });
@@ -169,7 +169,7 @@ fn the_window_shows_pictures_and_takes_input() {
     fake(5, 5, (0, 0));
     expect("Scroll { dx: 0, dy: 1 }");
     fake(2, 38, (0, 0));
-    expect("Key { key: Key(4), down: true }");
+    expect("Press { key: Key(4), meaning: Character('a') }");
     fake(3, 38, (0, 0));
     expect("Key { key: Key(4), down: false }");
     until("the change", || (pixel(&x, window, (310, 195))? == [255; 3]).then_some(()));

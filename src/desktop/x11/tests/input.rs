@@ -32,7 +32,7 @@ fn await_held(display: &Display, wanted: &[u8]) {
 fn halt_and_the_end_let_go_of_keys_and_buttons() {
     let server = Xvfb::start("640x480x24");
     let display = server.display();
-    let inject = Inject::start(server.options(Backend::X11)).unwrap();
+    let inject = Inject::start(server.options(Backend::X11), mpsc::channel(1).0).unwrap();
     let press = || {
         inject.send(InputEvent::Key { key: Key(0xe1), down: true });
         inject.send(InputEvent::Button { button: Button::Forward, down: true });
@@ -67,7 +67,7 @@ fn type_into_xterm(server: &Xvfb, text: &str, prepare: &[InputEvent]) -> String 
     let _terminal = server.run("xterm", &["-u8", "-e", "sh", "-c", &script]);
     await_file(&ready, |_| true);
     focus_terminal(&server.display());
-    let inject = Inject::start(server.options(Backend::X11)).unwrap();
+    let inject = Inject::start(server.options(Backend::X11), mpsc::channel(1).0).unwrap();
     prepare.iter().for_each(|event| inject.send(event.clone()));
     inject.send(InputEvent::Text(format!("{text}\n")));
     await_file(&file, |content| content.ends_with('\n') && content.len() >= text.len())

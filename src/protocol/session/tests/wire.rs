@@ -4,7 +4,8 @@ use data_encoding::HEXLOWER;
 
 use super::super::{record::Record, *};
 use crate::protocol::{
-    input::{Button, InputEvent, Key},
+    clipboard::{ClipboardMessage, Kind, Refusal},
+    input::{Button, InputEvent, Key, Locks, Meaning},
     message::{CursorShape, Holder},
     permission::Permissions,
     screens::{Choice, ScreenInfo, Screens},
@@ -74,6 +75,16 @@ fn stats() {
 }
 
 #[test]
+fn clipboard() {
+    let part = ClipboardMessage::Part { copy: 1, kind: Kind::Image, size: 300, offset: 2, bytes: vec![7, 8] };
+    golden_message(Message::Clipboard(part), "0e000101ac0202020708");
+    golden_message(Message::Clipboard(ClipboardMessage::Taken { copy: 1, bytes: 300 }), "0e0101ac02");
+    for (number, why) in [Refusal::NotPermitted, Refusal::NoClipboard].into_iter().enumerate() {
+        golden_message(Message::Clipboard(ClipboardMessage::Refused { copy: 1, why }), &format!("0e0201{number:02x}"));
+    }
+}
+
+#[test]
 fn input_events() {
     golden_message(Message::Input(InputEvent::Motion { x: 1, y: 200 }), "000001c801");
     for (number, button) in [Button::Left, Button::Middle, Button::Right, Button::Back, Button::Forward].into_iter().enumerate() {
@@ -82,6 +93,13 @@ fn input_events() {
     golden_message(Message::Input(InputEvent::Scroll { dx: -1, dy: 2 }), "00020104");
     golden_message(Message::Input(InputEvent::Key { key: Key(0xe1), down: false }), "0003e10100");
     golden_message(Message::Input(InputEvent::Text("a".into())), "00040161");
+    let press = |meaning| Message::Input(InputEvent::Press { key: Key(0x14), meaning });
+    golden_message(press(Meaning::Character('é')), "0005140002c3a9");
+    golden_message(press(Meaning::Translated('é')), "0005140102c3a9");
+    golden_message(press(Meaning::Shortcut('z')), "00051402017a");
+    golden_message(press(Meaning::Level), "00051403");
+    golden_message(Message::Input(InputEvent::Locks(Locks { caps: true, num: false })), "00060100");
+    golden_message(Message::Untyped('中'), "0f03e4b8ad");
 }
 
 #[test]
