@@ -4,7 +4,9 @@
 //! bytes, and carries away the bytes to send. So thousands of lives of a session run in a test in a second.
 
 pub mod auth;
+pub mod control;
 pub mod cursors;
+pub mod grants;
 pub mod id;
 pub mod input;
 pub mod lane;

@@ -1,10 +1,11 @@
 //! What faces are told and what they answer: the events are the `--json` contract of the command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::figures::{HostFigures, Stats};
+pub use crate::protocol::grants::Timer;
 use crate::protocol::{
     input::InputEvent,
     message::{EndReason, Holder},
@@ -45,6 +46,11 @@ pub enum HostEvent {
         code: String,
         /// Seconds that must pass before a yes is taken: time to think, before the very first yes on this machine.
         pause: u64,
+    },
+    /// The question is over: answered (after a yes, `session-started` follows), withdrawn by the viewer, or too old.
+    RequestOver {
+        /// The session's short name.
+        session: String,
     },
     /// The session runs.
     SessionStarted {
@@ -157,15 +163,13 @@ pub enum HostEvent {
         /// What, and what to do.
         text: String,
     },
-}
-
-/// A permission that ends by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Timer {
-    /// Which.
-    pub permission: Permission,
-    /// In so many seconds.
-    pub seconds: u64,
+    /// Where a viewer points that may not drive, at most 30 times a second: for a face that draws it. Lines tell it more rarely.
+    Pointer {
+        /// The session's short name.
+        session: String,
+        /// The pixel of the desktop; `null` when the viewer points no more.
+        at: Option<(u16, u16)>,
+    },
 }
 
 /// A file on its way, as `--json` shows it.
@@ -322,8 +326,8 @@ pub enum HostAction {
     Deny,
     /// Say something.
     Chat(String),
-    /// Give permissions, and control where they are for driving.
-    Allow(Vec<Permission>),
+    /// Give permissions, and control where they are for driving: until they are taken away, or for so long.
+    Allow(Vec<Permission>, Option<Duration>),
     /// Let the viewer drive (again): with what it may already, else with mouse and keyboard.
     GiveControl,
     /// Drive oneself, as a moved mouse does. The viewer keeps its permissions for later.
@@ -471,6 +475,15 @@ pub enum ViewerAction {
     Stats,
     /// Leave.
     Quit,
+    /// Show the host's user this pixel of the picture, without driving.
+    Point {
+        /// Pixels from the left.
+        x: u16,
+        /// Pixels from the top.
+        y: u16,
+    },
+    /// Point no more.
+    PointAway,
 }
 
 /// Which of the host's screens to show.

@@ -7,10 +7,12 @@ mod command;
 mod door;
 mod face;
 mod figures;
+mod helm;
 mod lanes;
 mod network;
 mod pairs;
 mod password;
+mod pointing;
 mod probes;
 mod session;
 mod shown;
@@ -110,6 +112,7 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
 
     let (events, told) = mpsc::channel(ui::QUEUE);
     let (actions, acted) = mpsc::channel(ui::QUEUE);
+    let (panics, panicked) = mpsc::channel(1);
     let shown = face.run(HostSeat { events: told, actions });
     let link = Link { id, key, relays: relays.texts() };
     let mut host = Host {
@@ -120,6 +123,9 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
         yes: args.yes,
         lan,
         resume: config.resume(),
+        hand_back: args.hand_back.or(config.hand_back).filter(|seconds| *seconds > 0).map(Duration::from_secs),
+        consent_pause: config.consent_pause(),
+        panics,
         door,
         secret,
         store,
@@ -134,11 +140,13 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
         told: None,
         paths: BTreeMap::new(),
         knocks: VecDeque::new(),
+        asked: None,
+        patience: Instant::now(),
         sessions: BTreeMap::new(),
         running: JoinSet::new(),
     };
     tracing::info!(id = %host.id, "hosting");
-    host.live(network, door_events, asked, acted).await;
+    host.live(network, door_events, asked, acted, panicked).await;
     host.close().await;
     drop(host);
     // The face shows the last events and gives the terminal back.
@@ -163,6 +171,12 @@ struct Host {
     yes: bool,
     lan: bool,
     resume: Duration,
+    /// How long a person who took control must be quiet until the viewer has it again.
+    hand_back: Option<Duration>,
+    /// How long the first yes of all on this machine is not taken.
+    consent_pause: Duration,
+    /// For the sessions: the person pressed the combination that ends everything.
+    panics: mpsc::Sender<u64>,
     door: Arc<Door>,
     secret: Secret,
     store: Store,
@@ -180,6 +194,10 @@ struct Host {
     paths: BTreeMap<PathId, (PathKind, Transport)>,
     /// Who waits for the user's word; the first one is being asked about.
     knocks: VecDeque<Knock>,
+    /// The session that the user is being asked about.
+    asked: Option<String>,
+    /// When a yes to that is taken.
+    patience: Instant,
     sessions: BTreeMap<SessionId, Live>,
     /// The sessions' tasks.
     running: JoinSet<()>,
@@ -205,6 +223,7 @@ impl Host {
         mut door: mpsc::Receiver<DoorEvent>,
         mut asked: mpsc::Receiver<Asked>,
         mut acted: mpsc::Receiver<HostAction>,
+        mut panicked: mpsc::Receiver<u64>,
     ) {
         let interrupted = super::interrupted();
         tokio::pin!(interrupted);
@@ -217,6 +236,7 @@ impl Host {
             tokio::select! {
                 biased;
                 () = &mut interrupted => return,
+                Some(epoch) = panicked.recv() => self.panic(epoch).await,
                 Some(action) = acted.recv() => {
                     if self.act(action).await {
                         return;
@@ -264,7 +284,7 @@ impl Host {
             HostAction::Chat(text) => self.command(|| Command::Chat(text.clone())).await,
             HostAction::Stats if self.sessions.is_empty() => self.warn("there is no session that could have figures".to_owned()),
             HostAction::Stats => self.command(|| Command::Stats).await,
-            HostAction::Allow(permissions) => self.command(|| Command::Allow(permissions.clone())).await,
+            HostAction::Allow(permissions, lasting) => self.command(|| Command::Allow(permissions.clone(), lasting)).await,
             HostAction::TakeControl => self.command(|| Command::TakeControl).await,
             HostAction::GiveControl => self.command(|| Command::GiveControl).await,
             HostAction::Revoke(permissions) => self.command(|| Command::Revoke(permissions.clone())).await,
@@ -300,7 +320,12 @@ impl Host {
     fn ask(&mut self) {
         if let Some(knock) = self.knocks.front() {
             let (session, viewer, wants) = (knock.session.clone(), knock.viewer.clone(), knock.wants);
-            self.tell(HostEvent::Request { session, viewer, wants, code: knock.code.to_string(), pause: 0 });
+            // Whoever never let anybody in may be on the phone with a liar right now.
+            let is_first = matches!(self.store.has_known_viewers(), Ok(false));
+            let pause = if is_first { self.consent_pause } else { Duration::ZERO };
+            let code = knock.code.to_string();
+            (self.asked, self.patience) = (Some(session.clone()), Instant::now() + pause);
+            self.tell(HostEvent::Request { session, viewer, wants, code, pause: pause.as_secs() });
         }
     }
 
@@ -308,6 +333,7 @@ impl Host {
     fn withdraw(&mut self) {
         if let Some(knock) = self.knocks.pop_front() {
             self.warn(format!("{} is no longer waiting", knock.viewer.name));
+            self.asked_enough();
             self.knocks.retain(|knock| !knock.answer.is_closed());
             self.ask();
         }
@@ -315,20 +341,35 @@ impl Host {
 
     /// The user's answer to the one who asks: everything they want, or only this of it.
     fn answer(&mut self, answer: Result<Option<Permissions>, DenyReason>) {
+        let is_yes = answer.is_ok();
+        let left = self.patience.saturating_duration_since(Instant::now());
+        if is_yes && !left.is_zero() && !self.knocks.is_empty() {
+            let seconds = left.as_secs() + 1;
+            return self
+                .warn(format!("take your time: a yes is taken in {seconds} s. If somebody called you, hang up and type: deny"));
+        }
         let Some(knock) = self.knocks.pop_front() else {
             return self.warn("nobody is asking to come in".to_owned());
         };
-        let is_yes = answer.is_ok();
         let granted = answer.map(|only| only.map_or(knock.wants, |only| knock.wants.intersection(only).without_blind()));
         let _ = knock.answer.send(granted);
+        self.asked_enough();
         if is_yes {
             self.send_away(DenyReason::Full);
         }
         self.ask();
     }
 
+    /// The question is over.
+    fn asked_enough(&mut self) {
+        if let Some(session) = self.asked.take() {
+            self.tell(HostEvent::RequestOver { session });
+        }
+    }
+
     /// Nobody who waits comes in.
     fn send_away(&mut self, reason: DenyReason) {
+        self.asked_enough();
         for knock in self.knocks.drain(..) {
             let _ = knock.answer.send(Err(reason));
         }
@@ -352,6 +393,9 @@ impl Host {
             screen: self.screen.clone(),
             lossless: self.lossless,
             resume: self.resume,
+            hand_back: self.hand_back,
+            epoch,
+            panics: self.panics.clone(),
             commands: told,
             face: self.face.clone(),
             node: self.node.clone(),
@@ -391,6 +435,20 @@ impl Host {
         }
         self.tell(HostEvent::PasswordRotated { password: password.clone() });
         Ok(password)
+    }
+
+    /// The person pressed the combination that ends everything: no session goes on, and the password is another one.
+    async fn panic(&mut self, epoch: u64) {
+        // Each session's watcher saw the keys; the first of them did it for all.
+        if epoch < self.secret.epoch() {
+            return;
+        }
+        self.send_away(DenyReason::User);
+        self.command(|| Command::End(EndReason::HostEnded)).await;
+        match self.rotate(false, None, true).await {
+            Ok(_) => self.warn("Ctrl+Alt+Shift+Escape: everything is ended, and the password is a new one".to_owned()),
+            Err(failure) => self.warn(format!("Ctrl+Alt+Shift+Escape: everything is ended; {}", failure.text)),
+        }
     }
 
     /// Tells every session. One that does not listen any more is stuck: it is ended from outside.
