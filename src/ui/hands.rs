@@ -1,5 +1,6 @@
 //! What the viewer's hands do at a window, as actions for the host: gated by who has control and what is permitted, motion
-//! coalesced, wheel turns gathered to notches, auto-repeat left to the host, and nothing ever left pressed.
+//! coalesced, wheel turns gathered to notches, auto-repeat left to the host, and nothing ever left pressed. Where they may not move the
+//! pointer but may point, motion points.
 
 use std::collections::VecDeque;
 
@@ -23,6 +24,8 @@ pub(super) struct Hands {
     pressed: Pressed,
     /// Part of a notch, right and down.
     wheel: (f64, f64),
+    /// Whether the host was told where we point.
+    points: bool,
     waiting: VecDeque<ViewerAction>,
 }
 
@@ -36,6 +39,7 @@ impl Hands {
             connected: false,
             pressed: Pressed::default(),
             wheel,
+            points: false,
             waiting: VecDeque::new(),
         }
     }
@@ -63,8 +67,16 @@ impl Hands {
         self.connected && self.holder == Holder::Remote && self.permissions.may_control()
     }
 
+    /// The pointer is over the picture no more.
+    pub(super) fn point_away(&mut self) {
+        if std::mem::take(&mut self.points) {
+            self.waiting.push_back(ViewerAction::PointAway);
+        }
+    }
+
     /// Releases everything that is held.
     pub(super) fn let_go(&mut self) {
+        self.point_away();
         self.wheel = (0.0, 0.0);
         let releases = self.pressed.release_all();
         self.waiting.extend(releases.into_iter().map(ViewerAction::Input));
@@ -74,6 +86,9 @@ impl Hands {
     pub(super) fn act(&mut self, event: InputEvent) {
         let needed = if event.is_keyboard() { Permission::Keyboard } else { Permission::Mouse };
         if !self.in_control() || !self.permissions.contains(needed) {
+            if let InputEvent::Motion { x, y } = event {
+                self.point(x, y);
+            }
             return;
         }
         let release = matches!(event, InputEvent::Key { down: false, .. } | InputEvent::Button { down: false, .. });
@@ -86,6 +101,20 @@ impl Hands {
             Some(last) if motion(last) && motion(&action) => *last = action,
             _ => self.waiting.push_back(action),
         }
+    }
+
+    /// Shows the host's user this pixel, if that is permitted.
+    fn point(&mut self, x: u16, y: u16) {
+        if !self.connected || !self.permissions.contains(Permission::Point) {
+            return;
+        }
+        let action = ViewerAction::Point { x, y };
+        match self.waiting.back_mut() {
+            Some(last @ ViewerAction::Point { .. }) => *last = action,
+            _ if self.waiting.len() < MAX_WAITING => self.waiting.push_back(action),
+            _ => return,
+        }
+        self.points = true;
     }
 
     /// Turns the wheel by parts of notches to the right and down.
@@ -185,6 +214,21 @@ mod tests {
         assert_eq!(sent(&mut hands), [InputEvent::Scroll { dx: 0, dy: 1 }]);
         hands.permit(Permissions::view_only());
         assert!(!hands.in_control());
+    }
+
+    #[test]
+    fn who_may_not_drive_but_point_points_and_stops_when_that_changes() {
+        let (sender, mut receiver) = mpsc::channel(64);
+        let mut hands = ready();
+        hands.set_holder(Holder::Local);
+        [1, 2].into_iter().for_each(|x| hands.act(InputEvent::Motion { x, y: 0 }));
+        hands.act(DOWN);
+        hands.permit(Permissions::view_only());
+        hands.act(InputEvent::Motion { x: 3, y: 0 });
+        hands.point_away();
+        assert!(hands.flush(&sender));
+        let sent: Vec<_> = std::iter::from_fn(|| receiver.try_recv().ok()).collect();
+        assert_eq!(sent, [ViewerAction::Point { x: 2, y: 0 }, ViewerAction::PointAway]);
     }
 
     #[test]
