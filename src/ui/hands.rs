@@ -108,13 +108,13 @@ impl Hands {
         if !self.connected || !self.permissions.contains(Permission::Point) {
             return;
         }
-        let action = ViewerAction::Point { x, y };
-        match self.waiting.back_mut() {
-            Some(last @ ViewerAction::Point { .. }) => *last = action,
-            _ if self.waiting.len() < MAX_WAITING => self.waiting.push_back(action),
-            _ => return,
+        if let Some(ViewerAction::Point { .. }) = self.waiting.back() {
+            self.waiting.pop_back();
         }
-        self.points = true;
+        if self.waiting.len() < MAX_WAITING {
+            self.waiting.push_back(ViewerAction::Point { x, y });
+            self.points = true;
+        }
     }
 
     /// Turns the wheel by parts of notches to the right and down.

@@ -4,6 +4,7 @@
 //! the handshakes, a [`session`] task each session; both talk to the loop over bounded channels.
 
 mod command;
+mod consent;
 mod door;
 mod face;
 mod figures;
@@ -32,6 +33,7 @@ use tokio::{
 
 use self::{
     command::Command,
+    consent::withdrawn,
     door::{Admitted, Door, DoorEvent, Knock},
     lanes::Lanes,
     password::Secret,
@@ -52,7 +54,6 @@ use crate::{
         id::HostId,
         link::Link,
         message::EndReason,
-        permission::Permissions,
         session::path::{PathId, PathKind},
     },
     store::Store,
@@ -299,82 +300,6 @@ impl Host {
         false
     }
 
-    /// Somebody proved the password: ask the user, one at a time.
-    fn knock(&mut self, knock: Knock) {
-        // A person looks after one visitor at a time: a question must never slip under the keys of a running chat.
-        let room = if self.yes { self.sessions.len() < SESSIONS } else { self.sessions.is_empty() };
-        if knock.epoch != self.secret.epoch() {
-            let _ = knock.answer.send(Err(DenyReason::PasswordRotated));
-        } else if !room || self.knocks.len() >= door::WAITING {
-            let _ = knock.answer.send(Err(DenyReason::Full));
-        } else if self.yes {
-            let _ = knock.answer.send(Ok(knock.wants));
-        } else {
-            self.knocks.push_back(knock);
-            if self.knocks.len() == 1 {
-                self.ask();
-            }
-        }
-    }
-
-    fn ask(&mut self) {
-        if let Some(knock) = self.knocks.front() {
-            let (session, viewer, wants) = (knock.session.clone(), knock.viewer.clone(), knock.wants);
-            // Whoever never let anybody in may be on the phone with a liar right now.
-            let is_first = matches!(self.store.has_known_viewers(), Ok(false));
-            let pause = if is_first { self.consent_pause } else { Duration::ZERO };
-            let code = knock.code.to_string();
-            (self.asked, self.patience) = (Some(session.clone()), Instant::now() + pause);
-            self.tell(HostEvent::Request { session, viewer, wants, code, pause: pause.as_secs() });
-        }
-    }
-
-    /// The viewer that the user is asked about left.
-    fn withdraw(&mut self) {
-        if let Some(knock) = self.knocks.pop_front() {
-            self.warn(format!("{} is no longer waiting", knock.viewer.name));
-            self.asked_enough();
-            self.knocks.retain(|knock| !knock.answer.is_closed());
-            self.ask();
-        }
-    }
-
-    /// The user's answer to the one who asks: everything they want, or only this of it.
-    fn answer(&mut self, answer: Result<Option<Permissions>, DenyReason>) {
-        let is_yes = answer.is_ok();
-        let left = self.patience.saturating_duration_since(Instant::now());
-        if is_yes && !left.is_zero() && !self.knocks.is_empty() {
-            let seconds = left.as_secs() + 1;
-            return self
-                .warn(format!("take your time: a yes is taken in {seconds} s. If somebody called you, hang up and type: deny"));
-        }
-        let Some(knock) = self.knocks.pop_front() else {
-            return self.warn("nobody is asking to come in".to_owned());
-        };
-        let granted = answer.map(|only| only.map_or(knock.wants, |only| knock.wants.intersection(only).without_blind()));
-        let _ = knock.answer.send(granted);
-        self.asked_enough();
-        if is_yes {
-            self.send_away(DenyReason::Full);
-        }
-        self.ask();
-    }
-
-    /// The question is over.
-    fn asked_enough(&mut self) {
-        if let Some(session) = self.asked.take() {
-            self.tell(HostEvent::RequestOver { session });
-        }
-    }
-
-    /// Nobody who waits comes in.
-    fn send_away(&mut self, reason: DenyReason) {
-        self.asked_enough();
-        for knock in self.knocks.drain(..) {
-            let _ = knock.answer.send(Err(reason));
-        }
-    }
-
     /// Somebody is in: their lanes come next. Unless the password was changed since: then they never were.
     async fn admit(&mut self, admitted: Admitted) {
         let Admitted { session: name, auth, viewer, epoch } = admitted;
@@ -482,13 +407,5 @@ impl Live {
         if timeout(REACTION, self.commands.send(command)).await.is_err() {
             self.task.abort();
         }
-    }
-}
-
-/// Ends when the one who asks to come in left; never, when nobody asks.
-async fn withdrawn(first: Option<&mut Knock>) {
-    match first {
-        Some(knock) => knock.answer.closed().await,
-        None => std::future::pending().await,
     }
 }

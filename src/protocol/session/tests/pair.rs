@@ -49,6 +49,8 @@ pub(super) struct Side {
     pub(super) session: Session,
     /// The messages told.
     pub(super) messages: Vec<Message>,
+    /// How many of them are chat.
+    pub(super) chats: u64,
     /// How many chat lines of this side it was told to be delivered.
     pub(super) delivered: u64,
     /// The other events, without pictures, and when they were told.
@@ -61,7 +63,7 @@ pub(super) struct Side {
 impl Side {
     fn new(role: Role, now: Instant) -> Self {
         let session = Session::new(role, RESUME, now);
-        Self { session, messages: Vec::new(), delivered: 0, events: Vec::new(), transmitted: [0; 2], wake: None }
+        Self { session, messages: Vec::new(), chats: 0, delivered: 0, events: Vec::new(), transmitted: [0; 2], wake: None }
     }
 
     pub(super) fn ended(&self) -> Option<EndReason> {
@@ -356,11 +358,14 @@ impl Pair {
         let now = self.now;
         assert_eq!(self.side(role).ended(), None, "{event:?} after the end");
         match event {
-            Event::Message(message) => self.side(role).messages.push(message),
+            Event::Message(message) => {
+                self.side(role).chats += u64::from(matches!(message, Message::Chat(_)));
+                self.side(role).messages.push(message);
+            }
             Event::Delivered(count) => {
-                let arrived = self.side(role.peer()).messages.iter().filter(|message| matches!(message, Message::Chat(_))).count();
+                let arrived = self.side(role.peer()).chats;
                 let before = std::mem::replace(&mut self.side(role).delivered, count);
-                assert!(before < count && count <= arrived as u64, "{count} delivered after {before}, {arrived} arrived");
+                assert!(before < count && count <= arrived, "{count} delivered after {before}, {arrived} arrived");
             }
             Event::WantPicture(credit) => self.plan(now + self.film, Task::Film(credit)),
             Event::Picture(picture) => {
