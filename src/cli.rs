@@ -73,15 +73,17 @@ pub struct Cli {
 pub enum Command {
     /// Share this screen with somebody who has the ID and the password
     #[command(after_help = "Example: rs host --relay relay.example.org\n\n\
-                            Lines typed while it runs: accept, deny, chat TEXT, allow PERMISSION, revoke PERMISSION, stats, rotate, end,\n\
-                            quit.")]
+                            Lines typed while it runs: accept [PERMISSION], deny, chat TEXT, allow PERMISSION [for 10m],\n\
+                            revoke PERMISSION, take, stats, rotate, end, quit.\n\
+                            Any touch of mouse or keyboard takes control back. Ctrl+Alt+Shift+Escape on this machine's keyboard ends\n\
+                            every session at once, whatever has the focus, and makes a new password.")]
     Host(HostArgs),
     /// See and drive the screen of a host
     #[command(after_help = "Example: rs connect 9339-2522-7420-3124\n\n\
                             The password comes from --password-file, --password-stdin, the variable RS_PASSWORD, or a prompt.\n\
-                            Lines typed with --view none: move X Y, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT, chat TEXT,\n\
-                            screenshot FILE, copy TEXT, paste FILE, screens, screen N|all|next, lossless on|off, keyboard MODE, stats,\n\
-                            quit.")]
+                            Lines typed with --view none: move X Y, point X Y|away, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT,\n\
+                            chat TEXT, screenshot FILE, copy TEXT, paste FILE, screens, screen N|all|next, lossless on|off, keyboard MODE,\n\
+                            stats, quit.")]
     Connect(ConnectArgs),
     /// Replace the password of this machine's host; the old one is dead at once
     #[command(after_help = "Example: rs rotate-password")]
@@ -127,12 +129,15 @@ pub struct HostArgs {
     /// Share the picture only: nobody can drive
     #[arg(long, conflicts_with = "allow")]
     pub view_only: bool,
-    /// What a viewer may do: view, mouse, keyboard, control, separated by commas
+    /// What a viewer may do: view, point, mouse, keyboard, clipboard, files, or control for mouse and keyboard, separated by commas
     #[arg(long, value_name = "LIST")]
     pub allow: Option<Permissions>,
     /// Let everybody in who has the password, without asking
     #[arg(long)]
     pub yes: bool,
+    /// Give control back to the viewer after so many seconds without a touch of mouse or keyboard [default: only when told]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub hand_back: Option<u64>,
     /// Share this monitor only, counted from 0
     #[arg(long, value_name = "N")]
     pub display: Option<usize>,

@@ -11,7 +11,8 @@ use rs_fuzz::{
     protocol::{
         input::InputEvent,
         message::{CursorShape, Holder, Message},
-        permission::Permissions,
+        grants::Timer,
+        permission::{Permission, Permissions},
         screens::{Choice, ScreenInfo, Screens},
         session::{
             Event, Input, Lane, Output, Role, Session,
@@ -166,13 +167,15 @@ fn messages() -> Vec<Message> {
     vec![
         Message::Chat("hé".into()),
         Message::Control(Holder::Remote),
-        Message::Permissions(Permissions::all()),
+        Message::Permissions(Permissions::all(), vec![Timer { permission: Permission::Mouse, seconds: 600 }]),
         Message::CursorShape(shape),
         Message::KnownCursor(0),
         Message::CursorPosition { x: 1, y: 1920 },
         Message::Screens(screens),
         Message::ShowScreen(Choice::All),
         Message::Aim(2),
+        Message::Point { x: 7, y: 900 },
+        Message::PointAway,
         Message::Input(InputEvent::Motion { x: 7, y: 900 }),
         Message::Input(InputEvent::Text("hé".into())),
     ]

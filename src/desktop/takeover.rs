@@ -1,25 +1,25 @@
 //! Watches for the person at the machine: real mouse and keyboard input, told apart from injected input.
 //!
-//! The watcher sleeps until the display server reports input. The pattern desktop has no person, so its watcher never nudges.
+//! The watcher sleeps until the display server reports input, and acts on its own thread: nothing stands between the person and what
+//! their touch stops. The pattern desktop has no person, so its watcher never tells anything.
 
-use std::{
-    sync::Arc,
-    thread::JoinHandle,
-    time::{Duration, Instant},
-};
+use std::thread::JoinHandle;
 
-use tokio::sync::mpsc;
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
 
 use super::{Backend, DesktopError, Wake, capture::Options};
 #[cfg(target_os = "linux")]
 use super::{spawn, x11::Person};
 
-/// The shortest time between two nudges.
-const GAP: Duration = Duration::from_millis(50);
-
-/// The person at the machine moved the mouse or pressed something.
+/// What the person did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Nudge;
+pub enum Act {
+    /// Moved the mouse or pressed something.
+    Touch,
+    /// Pressed Ctrl+Alt+Shift+Escape: everything ends.
+    Panic,
+}
 
 /// A running watcher. Dropping it stops it.
 pub struct Takeover {
@@ -27,28 +27,33 @@ pub struct Takeover {
 }
 
 impl Takeover {
-    /// Watches the display of `options`; sends at most one [`Nudge`] per 50 ms. A full channel drops nudges.
+    /// Watches the display of `options`. Each act is passed on to `act`, on the watcher's thread, which must be quick about it; once that
+    /// returns false nobody listens any more, and the watcher ends.
     ///
     /// # Errors
     /// In one line why; without it the person cannot take control by moving the mouse.
-    pub fn start(options: Options, nudges: mpsc::Sender<Nudge>) -> Result<Self, DesktopError> {
+    pub fn start(options: Options, act: impl FnMut(Act) -> bool + Send + 'static) -> Result<Self, DesktopError> {
         if options.backend == Backend::Pattern {
             return Ok(Self { watcher: None });
         }
-        watch(options, nudges)
+        watch(options, act)
     }
 }
 
 #[cfg(target_os = "linux")]
-fn watch(options: Options, nudges: mpsc::Sender<Nudge>) -> Result<Takeover, DesktopError> {
+fn watch(options: Options, mut act: impl FnMut(Act) -> bool + Send + 'static) -> Result<Takeover, DesktopError> {
     let open = move || {
         let person = Person::open(&options)?;
         let wake = person.wake_fd();
         Ok((person, wake))
     };
     let run = move |mut person: Person| {
-        if let Err(error) = pass_on(&mut person, &nudges) {
-            tracing::warn!(%error, "moving the mouse no longer takes control back");
+        loop {
+            match person.wait() {
+                Ok(Some(done)) if act(done) => {}
+                Ok(_) => return,
+                Err(error) => return tracing::warn!(%error, "moving the mouse no longer takes control back"),
+            }
         }
     };
     let (thread, wake) = spawn("takeover", open, run)?;
@@ -56,23 +61,8 @@ fn watch(options: Options, nudges: mpsc::Sender<Nudge>) -> Result<Takeover, Desk
 }
 
 #[cfg(not(target_os = "linux"))]
-fn watch(_options: Options, _nudges: mpsc::Sender<Nudge>) -> Result<Takeover, DesktopError> {
+fn watch(_options: Options, _act: impl FnMut(Act) -> bool + Send + 'static) -> Result<Takeover, DesktopError> {
     Err(DesktopError("this platform cannot tell who moves the mouse; take control back in the panel".into()))
-}
-
-/// Until woken, or nobody listens.
-#[cfg(target_os = "linux")]
-fn pass_on(person: &mut Person, nudges: &mpsc::Sender<Nudge>) -> Result<(), DesktopError> {
-    let mut not_before = Instant::now();
-    while person.wait()? && !nudges.is_closed() {
-        let now = Instant::now();
-        if now >= not_before {
-            not_before = now + GAP;
-            // A full channel holds a nudge already.
-            let _ = nudges.try_send(Nudge);
-        }
-    }
-    Ok(())
 }
 
 impl Drop for Takeover {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     clipboard::ClipboardMessage,
+    grants::{LONGEST, Timer},
     input::{InputEvent, MAX_TEXT},
     permission::Permissions,
     screens::{Choice, Screens},
@@ -118,8 +119,8 @@ pub enum Message {
     Chat(String),
     /// H→V. Who drives now.
     Control(Holder),
-    /// H→V. What the viewer may do from now on.
-    Permissions(Permissions),
+    /// H→V. What the viewer may do from now on, and which of it ends by itself, each at most once.
+    Permissions(Permissions, Vec<Timer>),
     /// H→V. The pointer looks like this now. Both sides remember it ([`super::cursors`]).
     CursorShape(CursorShape),
     /// H→V. The pointer is at this pixel of the picture, or [`ELSEWHERE`]; sent when something other than the viewer moved it. The newest one wins.
@@ -149,6 +150,15 @@ pub enum Message {
     Clipboard(ClipboardMessage),
     /// H→V. This character could not be typed: no key gives it, and none was free. Told of the first one in a session.
     Untyped(char),
+    /// V→H. The viewer points at this pixel of the view that it aims at, and touches nothing. The newest one wins.
+    Point {
+        /// Pixels from the left.
+        x: u16,
+        /// Pixels from the top.
+        y: u16,
+    },
+    /// V→H. The viewer points no more.
+    PointAway,
 }
 
 impl Message {
@@ -158,16 +168,16 @@ impl Message {
         match self {
             Self::Input(event) => event.is_droppable(),
             Self::CursorPosition { .. } | Self::KnownCursor(_) | Self::ShowScreen(_) => true,
-            Self::Lossless(_) | Self::AskStats | Self::Stats(_) => true,
-            Self::Chat(_) | Self::Control(_) | Self::Permissions(_) | Self::CursorShape(_) | Self::End(_) => false,
-            Self::Screens(_) | Self::Aim(_) | Self::Clipboard(_) | Self::Untyped(_) => false,
+            Self::Lossless(_) | Self::AskStats | Self::Stats(_) | Self::Point { .. } => true,
+            Self::Chat(_) | Self::Control(_) | Self::Permissions(..) | Self::CursorShape(_) | Self::End(_) => false,
+            Self::Screens(_) | Self::Aim(_) | Self::PointAway | Self::Clipboard(_) | Self::Untyped(_) => false,
         }
     }
 
     /// Whether it tells how things are, once: both sides would go on differing if it got lost.
     #[must_use]
     pub fn is_state(&self) -> bool {
-        matches!(self, Self::Control(_) | Self::Permissions(_) | Self::Screens(_) | Self::Aim(_))
+        matches!(self, Self::Control(_) | Self::Permissions(..) | Self::Screens(_) | Self::Aim(_) | Self::PointAway)
     }
 
     /// Whether every field is within the bounds above. Checked where a message is sent and where it comes in.
@@ -180,9 +190,10 @@ impl Message {
             Self::Screens(screens) => screens.is_valid(),
             Self::Stats(stats) => stats.is_valid(),
             Self::Clipboard(message) => message.is_valid(),
-            Self::Input(_) | Self::Control(_) | Self::Permissions(_) | Self::CursorPosition { .. } | Self::End(_) => true,
-            Self::ShowScreen(_) | Self::Aim(_) | Self::KnownCursor(_) | Self::Lossless(_) => true,
-            Self::AskStats | Self::Untyped(_) => true,
+            Self::Permissions(permissions, timers) => are_valid(*permissions, timers),
+            Self::Input(_) | Self::Control(_) | Self::CursorPosition { .. } | Self::End(_) => true,
+            Self::Point { .. } | Self::PointAway | Self::Untyped(_) => true,
+            Self::ShowScreen(_) | Self::Aim(_) | Self::KnownCursor(_) | Self::Lossless(_) | Self::AskStats => true,
         }
     }
 
@@ -191,8 +202,8 @@ impl Message {
     pub fn may_come_from(&self, role: Role) -> bool {
         match self {
             Self::Input(_) | Self::ShowScreen(_) | Self::Aim(_) => role == Role::Viewer,
-            Self::Lossless(_) | Self::AskStats => role == Role::Viewer,
-            Self::Control(_) | Self::Permissions(_) | Self::CursorShape(_) | Self::CursorPosition { .. } => role == Role::Host,
+            Self::Lossless(_) | Self::AskStats | Self::Point { .. } | Self::PointAway => role == Role::Viewer,
+            Self::Control(_) | Self::Permissions(..) | Self::CursorShape(_) | Self::CursorPosition { .. } => role == Role::Host,
             Self::Screens(_) | Self::KnownCursor(_) | Self::Stats(_) | Self::Untyped(_) => role == Role::Host,
             Self::Chat(_) | Self::Clipboard(_) => true,
             Self::End(reason) => reason.may_come_from(role),
@@ -200,12 +211,31 @@ impl Message {
     }
 }
 
+/// Each timer is for something that is permitted, weakest first and each once, and none lasts longer than one can be given.
+fn are_valid(permissions: Permissions, timers: &[Timer]) -> bool {
+    timers.iter().all(|timer| permissions.contains(timer.permission) && timer.seconds <= LONGEST.as_secs())
+        && timers.is_sorted_by(|one, next| one.permission < next.permission)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::permission::Permission;
 
     fn cursor(width: u16, height: u16, hot: u16, bytes: usize) -> Message {
         Message::CursorShape(CursorShape { width, height, hot_x: hot, hot_y: hot, bgra: vec![0; bytes] })
+    }
+
+    #[test]
+    fn timers_are_for_what_is_permitted_in_order_and_each_once() {
+        let timer = |permission| Timer { permission, seconds: LONGEST.as_secs() };
+        let message = |timers: &[Timer]| Message::Permissions("control".parse().expect("known"), timers.to_vec());
+        let (view, mouse, files) = (timer(Permission::View), timer(Permission::Mouse), timer(Permission::Files));
+        assert!(message(&[]).is_valid() && message(&[view, mouse]).is_valid());
+        let long = Timer { seconds: LONGEST.as_secs() + 1, ..mouse };
+        for wrong in [&[mouse, view][..], &[mouse, mouse], &[files], &[long]] {
+            assert!(!message(wrong).is_valid(), "{wrong:?}");
+        }
     }
 
     #[test]

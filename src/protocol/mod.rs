@@ -5,7 +5,9 @@
 
 pub mod auth;
 pub mod clipboard;
+pub mod control;
 pub mod cursors;
+pub mod grants;
 pub mod id;
 pub mod input;
 pub mod lane;

@@ -7,6 +7,9 @@ use serde::Deserialize;
 /// How long a session waits for a lost network, unless the file says otherwise.
 const RESUME: Duration = Duration::from_secs(120);
 
+/// How long the first yes of all on a machine is not taken, in seconds: time to think.
+const CONSENT_PAUSE: u64 = 10;
+
 /// The configuration file.
 ///
 /// ```toml
@@ -14,6 +17,8 @@ const RESUME: Duration = Duration::from_secs(120);
 /// listen = ["/ip4/0.0.0.0/udp/4001/quic-v1"]
 /// name = "Anna"
 /// resume_seconds = 300
+/// hand_back = 30
+/// consent_pause = 0
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -26,6 +31,10 @@ pub struct Config {
     pub name: Option<String>,
     /// How long a session waits for a lost network, in seconds; without it, two minutes.
     pub resume_seconds: Option<u64>,
+    /// As for `--hand-back`, in seconds; 0 is never.
+    pub hand_back: Option<u64>,
+    /// How long the first yes of all on this machine is not taken, in seconds: 10, and less only where people practise or programs test.
+    pub consent_pause: Option<u64>,
 }
 
 impl Config {
@@ -33,6 +42,12 @@ impl Config {
     #[must_use]
     pub fn resume(&self) -> Duration {
         self.resume_seconds.map_or(RESUME, Duration::from_secs)
+    }
+
+    /// How long the first yes of all on this machine is not taken; at most a minute, since the question waits for two.
+    #[must_use]
+    pub fn consent_pause(&self) -> Duration {
+        Duration::from_secs(self.consent_pause.unwrap_or(CONSENT_PAUSE).min(60))
     }
 
     /// Parses the file; an error says in one line what is wrong and in which line.

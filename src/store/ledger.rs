@@ -39,6 +39,10 @@ impl Ledger {
         text.lines().enumerate().map(line).collect::<Result<_, _>>().map(Self)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries().next().is_none()
+    }
+
     pub(super) fn by_key(&self, key: &PeerKey) -> Option<&Entry> {
         self.entries().find(|entry| entry.key == *key)
     }

@@ -274,6 +274,14 @@ impl Store {
         Ok(known.by_key(&key).map(|entry| Known { since: entry.since.clone(), name: entry.label.clone() }))
     }
 
+    /// Whether any viewer ever had a session here.
+    ///
+    /// # Errors
+    /// `known_viewers` is damaged or cannot be read.
+    pub fn has_known_viewers(&self) -> Result<bool, StoreError> {
+        Ok(!self.ledger(KNOWN_VIEWERS)?.is_empty())
+    }
+
     /// Remembers a viewer that proved itself, with the name it gave. Control characters are left out, long names cut.
     ///
     /// # Errors

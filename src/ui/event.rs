@@ -1,16 +1,19 @@
 //! What faces are told and what they answer: the events are the `--json` contract of the command line.
 
-use std::path::PathBuf;
+mod screens;
+
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::figures::{HostFigures, Stats};
+pub use crate::protocol::grants::Timer;
 use crate::protocol::{
     input::{InputEvent, KeyboardMode},
     message::{EndReason, Holder},
     permission::{Permission, Permissions},
-    screens::{self, Choice, ScreenInfo},
 };
+pub use screens::Screens;
 
 /// What a host tells: one JSON line each with `--json` (`{"event":"ready",…}`), else words. Part of the command-line contract, and
 /// what the panel is fed with.
@@ -45,6 +48,11 @@ pub enum HostEvent {
         code: String,
         /// Seconds that must pass before a yes is taken: time to think, before the very first yes on this machine.
         pause: u64,
+    },
+    /// The question is over: answered (after a yes, `session-started` follows), withdrawn by the viewer, or too old.
+    RequestOver {
+        /// The session's short name.
+        session: String,
     },
     /// The session runs.
     SessionStarted {
@@ -157,15 +165,13 @@ pub enum HostEvent {
         /// What, and what to do.
         text: String,
     },
-}
-
-/// A permission that ends by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Timer {
-    /// Which.
-    pub permission: Permission,
-    /// In so many seconds.
-    pub seconds: u64,
+    /// Where a viewer points that may not drive, at most 30 times a second: for a face that draws it. Lines tell it more rarely.
+    Pointer {
+        /// The session's short name.
+        session: String,
+        /// The pixel of the desktop; `null` when the viewer points no more.
+        at: Option<(u16, u16)>,
+    },
 }
 
 /// A file on its way, as `--json` shows it.
@@ -241,43 +247,6 @@ pub struct Summary {
     pub log: Option<PathBuf>,
 }
 
-/// The host's screens as `--json` shows them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Screens {
-    /// Which there are, counted from 0.
-    pub screens: Vec<ScreenInfo>,
-    /// `"all"`, or the number of the one that is shown.
-    #[serde(serialize_with = "number_or_all", deserialize_with = "parse_number_or_all")]
-    pub shown: Choice,
-}
-
-impl From<screens::Screens> for Screens {
-    fn from(screens: screens::Screens) -> Self {
-        Self { screens: screens.list, shown: screens.shown }
-    }
-}
-
-fn number_or_all<S: serde::Serializer>(choice: &Choice, serializer: S) -> Result<S::Ok, S::Error> {
-    match choice {
-        Choice::All => serializer.serialize_str("all"),
-        Choice::One(index) => serializer.serialize_u8(*index),
-    }
-}
-
-fn parse_number_or_all<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Choice, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Shown {
-        Number(u8),
-        Word(String),
-    }
-    match Shown::deserialize(deserializer)? {
-        Shown::Number(index) => Ok(Choice::One(index)),
-        Shown::Word(word) if word == "all" => Ok(Choice::All),
-        Shown::Word(_) => Err(serde::de::Error::custom("a screen is a number or \"all\"")),
-    }
-}
-
 /// How others reach a host, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -322,8 +291,8 @@ pub enum HostAction {
     Deny,
     /// Say something.
     Chat(String),
-    /// Give permissions, and control where they are for driving.
-    Allow(Vec<Permission>),
+    /// Give permissions, and control where they are for driving: until they are taken away, or for so long.
+    Allow(Vec<Permission>, Option<Duration>),
     /// Let the viewer drive (again): with what it may already, else with mouse and keyboard.
     GiveControl,
     /// Drive oneself, as a moved mouse does. The viewer keeps its permissions for later.
@@ -482,6 +451,15 @@ pub enum ViewerAction {
     Stats,
     /// Leave.
     Quit,
+    /// Show the host's user this pixel of the picture, without driving.
+    Point {
+        /// Pixels from the left.
+        x: u16,
+        /// Pixels from the top.
+        y: u16,
+    },
+    /// Point no more.
+    PointAway,
 }
 
 /// Which of the host's screens to show.

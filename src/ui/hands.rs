@@ -1,5 +1,6 @@
 //! What the viewer's hands do at a window, as actions for the host: gated by who has control and what is permitted, motion
-//! coalesced, wheel turns gathered to notches, auto-repeat left to the host, and nothing ever left pressed.
+//! coalesced, wheel turns gathered to notches, auto-repeat left to the host, and nothing ever left pressed. Where they may not move the
+//! pointer but may point, motion points.
 
 use std::collections::VecDeque;
 
@@ -25,6 +26,8 @@ pub(super) struct Hands {
     locks: Option<Locks>,
     /// Part of a notch, right and down.
     wheel: (f64, f64),
+    /// Whether the host was told where we point.
+    points: bool,
     waiting: VecDeque<ViewerAction>,
 }
 
@@ -39,6 +42,7 @@ impl Hands {
             pressed: Pressed::default(),
             locks: None,
             wheel,
+            points: false,
             waiting: VecDeque::new(),
         }
     }
@@ -66,8 +70,16 @@ impl Hands {
         self.connected && self.holder == Holder::Remote && self.permissions.may_control()
     }
 
+    /// The pointer is over the picture no more.
+    pub(super) fn point_away(&mut self) {
+        if std::mem::take(&mut self.points) {
+            self.waiting.push_back(ViewerAction::PointAway);
+        }
+    }
+
     /// Releases everything that is held. The locks are told anew afterwards: the host's user may have changed theirs.
     pub(super) fn let_go(&mut self) {
+        self.point_away();
         self.locks = None;
         self.wheel = (0.0, 0.0);
         let releases = self.pressed.release_all();
@@ -78,6 +90,9 @@ impl Hands {
     pub(super) fn act(&mut self, event: InputEvent) {
         let needed = if event.is_keyboard() { Permission::Keyboard } else { Permission::Mouse };
         if !self.in_control() || !self.permissions.contains(needed) {
+            if let InputEvent::Motion { x, y } = event {
+                self.point(x, y);
+            }
             return;
         }
         let release = matches!(event, InputEvent::Key { down: false, .. } | InputEvent::Button { down: false, .. });
@@ -89,6 +104,20 @@ impl Hands {
         match self.waiting.back_mut() {
             Some(last) if motion(last) && motion(&action) => *last = action,
             _ => self.waiting.push_back(action),
+        }
+    }
+
+    /// Shows the host's user this pixel, if that is permitted.
+    fn point(&mut self, x: u16, y: u16) {
+        if !self.connected || !self.permissions.contains(Permission::Point) {
+            return;
+        }
+        if let Some(ViewerAction::Point { .. }) = self.waiting.back() {
+            self.waiting.pop_back();
+        }
+        if self.waiting.len() < MAX_WAITING {
+            self.waiting.push_back(ViewerAction::Point { x, y });
+            self.points = true;
         }
     }
 
@@ -212,6 +241,21 @@ mod tests {
         hands.set_holder(Holder::Remote);
         hands.lock(on);
         assert_eq!(sent(&mut hands), [InputEvent::Locks(on)]);
+    }
+
+    #[test]
+    fn who_may_not_drive_but_point_points_and_stops_when_that_changes() {
+        let (sender, mut receiver) = mpsc::channel(64);
+        let mut hands = ready();
+        hands.set_holder(Holder::Local);
+        [1, 2].into_iter().for_each(|x| hands.act(InputEvent::Motion { x, y: 0 }));
+        hands.act(DOWN);
+        hands.permit(Permissions::view_only());
+        hands.act(InputEvent::Motion { x: 3, y: 0 });
+        hands.point_away();
+        assert!(hands.flush(&sender));
+        let sent: Vec<_> = std::iter::from_fn(|| receiver.try_recv().ok()).collect();
+        assert_eq!(sent, [ViewerAction::Point { x: 2, y: 0 }, ViewerAction::PointAway]);
     }
 
     #[test]

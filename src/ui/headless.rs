@@ -3,6 +3,7 @@
 //! | line | does |
 //! |---|---|
 //! | `move X Y` | moves the pointer to this pixel of the picture |
+//! | `point X Y`, `point away` | shows the host's user this pixel without touching anything, and no more |
 //! | `click X Y [BUTTON]` | moves, presses and releases; `left`, `middle`, `right`, `back`, `forward` |
 //! | `scroll DX DY` | turns the wheel, in notches to the right and down |
 //! | `key COMBO` | presses a combination, as `ctrl+s` or `ctrl+alt+delete` (names: [`super::keymap`]) |
@@ -38,8 +39,8 @@ use crate::protocol::{
 };
 
 /// What a viewer's line may be.
-const VIEWER_LINES: &str = "type move X Y, click X Y [BUTTON], scroll DX DY, key COMBO, keyboard auto|physical|translate, type TEXT, \
-     chat TEXT, screenshot FILE, copy TEXT, paste FILE, screens, screen N|all|next, lossless on|off, stats or quit";
+const VIEWER_LINES: &str = "type move X Y, point X Y|away, click X Y [BUTTON], scroll DX DY, key COMBO, keyboard auto|physical|translate, \
+     type TEXT, chat TEXT, screenshot FILE, copy TEXT, paste FILE, screens, screen N|all|next, lossless on|off, stats or quit";
 
 /// What typed lines mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +70,7 @@ pub async fn run_viewer(seat: ViewerSeat, json: bool, commands: Commands) {
             break;
         }
     }
-    converse(events, actions, stdin::lines(), &mut io::stdout(), Manner { say, parse, warn }).await;
+    converse(events, actions, stdin::lines(), &mut io::stdout(), Manner { say, parse, warn, wants: |_: &ViewerEvent| true }).await;
 }
 
 /// What a viewer's line means: the actions in order.
@@ -83,6 +84,8 @@ pub fn viewer_line(line: &str) -> Result<Vec<ViewerAction>, String> {
     match (word, numbers.as_slice()) {
         ("", _) => Ok(Vec::new()),
         ("move", [x, y]) => input(vec![motion(x, y)?]),
+        ("point", ["away"]) => Ok(vec![ViewerAction::PointAway]),
+        ("point", [x, y]) => Ok(vec![ViewerAction::Point { x: number(x)?, y: number(y)? }]),
         ("click", [x, y]) => input(click(motion(x, y)?, Button::Left)),
         ("click", [x, y, which]) => input(click(motion(x, y)?, button(which)?)),
         ("scroll", [dx, dy]) => input(vec![InputEvent::Scroll { dx: number(dx)?, dy: number(dy)? }]),
@@ -193,6 +196,8 @@ mod tests {
         for (line, show) in [("screen 2", Show::One(2)), ("screen all", Show::All), ("screen next", Show::Next)] {
             assert_eq!(viewer_line(line).expect(line), [ViewerAction::Show(show)]);
         }
+        assert_eq!(viewer_line("point 3 4").expect("point"), [ViewerAction::Point { x: 3, y: 4 }]);
+        assert_eq!(viewer_line("point away").expect("point"), [ViewerAction::PointAway]);
         assert_eq!(viewer_line("stats").expect("stats"), [ViewerAction::Stats]);
         assert_eq!(viewer_line("copy a  b").expect("copy"), [ViewerAction::Copy("a  b".to_owned())]);
         assert_eq!(viewer_line("paste x y.txt").expect("paste"), [ViewerAction::Paste(PathBuf::from("x y.txt"))]);
@@ -221,6 +226,9 @@ mod tests {
             "screens all",
             "lossless",
             "lossless maybe",
+            "point",
+            "point 1",
+            "point -1 2",
         ] {
             let text = viewer_line(wrong).expect_err(wrong);
             assert!(text.contains("move X Y"), "{text}");

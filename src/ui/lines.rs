@@ -4,9 +4,12 @@
 //! | line | does |
 //! |---|---|
 //! | `accept`, `deny` | answers the one who asks |
+//! | `accept LIST` | lets them in with only this of what they ask for |
 //! | `chat TEXT` | says something |
-//! | `allow LIST`, `revoke LIST` | gives and takes `view`, `mouse`, `keyboard`; `control` stands for the last two |
+//! | `allow LIST`, `revoke LIST` | gives and takes `view`, `point`, `mouse`, `keyboard`, `clipboard`, `files`; `control`: mouse and keyboard |
+//! | `allow LIST for TIME` | gives it for `90s`, `10m`, `2h`, at most a day; then it ends by itself |
 //! | `allow control` | lets the viewer drive (again), with what it may already or else with mouse and keyboard |
+//! | `take` | drives oneself; the viewer keeps what it may do for later |
 //! | `stats` | tells the figures of each session |
 //! | `rotate` | makes a new password of the same kind |
 //! | `end` | ends the session |
@@ -18,6 +21,7 @@
 use std::{
     collections::VecDeque,
     io::{self, Write},
+    time::{Duration, Instant},
 };
 
 use serde::Serialize;
@@ -30,18 +34,45 @@ use super::{
     words,
 };
 use crate::protocol::{
+    grants::LONGEST,
     message::MAX_CHAT,
     permission::{Permission, Permissions},
 };
 
 /// What a host's line may be.
-const HOST_LINES: &str = "type accept, deny, chat TEXT, allow PERMISSION, revoke PERMISSION, stats, rotate, end or quit";
+const HOST_LINES: &str = "type accept [PERMISSION], deny, chat TEXT, allow PERMISSION [for 10m], revoke PERMISSION, take, stats, rotate, \
+     end or quit";
 
 /// Runs the host's face in lines. Returns when the seat's events close.
 pub async fn run_host(seat: HostSeat, json: bool) {
     let say = if json { words::json::<HostEvent> } else { words::host };
     let warn = |text| HostEvent::Warning { text };
-    converse(seat.events, seat.actions, stdin::lines(), &mut io::stdout(), Manner { say, parse: host_line, warn }).await;
+    let mut calm = Calm::default();
+    let wants = move |event: &HostEvent| calm.wants(Instant::now(), event, json);
+    converse(seat.events, seat.actions, stdin::lines(), &mut io::stdout(), Manner { say, parse: host_line, warn, wants }).await;
+}
+
+/// Where a viewer points is for eyes: lines tell it once a second at most, and only as JSON. That it points no more follows what was told.
+#[derive(Default)]
+struct Calm {
+    told: Option<Instant>,
+    points: bool,
+}
+
+impl Calm {
+    fn wants(&mut self, now: Instant, event: &HostEvent, json: bool) -> bool {
+        match event {
+            HostEvent::Pointer { at: Some(_), .. } => {
+                let is_due = json && self.told.is_none_or(|told| now >= told + Duration::from_secs(1));
+                if is_due {
+                    (self.told, self.points) = (Some(now), true);
+                }
+                is_due
+            }
+            HostEvent::Pointer { at: None, .. } => std::mem::take(&mut self.points),
+            _ => true,
+        }
+    }
 }
 
 /// What a host's line means.
@@ -58,14 +89,42 @@ pub fn host_line(line: &str) -> Result<Vec<HostAction>, String> {
         "deny" => alone(HostAction::Deny),
         "stats" => alone(HostAction::Stats),
         "rotate" => alone(HostAction::Rotate),
+        "take" => alone(HostAction::TakeControl),
         "end" => alone(HostAction::End),
         "quit" => alone(HostAction::Quit),
         "chat" => Ok(pieces(rest, MAX_CHAT).into_iter().map(HostAction::Chat).collect()),
         "allow" if rest.trim_end().eq_ignore_ascii_case("control") => Ok(vec![HostAction::GiveControl]),
-        "allow" => Ok(vec![HostAction::Allow(permissions(rest)?)]),
+        "allow" => allow(rest).map(|action| vec![action]),
         "revoke" => Ok(vec![HostAction::Revoke(permissions(rest)?)]),
         other => Err(format!("\"{}\" is not a command; {HOST_LINES}", words::plain(other))),
     }
+}
+
+/// `LIST`, or `LIST for TIME`.
+fn allow(rest: &str) -> Result<HostAction, String> {
+    let mut words: Vec<&str> = rest.split_whitespace().collect();
+    let lasting = match words.iter().position(|word| word.eq_ignore_ascii_case("for")) {
+        Some(place) => Some(time(&words.split_off(place)[1..])?),
+        None => None,
+    };
+    Ok(HostAction::Allow(permissions(&words.join(" "))?, lasting))
+}
+
+/// `90s`, `10m`, `2h`: at least a second, at most what a permission may last.
+fn time(words: &[&str]) -> Result<Duration, String> {
+    let parse = |text: &str| {
+        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let seconds = match unit {
+            "s" | "S" => 1,
+            "m" | "M" => 60,
+            "h" | "H" => 3600,
+            _ => return None,
+        };
+        number.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
+    };
+    let time = if let [text] = words { parse(text) } else { None };
+    time.filter(|time| (Duration::from_secs(1)..=LONGEST).contains(time))
+        .ok_or_else(|| "for how long? a time such as 90s, 10m or 2h, and at most 24h".to_owned())
 }
 
 /// A list of permissions exactly as named: unlike a set that is offered, `mouse` alone does not bring `view` along.
@@ -76,7 +135,7 @@ fn permissions(list: &str) -> Result<Vec<Permission>, String> {
         named.extend(set.iter().filter(|each| *each != Permission::View || word.eq_ignore_ascii_case("view")));
     }
     if named.is_empty() {
-        Err("which permission? view, mouse, keyboard, or control for mouse and keyboard".to_owned())
+        Err("which permission? view, point, mouse, keyboard, clipboard, files, or control for mouse and keyboard".to_owned())
     } else {
         Ok(named)
     }
@@ -101,13 +160,15 @@ pub(super) fn pieces(text: &str, limit: usize) -> Vec<String> {
 }
 
 /// How one side's events are said, its lines are understood, and its user is warned.
-pub(super) struct Manner<Event, Parse, Warn> {
+pub(super) struct Manner<Event, Parse, Warn, Wants> {
     /// An event as one line.
     pub(super) say: fn(&Event) -> String,
     /// A line's actions.
     pub(super) parse: Parse,
     /// The event that warns.
     pub(super) warn: Warn,
+    /// Whether an event is told.
+    pub(super) wants: Wants,
 }
 
 /// Tells events and takes lines until the events close. Waiting for room among the actions never holds up the events.
@@ -116,7 +177,7 @@ pub(super) async fn converse<Event: Serialize, Action>(
     actions: mpsc::Sender<Action>,
     mut typed: mpsc::Receiver<Line>,
     out: &mut impl Write,
-    manner: Manner<Event, impl Fn(&str) -> Result<Vec<Action>, String>, impl Fn(String) -> Event>,
+    mut manner: Manner<Event, impl Fn(&str) -> Result<Vec<Action>, String>, impl Fn(String) -> Event, impl FnMut(&Event) -> bool>,
 ) {
     let mut pending: VecDeque<Action> = VecDeque::new();
     let mut typing = true;
@@ -124,7 +185,8 @@ pub(super) async fn converse<Event: Serialize, Action>(
         tokio::select! {
             biased;
             event = events.recv() => match event {
-                Some(event) => tell(out, &(manner.say)(&event)),
+                Some(event) if (manner.wants)(&event) => tell(out, &(manner.say)(&event)),
+                Some(_) => {}
                 None => return,
             },
             room = actions.reserve(), if !pending.is_empty() => match (room, pending.pop_front()) {
@@ -179,11 +241,19 @@ mod tests {
         assert_eq!(one("  deny  "), HostAction::Deny);
         assert_eq!(one("rotate"), HostAction::Rotate);
         assert_eq!(one("stats"), HostAction::Stats);
+        assert_eq!(one("take"), HostAction::TakeControl);
         assert_eq!(one("end"), HostAction::End);
         assert_eq!(one("quit"), HostAction::Quit);
         assert_eq!(one("chat hello  there"), HostAction::Chat("hello  there".to_owned()));
         assert_eq!(one("allow control"), HostAction::GiveControl);
-        assert_eq!(one("allow mouse"), HostAction::Allow(vec![Permission::Mouse]));
+        assert_eq!(one("allow mouse"), HostAction::Allow(vec![Permission::Mouse], None));
+        for (line, seconds) in [("allow mouse for 90s", 90), ("allow mouse for 10m ", 600), ("allow mouse FOR 24h", 86_400)] {
+            assert_eq!(one(line), HostAction::Allow(vec![Permission::Mouse], Some(Duration::from_secs(seconds))));
+        }
+        let driving = vec![Permission::Mouse, Permission::Keyboard];
+        assert_eq!(one("allow control, files for 1s"), {
+            HostAction::Allow([driving, vec![Permission::Files]].concat(), Some(Duration::from_secs(1)))
+        });
         assert_eq!(one("revoke view,keyboard"), HostAction::Revoke(vec![Permission::View, Permission::Keyboard]));
         assert_eq!(host_line("").expect("nothing"), []);
         assert_eq!(host_line("chat").expect("nothing to say"), []);
@@ -193,9 +263,27 @@ mod tests {
     fn a_wrong_line_tells_what_is_possible() {
         for wrong in ["halp", "deny now", "\u{1b}[2J"] {
             let text = host_line(wrong).expect_err("not a command");
-            assert!(text.contains("accept, deny") && !text.contains('\u{1b}') && !text.contains('\n'), "{text}");
+            assert!(text.contains("accept [PERMISSION], deny") && !text.contains('\u{1b}') && !text.contains('\n'), "{text}");
         }
         assert!(host_line("allow").is_err() && host_line("allow flying").is_err());
+        for wrong in
+            ["for", "for 0s", "for 25h", "for 10", "for m", "for 10m now", "for -1m", "for 1µ", "for 99999999999999999999h"]
+        {
+            let text = host_line(&format!("allow mouse {wrong}")).expect_err(wrong);
+            assert!(text.contains("10m"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pointer_does_not_flood_the_lines_and_its_end_is_told_if_it_was() {
+        let (mut calm, start) = (Calm::default(), Instant::now());
+        let pointer = |at| HostEvent::Pointer { session: "s1".to_owned(), at };
+        let mut told = |ms, at, json| calm.wants(start + Duration::from_millis(ms), &pointer(at), json);
+        assert!(!told(0, Some((1, 1)), false) && !told(0, None, false), "not in words");
+        assert!(told(1, Some((1, 1)), true) && !told(1000, Some((2, 2)), true));
+        assert!(told(1000, None, true) && !told(1000, None, true));
+        assert!(!told(1000, Some((3, 3)), true) && !told(1000, None, true));
+        assert!(told(1001, Some((4, 4)), true));
     }
 
     #[test]
@@ -287,7 +375,8 @@ mod tests {
         drop(typist);
         let face = tokio::spawn(async move {
             let mut out = Vec::new();
-            let manner = Manner { say: words::json::<HostEvent>, parse: host_line, warn: |text| HostEvent::Warning { text } };
+            let warn = |text| HostEvent::Warning { text };
+            let manner = Manner { say: words::json::<HostEvent>, parse: host_line, warn, wants: |_: &HostEvent| true };
             converse(events, actions, typed, &mut out, manner).await;
             String::from_utf8(out).expect("text")
         });

@@ -9,6 +9,7 @@ pub mod lines;
 pub mod picture;
 pub mod prompt;
 pub mod qr;
+pub mod recall;
 pub mod screenshot;
 pub mod terminal;
 pub mod whole;

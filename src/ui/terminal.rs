@@ -3,15 +3,18 @@
 //! | when | shows | keys |
 //! |---|---|---|
 //! | nobody is here | ID and password in large letters, link and QR code where there is room | `r` new password, `q` quit |
-//! | somebody asks | who, their key, whether they were here before, what they want | `y`, `n`; nothing is the default |
-//! | a session runs | who, what they may do, who drives, chat | text and Enter chat; Ctrl+E end, Ctrl+G give control, Ctrl+T take it, Ctrl+Q quit |
-//! | it is over | "The session is finished" with its duration, above the first screen with the new password | as at first |
+//! | somebody asks | who, their key, since when they are known, the code, what they want; a warning, and a pause before the first yes of all | `y`, `n`; nothing is the default |
+//! | a session runs | who, what they may do and for how long, who drives, chat with what arrived (✓), files | text and Enter chat; Ctrl+E end, Ctrl+G give control, Ctrl+T take it, Ctrl+P permissions, Ctrl+Q quit |
+//! | after Ctrl+P | each permission with its switch | `1` to `6` switch, `t` for how long; any other key goes back |
+//! | it is over | "The session is finished": its duration, what was transferred, the log; below, the first screen with the new password | as at first |
 //!
 //! Quitting while somebody is here asks once more. The terminal is put back on every way out, a panic included.
 
 mod big;
 mod model;
 mod view;
+
+use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream};
 use futures::StreamExt;
@@ -36,10 +39,11 @@ async fn run(seat: HostSeat, terminal: &mut DefaultTerminal) -> anyhow::Result<(
     let HostSeat { mut events, actions } = seat;
     let (mut model, mut input, mut typing) = (Model::default(), EventStream::new(), true);
     loop {
-        terminal.draw(|frame| view::draw(&model, frame))?;
+        let now = Instant::now();
+        terminal.draw(|frame| view::draw(&model, now, frame))?;
         tokio::select! {
             event = events.recv() => match event {
-                Some(event) => model.follow(event),
+                Some(event) => model.follow(Instant::now(), event),
                 None => return Ok(()),
             },
             room = actions.reserve(), if model.has_action() => match (room, model.next_action()) {
@@ -48,11 +52,12 @@ async fn run(seat: HostSeat, terminal: &mut DefaultTerminal) -> anyhow::Result<(
                 _ => model.forget_actions(),
             },
             event = input.next(), if typing => match event {
-                Some(Ok(Event::Key(key))) => model.key(key),
+                Some(Ok(Event::Key(key))) => model.key(Instant::now(), key),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error.into()),
                 None => typing = false,
             },
+            () = tokio::time::sleep(Duration::from_secs(1)), if model.counts_down(now) => {}
         }
     }
 }

@@ -187,6 +187,7 @@ impl ApplicationHandler<Wake> for Face {
             WindowEvent::CursorMoved { position, .. } => self.moved((position.x, position.y)),
             WindowEvent::CursorLeft { .. } => {
                 self.hand = None;
+                self.hands.point_away();
                 self.stale = true;
             }
             WindowEvent::MouseInput { state, button, .. } => self.button(state == ElementState::Pressed, button),

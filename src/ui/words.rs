@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{
-    event::{Copied, CopiedKind, HostEvent, Reach, Screens, Side, Timer, Transfer, TransferState, Viewer, ViewerEvent},
+    event::{Copied, CopiedKind, HostEvent, Reach, Screens, Side, Summary, Timer, Transfer, TransferState, Viewer, ViewerEvent},
     figures::{HostFigures, LinkFigures, PictureFigures, Stats},
 };
 use crate::protocol::{
@@ -17,6 +17,9 @@ use crate::protocol::{
     permission::Permissions,
     screens::{Choice, ScreenInfo},
 };
+
+/// What everybody should know who lets somebody in for the first time.
+pub const SCAM: &str = "Never let in somebody who called you: no bank, no Microsoft and no police ever asks for this.";
 
 /// `text` made safe to show: control characters and direction overrides become `�`, line ends and tabs become spaces.
 #[must_use]
@@ -106,8 +109,35 @@ pub fn at_address(id: &str, listen: &[String]) -> Option<String> {
 /// `Anna (key 1a2b3c4d, here for the first time)`.
 #[must_use]
 pub fn viewer(viewer: &Viewer) -> String {
-    let known = if viewer.known { "was here before" } else { "here for the first time" };
-    format!("{} (key {}, {known})", plain(&viewer.name), plain(&viewer.key))
+    format!("{} (key {}, {})", plain(&viewer.name), plain(&viewer.key), known(viewer))
+}
+
+/// `known since 2026-11-20`, `here for the first time`.
+#[must_use]
+pub fn known(viewer: &Viewer) -> String {
+    match (&viewer.since, viewer.known) {
+        (Some(since), _) => format!("known since {}", plain(since)),
+        (None, true) => "was here before".to_owned(),
+        (None, false) => "here for the first time".to_owned(),
+    }
+}
+
+/// What a session transferred: `12.3 MB of picture, 2 files with 1.2 MB`.
+#[must_use]
+pub fn summary(summary: &Summary) -> String {
+    let Summary { picture_bytes, files, file_bytes, .. } = summary;
+    let picture = format!("{} of picture", bytes(*picture_bytes));
+    match files {
+        0 => picture,
+        1 => format!("{picture}, 1 file with {}", bytes(*file_bytes)),
+        files => format!("{picture}, {files} files with {}", bytes(*file_bytes)),
+    }
+}
+
+/// `12:00` of a chat line's time stamp.
+#[must_use]
+pub fn clock(at: &str) -> &str {
+    at.get(11..16).filter(|clock| clock.chars().all(|sign| sign.is_ascii_digit() || sign == ':')).unwrap_or("--:--")
 }
 
 /// What the picture shows of the screens there are: `DP-1 (screen 1, one of 3)`, `all 3 screens`, `the whole screen`.
@@ -155,12 +185,17 @@ fn until(timers: &[Timer]) -> String {
     timers.iter().map(|timer| format!(", {} for {}", timer.permission.name(), duration(timer.seconds))).collect()
 }
 
+fn finished(seconds: u64, why: &str, told: &Summary) -> String {
+    let log = told.log.as_ref().map(|log| format!(" The log is in {}", plain(&log.display().to_string()))).unwrap_or_default();
+    format!("The session is finished after {}: {why}. Transferred: {}.{log}", duration(seconds), summary(told))
+}
+
 fn delivered(number: u64) -> String {
     format!("Your chat line {number} arrived.")
 }
 
 /// A file on its way, as one side's person reads it.
-fn file(transfer: &Transfer, own: Side) -> String {
+pub(super) fn file(transfer: &Transfer, own: Side) -> String {
     let Transfer { from, name, size, done, state, file, reason, .. } = transfer;
     let (name, size) = (plain(name), bytes(*size));
     let place = file.as_ref().map(|file| plain(&file.display().to_string())).unwrap_or_default();
@@ -205,9 +240,13 @@ pub fn host(event: &HostEvent) -> String {
             format!("Ready. Tell the helper your ID {id}{password} (link: {link}{address})")
         }
         HostEvent::Reachable { kind } => format!("Others reach this machine {}.", reach(*kind)),
-        HostEvent::Request { viewer: who, wants, code, .. } => {
-            format!("{} asks for: {wants}. They see the code {}. Type accept or deny.", viewer(who), plain(code))
+        HostEvent::Request { viewer: who, wants, code, pause, .. } => {
+            let warning = if who.known { String::new() } else { format!(" {SCAM}") };
+            let pause = if *pause > 0 { format!(" Take your time: a yes is taken in {pause} s.") } else { String::new() };
+            let asks = format!("{} asks for: {wants}. They see the code {}.", viewer(who), plain(code));
+            format!("{asks}{warning}{pause} Type accept or deny.")
         }
+        HostEvent::RequestOver { .. } => "The question is over.".to_owned(),
         HostEvent::SessionStarted { viewer: who, permissions, .. } => {
             format!("The session runs: {} may: {}. Type end to end it.", viewer(who), may(*permissions))
         }
@@ -220,16 +259,17 @@ pub fn host(event: &HostEvent) -> String {
             "You are in control. Type allow control to give it back to the viewer.".to_owned()
         }
         HostEvent::Control { holder: Holder::Remote, .. } => {
-            "The viewer is in control. Move the mouse to take control back.".to_owned()
+            "The viewer is in control. Touch mouse or keyboard to take control back; Ctrl+Alt+Shift+Escape ends everything."
+                .to_owned()
         }
         HostEvent::Permissions { permissions, timers, .. } => format!("The viewer may: {}{}.", may(*permissions), until(timers)),
         HostEvent::Screens { screens, .. } => format!("The viewer sees {}.", shown(screens)),
         HostEvent::Stats { session, figures } => format!("{}: {}", plain(session), host_stats(figures)),
         HostEvent::PasswordRotated { password } => format!("The password is now {password}"),
-        HostEvent::SessionEnded { reason: why, seconds, .. } => {
-            format!("The session is finished after {}: {}.", duration(*seconds), reason(*why, Side::Host))
-        }
+        HostEvent::SessionEnded { reason: why, seconds, summary, .. } => finished(*seconds, reason(*why, Side::Host), summary),
         HostEvent::Warning { text } => plain(text),
+        HostEvent::Pointer { at: Some((x, y)), .. } => format!("The viewer points at {x}, {y}."),
+        HostEvent::Pointer { at: None, .. } => "The viewer points no more.".to_owned(),
     }
 }
 
@@ -260,9 +300,7 @@ pub fn viewed(event: &ViewerEvent) -> String {
         ViewerEvent::Stats(figures) => stats(figures),
         ViewerEvent::Stalled => "The connection is gone; trying to get it back.".to_owned(),
         ViewerEvent::Resumed => "The connection is back.".to_owned(),
-        ViewerEvent::SessionEnded { reason: why, seconds, .. } => {
-            format!("The session is finished after {}: {}.", duration(*seconds), reason(*why, Side::Viewer))
-        }
+        ViewerEvent::SessionEnded { reason: why, seconds, summary } => finished(*seconds, reason(*why, Side::Viewer), summary),
         ViewerEvent::Warning { text } => plain(text),
     }
 }
@@ -311,6 +349,14 @@ fn milliseconds(value: Option<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_stamp_shows_hours_and_minutes_and_nothing_else() {
+        assert_eq!(clock("2026-11-23T12:34:56+01:00"), "12:34");
+        for wrong in ["", "2026-11-23T12", "2026-11-23T\u{1b}[2J:00", "ääääääääääää"] {
+            assert_eq!(clock(wrong), "--:--");
+        }
+    }
 
     #[test]
     fn the_address_to_read_out_leads_out_of_the_machine() {

@@ -10,6 +10,8 @@ use crate::support::{
 
 /// The test picture's size.
 const SIZE: (usize, usize) = (1280, 720);
+/// All that a viewer may do.
+const EVERYTHING: [&str; 6] = ["view", "point", "mouse", "keyboard", "clipboard", "files"];
 /// The cross that the test picture draws at its pointer; nothing else has this colour.
 const CROSS: Colour = [255, 0, 255];
 
@@ -27,14 +29,15 @@ fn a_whole_session_over(transport: &str, carrier: &str) {
     let mut viewer = Viewer::headless(&host.direct(transport), &host.password, "");
 
     let request = host.accept();
-    assert_eq!(request["wants"], json!(["view", "mouse", "keyboard"]));
+    assert_eq!(request["wants"], json!(EVERYTHING));
+    assert_eq!((&request["pause"], request["code"].as_str().map(str::len)), (&json!(0), Some(7)));
     assert_eq!(request["viewer"]["known"], false);
     let connected = viewer.rs.expect("connected");
     assert_eq!(connected["id"], host.id.as_str());
     assert_eq!(connected["path"]["transport"], carrier);
     assert_ne!(connected["path"]["kind"], "relayed");
-    viewer.rs.expect("waiting");
-    assert_eq!(viewer.rs.expect("granted")["permissions"], json!(["view", "mouse", "keyboard"]));
+    viewer.rs.expect_where("waiting", |waiting| waiting["code"] == request["code"]);
+    assert_eq!(viewer.rs.expect("granted")["permissions"], json!(EVERYTHING));
     let started = host.rs.expect("session-started");
     assert_eq!(started["session"], request["session"]);
     assert_eq!(started["viewer"], request["viewer"]);
@@ -109,7 +112,9 @@ fn what_is_revoked_does_nothing_until_it_is_allowed_again() {
 
     host.rs.send("revoke mouse");
     for side in [&host.rs, &viewer.rs] {
-        side.expect_where("permissions", |event| strings(&event["permissions"]) == ["view", "keyboard"]);
+        side.expect_where("permissions", |event| {
+            strings(&event["permissions"]) == ["view", "point", "keyboard", "clipboard", "files"]
+        });
     }
     viewer.rs.send("move 700 300");
     viewer.rs.send("click 700 300");
@@ -118,7 +123,7 @@ fn what_is_revoked_does_nothing_until_it_is_allowed_again() {
     assert!(pointer_is_at(&after, 100, 120), "the pointer must not have moved");
 
     host.rs.send("allow mouse");
-    viewer.rs.expect_where("permissions", |event| strings(&event["permissions"]) == ["view", "mouse", "keyboard"]);
+    viewer.rs.expect_where("permissions", |event| strings(&event["permissions"]) == EVERYTHING);
     viewer.rs.send("move 700 300");
     until_true("the pointer moves again", || pointer_is_at(&viewer.screenshot(), 700, 300));
 }

@@ -1,13 +1,11 @@
 //! A host or viewer that dies without a word.
 
-use std::fs;
-
 use crate::support::machine::{Home, Host, Viewer, on_loopback, session};
 
 /// A state folder with a resume time that a test can wait for.
 fn impatient() -> Home {
     let home = Home::new();
-    fs::write(home.file("config.toml"), "resume_seconds = 1\n").expect("a configuration");
+    home.configure("resume_seconds = 1");
     home
 }
 

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`rig`] | what the tests stand on is true |
 //! | [`direct`] | a whole session over a given address: consent, picture, input, chat, permissions, the end |
+//! | [`consent`] | the pause before the first yes, a narrower yes, permissions that end by themselves, pointing, chat that arrived |
+//! | [`takeback`] | silence that hands control back, the combination that ends everything, how quickly a touch stops the viewer |
 //! | [`relayed`] | the bare ID through a relay, and links |
 //! | [`lan`] | the bare ID on a network without a relay |
 //! | [`passwords`] | rotation, permanent passwords, no password |
@@ -24,6 +26,7 @@ mod link;
 mod support;
 
 mod clipboard;
+mod consent;
 mod desktop;
 mod direct;
 mod doctor;
@@ -37,4 +40,5 @@ mod relayed;
 mod rig;
 mod screens;
 mod stats;
+mod takeback;
 mod window;

@@ -255,7 +255,7 @@ fn a_network_that_stays_away_ends_the_session_on_both_sides_with_the_reason() {
     let relay = session::relay(&lab.relay, &[&format!("/ip4/{RELAY}")]);
     let [hosts, viewers] = [Home::new(), Home::new()];
     for home in [&hosts, &viewers] {
-        std::fs::write(home.file("config.toml"), "resume_seconds = 2\n").expect("a configuration");
+        home.configure("resume_seconds = 2");
     }
     let mut host = session::host_at(hosts, &lab.host.end, &relay.addresses, &fixed());
     let mut viewer = session::viewer_at(viewers, &lab.viewer.end, &relay.addresses, &host, &fixed());

@@ -17,9 +17,23 @@ const LOOPBACK: [&str; 2] = ["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-
 pub(crate) struct Home(TempDir);
 
 impl Home {
-    /// A new, empty one.
+    /// A new one, in which the first yes of all is taken at once.
     pub(crate) fn new() -> Self {
+        let home = Self::empty();
+        home.configure("consent_pause = 0");
+        home
+    }
+
+    /// A new, empty one: that of somebody who never let anybody in.
+    pub(crate) fn empty() -> Self {
         Self(tempfile::Builder::new().prefix("rs-test-").tempdir().expect("a temporary folder"))
+    }
+
+    /// Adds a line to the configuration.
+    pub(crate) fn configure(&self, line: &str) {
+        let file = self.file("config.toml");
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        std::fs::write(file, format!("{text}{line}\n")).expect("a configuration");
     }
 
     /// The folder.

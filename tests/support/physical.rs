@@ -88,8 +88,13 @@ impl<'a> Physical<'a> {
 
     /// Presses and releases a key.
     pub(crate) fn tap(&self, keycode: u8) {
-        self.fake(event::KEY_PRESS, keycode, self.keyboard, &[]);
-        self.fake(event::KEY_RELEASE, keycode, self.keyboard, &[]);
+        self.chord(&[keycode]);
+    }
+
+    /// Presses these keys one after the other, and lets go of them.
+    pub(crate) fn chord(&self, keycodes: &[u8]) {
+        keycodes.iter().for_each(|keycode| self.fake(event::KEY_PRESS, *keycode, self.keyboard, &[]));
+        keycodes.iter().rev().for_each(|keycode| self.fake(event::KEY_RELEASE, *keycode, self.keyboard, &[]));
     }
 
     fn fake(&self, event: u8, detail: u8, device: u8, axes: &[i32]) {

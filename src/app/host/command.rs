@@ -1,5 +1,7 @@
 //! What the host and its faces tell a running session.
 
+use std::time::Duration;
+
 use crate::{
     app::driver::OpenLane,
     net::Transport,
@@ -23,8 +25,8 @@ pub(super) enum Command {
     Chat(String),
     /// The user wants to see the figures.
     Stats,
-    /// The user gives permissions; what was granted already gives control back.
-    Allow(Vec<Permission>),
+    /// The user gives permissions, for good or for a while; what was granted already gives control back.
+    Allow(Vec<Permission>, Option<Duration>),
     /// The user lets the viewer drive (again).
     GiveControl,
     /// The user drives.

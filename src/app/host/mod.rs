@@ -4,13 +4,16 @@
 //! the handshakes, a [`session`] task each session; both talk to the loop over bounded channels.
 
 mod command;
+mod consent;
 mod door;
 mod face;
 mod figures;
+mod helm;
 mod lanes;
 mod network;
 mod pairs;
 mod password;
+mod pointing;
 mod probes;
 mod session;
 mod shown;
@@ -30,6 +33,7 @@ use tokio::{
 
 use self::{
     command::Command,
+    consent::withdrawn,
     door::{Admitted, Door, DoorEvent, Knock},
     lanes::Lanes,
     password::Secret,
@@ -50,7 +54,6 @@ use crate::{
         id::HostId,
         link::Link,
         message::EndReason,
-        permission::Permissions,
         session::path::{PathId, PathKind},
     },
     store::Store,
@@ -110,6 +113,7 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
 
     let (events, told) = mpsc::channel(ui::QUEUE);
     let (actions, acted) = mpsc::channel(ui::QUEUE);
+    let (panics, panicked) = mpsc::channel(1);
     let shown = face.run(HostSeat { events: told, actions });
     let link = Link { id, key, relays: relays.texts() };
     let mut host = Host {
@@ -120,6 +124,9 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
         yes: args.yes,
         lan,
         resume: config.resume(),
+        hand_back: args.hand_back.or(config.hand_back).filter(|seconds| *seconds > 0).map(Duration::from_secs),
+        consent_pause: config.consent_pause(),
+        panics,
         door,
         secret,
         store,
@@ -134,11 +141,13 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
         told: None,
         paths: BTreeMap::new(),
         knocks: VecDeque::new(),
+        asked: None,
+        patience: Instant::now(),
         sessions: BTreeMap::new(),
         running: JoinSet::new(),
     };
     tracing::info!(id = %host.id, "hosting");
-    host.live(network, door_events, asked, acted).await;
+    host.live(network, door_events, asked, acted, panicked).await;
     host.close().await;
     drop(host);
     // The face shows the last events and gives the terminal back.
@@ -163,6 +172,12 @@ struct Host {
     yes: bool,
     lan: bool,
     resume: Duration,
+    /// How long a person who took control must be quiet until the viewer has it again.
+    hand_back: Option<Duration>,
+    /// How long the first yes of all on this machine is not taken.
+    consent_pause: Duration,
+    /// For the sessions: the person pressed the combination that ends everything.
+    panics: mpsc::Sender<u64>,
     door: Arc<Door>,
     secret: Secret,
     store: Store,
@@ -180,6 +195,10 @@ struct Host {
     paths: BTreeMap<PathId, (PathKind, Transport)>,
     /// Who waits for the user's word; the first one is being asked about.
     knocks: VecDeque<Knock>,
+    /// The session that the user is being asked about.
+    asked: Option<String>,
+    /// When a yes to that is taken.
+    patience: Instant,
     sessions: BTreeMap<SessionId, Live>,
     /// The sessions' tasks.
     running: JoinSet<()>,
@@ -205,6 +224,7 @@ impl Host {
         mut door: mpsc::Receiver<DoorEvent>,
         mut asked: mpsc::Receiver<Asked>,
         mut acted: mpsc::Receiver<HostAction>,
+        mut panicked: mpsc::Receiver<u64>,
     ) {
         let interrupted = super::interrupted();
         tokio::pin!(interrupted);
@@ -217,6 +237,7 @@ impl Host {
             tokio::select! {
                 biased;
                 () = &mut interrupted => return,
+                Some(epoch) = panicked.recv() => self.panic(epoch).await,
                 Some(action) = acted.recv() => {
                     if self.act(action).await {
                         return;
@@ -264,7 +285,7 @@ impl Host {
             HostAction::Chat(text) => self.command(|| Command::Chat(text.clone())).await,
             HostAction::Stats if self.sessions.is_empty() => self.warn("there is no session that could have figures".to_owned()),
             HostAction::Stats => self.command(|| Command::Stats).await,
-            HostAction::Allow(permissions) => self.command(|| Command::Allow(permissions.clone())).await,
+            HostAction::Allow(permissions, lasting) => self.command(|| Command::Allow(permissions.clone(), lasting)).await,
             HostAction::TakeControl => self.command(|| Command::TakeControl).await,
             HostAction::GiveControl => self.command(|| Command::GiveControl).await,
             HostAction::Revoke(permissions) => self.command(|| Command::Revoke(permissions.clone())).await,
@@ -277,61 +298,6 @@ impl Host {
             HostAction::Quit => return true,
         }
         false
-    }
-
-    /// Somebody proved the password: ask the user, one at a time.
-    fn knock(&mut self, knock: Knock) {
-        // A person looks after one visitor at a time: a question must never slip under the keys of a running chat.
-        let room = if self.yes { self.sessions.len() < SESSIONS } else { self.sessions.is_empty() };
-        if knock.epoch != self.secret.epoch() {
-            let _ = knock.answer.send(Err(DenyReason::PasswordRotated));
-        } else if !room || self.knocks.len() >= door::WAITING {
-            let _ = knock.answer.send(Err(DenyReason::Full));
-        } else if self.yes {
-            let _ = knock.answer.send(Ok(knock.wants));
-        } else {
-            self.knocks.push_back(knock);
-            if self.knocks.len() == 1 {
-                self.ask();
-            }
-        }
-    }
-
-    fn ask(&mut self) {
-        if let Some(knock) = self.knocks.front() {
-            let (session, viewer, wants) = (knock.session.clone(), knock.viewer.clone(), knock.wants);
-            self.tell(HostEvent::Request { session, viewer, wants, code: knock.code.to_string(), pause: 0 });
-        }
-    }
-
-    /// The viewer that the user is asked about left.
-    fn withdraw(&mut self) {
-        if let Some(knock) = self.knocks.pop_front() {
-            self.warn(format!("{} is no longer waiting", knock.viewer.name));
-            self.knocks.retain(|knock| !knock.answer.is_closed());
-            self.ask();
-        }
-    }
-
-    /// The user's answer to the one who asks: everything they want, or only this of it.
-    fn answer(&mut self, answer: Result<Option<Permissions>, DenyReason>) {
-        let Some(knock) = self.knocks.pop_front() else {
-            return self.warn("nobody is asking to come in".to_owned());
-        };
-        let is_yes = answer.is_ok();
-        let granted = answer.map(|only| only.map_or(knock.wants, |only| knock.wants.intersection(only).without_blind()));
-        let _ = knock.answer.send(granted);
-        if is_yes {
-            self.send_away(DenyReason::Full);
-        }
-        self.ask();
-    }
-
-    /// Nobody who waits comes in.
-    fn send_away(&mut self, reason: DenyReason) {
-        for knock in self.knocks.drain(..) {
-            let _ = knock.answer.send(Err(reason));
-        }
     }
 
     /// Somebody is in: their lanes come next. Unless the password was changed since: then they never were.
@@ -352,6 +318,9 @@ impl Host {
             screen: self.screen.clone(),
             lossless: self.lossless,
             resume: self.resume,
+            hand_back: self.hand_back,
+            epoch,
+            panics: self.panics.clone(),
             commands: told,
             face: self.face.clone(),
             node: self.node.clone(),
@@ -393,6 +362,20 @@ impl Host {
         Ok(password)
     }
 
+    /// The person pressed the combination that ends everything: no session goes on, and the password is another one.
+    async fn panic(&mut self, epoch: u64) {
+        // Each session's watcher saw the keys; the first of them did it for all.
+        if epoch < self.secret.epoch() {
+            return;
+        }
+        self.send_away(DenyReason::User);
+        self.command(|| Command::End(EndReason::HostEnded)).await;
+        match self.rotate(false, None, true).await {
+            Ok(_) => self.warn("Ctrl+Alt+Shift+Escape: everything is ended, and the password is a new one".to_owned()),
+            Err(failure) => self.warn(format!("Ctrl+Alt+Shift+Escape: everything is ended; {}", failure.text)),
+        }
+    }
+
     /// Tells every session. One that does not listen any more is stuck: it is ended from outside.
     async fn command(&self, command: impl Fn() -> Command) {
         for live in self.sessions.values() {
@@ -424,13 +407,5 @@ impl Live {
         if timeout(REACTION, self.commands.send(command)).await.is_err() {
             self.task.abort();
         }
-    }
-}
-
-/// Ends when the one who asks to come in left; never, when nobody asks.
-async fn withdrawn(first: Option<&mut Knock>) {
-    match first {
-        Some(knock) => knock.answer.closed().await,
-        None => std::future::pending().await,
     }
 }

@@ -1,7 +1,8 @@
 //! One session at the host: the driver, the screen ([`picture`]), the pointer and keyboard, and the person who always wins.
 //!
-//! Permissions are enforced here, where the action happens. Control goes to the person at the machine at their first nudge and
-//! comes back only by their word. Held keys are let go whenever the session stalls, ends or loses control.
+//! Permissions are enforced here, where the action happens, and end here when their time is over. Who drives is for the [`Helm`]: the
+//! person at the machine takes control at the first touch, before this task hears of it. Held keys are let go whenever the session
+//! stalls, ends, loses control or a permission.
 
 mod picture;
 
@@ -15,7 +16,9 @@ use tokio::sync::mpsc;
 use super::{
     command::Command,
     figures::Figures,
+    helm::{Helm, News},
     pairs::{Pair, Pairs},
+    pointing::Pointing,
     shown::Shown,
 };
 use crate::{
@@ -28,11 +31,10 @@ use crate::{
     desktop::{
         Backend,
         capture::{Capture, CaptureEvent, Options},
-        inject::Inject,
-        takeover::{Nudge, Takeover},
     },
     net::{Node, Transport},
     protocol::{
+        grants::Grants,
         input::InputEvent,
         message::{EndReason, Holder, Message},
         permission::{Permission, Permissions},
@@ -45,8 +47,6 @@ use crate::{
     video::budget::Budget,
 };
 
-/// The keys that give control away are let go within this time.
-const GIVING: Duration = Duration::from_millis(300);
 /// How long an admitted viewer may take to open its lanes.
 const FIRST_LANES: Duration = Duration::from_secs(20);
 
@@ -60,6 +60,12 @@ pub(super) struct Start {
     /// Whether every picture is exact at once, whatever the viewer wishes.
     pub(super) lossless: bool,
     pub(super) resume: Duration,
+    /// How long the person must be quiet until the viewer has control again; `None`: only their word gives it.
+    pub(super) hand_back: Option<Duration>,
+    /// The number of the password that let it in.
+    pub(super) epoch: u64,
+    /// Takes that number when the person pressed the combination that ends everything.
+    pub(super) panics: mpsc::Sender<u64>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) face: mpsc::Sender<HostEvent>,
     pub(super) node: Node,
@@ -67,7 +73,7 @@ pub(super) struct Start {
 
 /// Lives a session from the first lane to the end.
 pub(super) async fn run(start: Start) {
-    let Start { name, viewer, permissions, screen, lossless, resume, mut commands, face, node } = start;
+    let Start { name, viewer, permissions, screen, lossless, resume, hand_back, epoch, panics, mut commands, face, node } = start;
     let mut face = Outlet::new(face);
     let mut lanes = Pairs::default();
     let first = tokio::time::timeout(FIRST_LANES, async {
@@ -80,7 +86,7 @@ pub(super) async fn run(start: Start) {
                 }
                 Command::End(_) => return None,
                 Command::PathDown(path) => lanes.forget(path),
-                Command::Chat(_) | Command::Allow(_) | Command::GiveControl | Command::TakeControl | Command::Revoke(_) => {}
+                Command::Chat(_) | Command::Allow(..) | Command::GiveControl | Command::TakeControl | Command::Revoke(_) => {}
                 Command::Stats => {}
             }
         }
@@ -93,7 +99,7 @@ pub(super) async fn run(start: Start) {
     face.tell(HostEvent::SessionStarted { session: name.clone(), viewer: viewer.clone(), permissions });
 
     let (captured, captures) = mpsc::channel(64);
-    let (nudged, nudges) = mpsc::channel(4);
+    let (news, told) = mpsc::channel(4);
     let place = if screen.backend == Backend::Pattern { Place::Nowhere } else { Place::Desktop };
     let (untyped, untypable) = mpsc::channel(1);
     let mut session = HostSession {
@@ -107,27 +113,24 @@ pub(super) async fn run(start: Start) {
         figures: Figures::default(),
         chat: Chat::default(),
         clipboard: Sharing::new(Side::Host, place),
-        permissions,
-        holder: Holder::Local,
-        capture: None,
-        inject: None,
-        takeover: None,
-        nudged,
+        grants: Grants::new(permissions),
+        helm: Helm::new(hand_back),
+        pointing: Pointing::default(),
+        panic: (epoch, panics),
         untyped,
-        given: None,
+        capture: None,
         shown: None,
         transports: BTreeMap::new(),
         begun: Instant::now(),
     };
     session.open_screen(captured);
+    session.watch(news);
     session.open_hands();
-    if session.inject.is_some() {
-        session.holder = Holder::Remote;
-    }
     session.clipboard.permit(permissions.contains(Permission::Clipboard));
+    session.helm.begin();
     session.attach(pair).await;
     session.announce();
-    let reason = session.live(lanes, commands, captures, nudges, untypable).await;
+    let reason = session.live(lanes, commands, captures, told, untypable).await;
     session.finish(reason).await;
 }
 
@@ -142,15 +145,13 @@ struct HostSession {
     figures: Figures,
     chat: Chat,
     clipboard: Sharing,
-    permissions: Permissions,
-    holder: Holder,
-    capture: Option<Capture>,
-    inject: Option<Inject>,
-    takeover: Option<Takeover>,
-    nudged: mpsc::Sender<Nudge>,
+    grants: Grants,
+    helm: Helm,
+    pointing: Pointing,
+    /// What to tell whom when the person presses the combination that ends everything.
+    panic: (u64, mpsc::Sender<u64>),
     untyped: mpsc::Sender<char>,
-    /// When the person gave control away.
-    given: Option<Instant>,
+    capture: Option<Capture>,
     /// What the viewer sees, once the screen is open.
     shown: Option<Shown>,
     transports: BTreeMap<PathId, Transport>,
@@ -171,30 +172,27 @@ impl HostSession {
         self.pause_unless_permitted();
     }
 
-    /// Opens pointer, keyboard and the watcher for the person, once the viewer may drive. What cannot be opened is told.
+    /// Watches for the person: for one who takes control back, and also in a session that only shows, for one who ends everything.
+    fn watch(&mut self, news: mpsc::Sender<News>) {
+        if let Err(error) = tokio::task::block_in_place(|| self.helm.watch(self.screen.clone(), news)) {
+            self.warn(format!(
+                "your mouse and keyboard will not take control back, nor end everything ({error}); type: take, or end"
+            ));
+        }
+    }
+
+    /// Opens pointer and keyboard, once the viewer may drive. What cannot be opened is told.
     fn open_hands(&mut self) {
-        if !self.permissions.may_control() {
-            return;
-        }
-        if self.takeover.is_none() {
-            match tokio::task::block_in_place(|| Takeover::start(self.screen.clone(), self.nudged.clone())) {
-                Ok(takeover) => self.takeover = Some(takeover),
-                Err(error) => {
-                    self.warn(format!("moving your mouse will not take control back ({error}); type: revoke control"));
-                }
-            }
-        }
-        if self.inject.is_none() {
-            match tokio::task::block_in_place(|| Inject::start(self.screen.clone(), self.untyped.clone())) {
-                Ok(inject) => self.inject = Some(inject),
-                Err(error) => self.warn(format!("{} can only watch: {error}", self.viewer)),
-            }
+        if self.grants.permissions().may_control()
+            && let Err(error) = tokio::task::block_in_place(|| self.helm.open_hands(self.screen.clone(), self.untyped.clone()))
+        {
+            self.warn(format!("{} can only watch: {error}", self.viewer));
         }
     }
 
     /// Tells the viewer where it stands.
     fn announce(&mut self) {
-        let _ = self.driver.send(Message::Permissions(self.permissions));
+        self.announce_permissions();
         self.announce_screens();
         self.announce_holder();
     }
@@ -211,14 +209,17 @@ impl HostSession {
         mut lanes: Pairs,
         mut commands: mpsc::Receiver<Command>,
         mut captures: mpsc::Receiver<CaptureEvent>,
-        mut nudges: mpsc::Receiver<Nudge>,
+        mut news: mpsc::Receiver<News>,
         mut untypable: mpsc::Receiver<char>,
     ) -> EndReason {
         loop {
+            let now = Instant::now();
+            let due = [self.grants.due(), self.helm.due(), self.pointing.due(now)].into_iter().flatten().min();
             // The person at the machine comes first, the picture last.
             tokio::select! {
                 biased;
-                Some(Nudge) = nudges.recv() => self.take_control(),
+                Some(news) = news.recv() => self.person(news),
+                () = tokio::time::sleep_until(due.unwrap_or(now).into()), if due.is_some() => self.in_time(),
                 Some(character) = untypable.recv() => drop(self.driver.send(Message::Untyped(character))),
                 () = self.face.flush(), if self.face.is_waiting() => {}
                 command = commands.recv() => match command {
@@ -269,30 +270,51 @@ impl HostSession {
                 self.tell_chat(Side::Host, text);
             }
             Command::Stats => self.tell_figures(),
-            Command::Allow(permissions) => self.allow(&permissions),
-            Command::TakeControl => {
-                self.given = None;
-                self.take_control();
-            }
-            Command::GiveControl if self.permissions.may_control() => self.give_control(),
-            Command::GiveControl => self.allow(&[Permission::Mouse, Permission::Keyboard]),
+            Command::Allow(permissions, lasting) => self.allow(&permissions, lasting),
+            Command::TakeControl => self.take_control(),
+            Command::GiveControl if self.grants.permissions().may_control() => self.give_control(),
+            Command::GiveControl => self.allow(&[Permission::Mouse, Permission::Keyboard], None),
             Command::Revoke(permissions) => {
-                permissions.iter().for_each(|permission| self.permissions.remove(*permission));
-                self.permissions = self.permissions.without_blind();
+                self.grants.revoke(&permissions);
                 self.changed_permissions();
             }
+            // Nothing that came before is done any more.
             Command::End(reason) => {
-                // Nothing that came before is done any more.
-                self.halt();
-                self.holder = Holder::Local;
+                self.helm.take();
                 self.driver.end(reason);
             }
         }
     }
 
-    fn allow(&mut self, permissions: &[Permission]) {
-        permissions.iter().for_each(|permission| self.permissions.insert(*permission));
-        self.permissions = self.permissions.with_view();
+    /// What the watcher's thread has done already.
+    fn person(&mut self, news: News) {
+        match news {
+            News::Taken => self.announce_holder(),
+            News::Panic => {
+                let (epoch, panics) = &self.panic;
+                // One that waits already is for all sessions.
+                let _ = panics.try_send(*epoch);
+                self.driver.end(EndReason::HostEnded);
+            }
+        }
+    }
+
+    /// Something is due: a permission has ended, the person was quiet for long enough, or the face may be told where the viewer points.
+    fn in_time(&mut self) {
+        let now = Instant::now();
+        if self.grants.expire(now) {
+            self.changed_permissions();
+        }
+        if self.helm.settle(now) {
+            self.announce_holder();
+        }
+        if let Some(at) = self.pointing.news(now) {
+            self.tell(HostEvent::Pointer { session: self.name.clone(), at });
+        }
+    }
+
+    fn allow(&mut self, permissions: &[Permission], lasting: Option<Duration>) {
+        self.grants.allow(Instant::now(), permissions, lasting);
         self.changed_permissions();
         if permissions.iter().any(|permission| matches!(permission, Permission::Mouse | Permission::Keyboard)) {
             self.give_control();
@@ -301,56 +323,55 @@ impl HostSession {
 
     fn give_control(&mut self) {
         self.open_hands();
-        if self.inject.is_some() {
-            self.given = Some(Instant::now());
-            self.set_holder(Holder::Remote);
+        if self.helm.has_hands() && self.helm.give(Instant::now()) {
+            self.announce_holder();
         }
     }
 
     fn changed_permissions(&mut self) {
-        self.halt();
+        self.helm.halt();
         self.pause_unless_permitted();
-        self.clipboard.permit(self.permissions.contains(Permission::Clipboard));
-        let _ = self.driver.send(Message::Permissions(self.permissions));
-        self.tell(HostEvent::Permissions { session: self.name.clone(), permissions: self.permissions, timers: Vec::new() });
-        if !self.permissions.may_control() {
-            self.set_holder(Holder::Local);
+        self.clipboard.permit(self.grants.permissions().contains(Permission::Clipboard));
+        self.announce_permissions();
+        let (session, permissions) = (self.name.clone(), self.grants.permissions());
+        self.tell(HostEvent::Permissions { session, permissions, timers: self.grants.timers(Instant::now()) });
+        if !permissions.may_control() {
+            self.take_control();
         }
+        self.point(None);
+    }
+
+    fn announce_permissions(&mut self) {
+        let timers = self.grants.timers(Instant::now());
+        let _ = self.driver.send(Message::Permissions(self.grants.permissions(), timers));
     }
 
     /// The screen is looked at only for a viewer that may see it.
     fn pause_unless_permitted(&self) {
         if let Some(capture) = &self.capture {
-            capture.pause(!self.permissions.contains(Permission::View));
+            capture.pause(!self.grants.permissions().contains(Permission::View));
         }
     }
 
-    /// The person moved the mouse. Not counted are the keys with which they gave control away.
+    /// The person takes control with a word.
     fn take_control(&mut self) {
-        let just_given = self.given.is_some_and(|given| given.elapsed() < GIVING);
-        if self.holder == Holder::Remote && !just_given {
-            self.halt();
-            self.set_holder(Holder::Local);
-        }
-    }
-
-    fn set_holder(&mut self, holder: Holder) {
-        if self.holder != holder {
-            self.holder = holder;
+        if self.helm.take() {
             self.announce_holder();
         }
     }
 
     fn announce_holder(&mut self) {
-        let _ = self.driver.send(Message::Control(self.holder));
-        self.tell(HostEvent::Control { session: self.name.clone(), holder: self.holder });
+        let holder = self.helm.holder();
+        let _ = self.driver.send(Message::Control(holder));
+        self.tell(HostEvent::Control { session: self.name.clone(), holder });
+        self.point(None);
     }
 
-    /// Lets go of everything the viewer holds.
-    fn halt(&self) {
-        if let Some(inject) = &self.inject {
-            inject.halt();
-        }
+    /// The viewer points there, if it may and does not drive the pointer itself; else nowhere.
+    fn point(&mut self, at: Option<(u16, u16)>) {
+        let permissions = self.grants.permissions();
+        let drives = self.helm.holder() == Holder::Remote && permissions.contains(Permission::Mouse);
+        self.pointing.point(at.filter(|_| permissions.contains(Permission::Point) && !drives));
     }
 
     fn event(&mut self, event: Event) -> Option<EndReason> {
@@ -365,6 +386,13 @@ impl HostSession {
                 Ok(told) => self.share(told),
                 Err(_) => self.driver.end(EndReason::ProtocolError),
             },
+            Event::Message(Message::Point { x, y }) => {
+                if let Some(place) = self.shown.as_ref().and_then(|shown| shown.pointed_at(x, y)) {
+                    self.point(Some(place));
+                }
+            }
+            Event::Message(Message::PointAway) => self.point(None),
+            Event::Delivered(number) => self.tell(HostEvent::ChatDelivered { session: self.name.clone(), number }),
             Event::Message(Message::Lossless(wish)) => self.wish_lossless(wish),
             Event::Message(Message::AskStats) => self.answer_figures(),
             // The session lets only a viewer's messages through.
@@ -376,10 +404,17 @@ impl HostSession {
             }
             Event::PathChanged(path, kind) => self.path_changed(path, kind),
             Event::Stalled => {
-                self.halt();
+                self.helm.halt();
+                self.point(None);
                 self.warn(format!("the connection to {} is interrupted; waiting for it to come back", self.viewer));
             }
-            Event::Resumed => self.warn(format!("{} is connected again", self.viewer)),
+            Event::Resumed => {
+                // What was told of timers may have waited for the path.
+                if self.grants.due().is_some() {
+                    self.announce_permissions();
+                }
+                self.warn(format!("{} is connected again", self.viewer));
+            }
             Event::Ended(reason) => return Some(reason),
         }
         None
@@ -387,12 +422,11 @@ impl HostSession {
 
     fn input(&mut self, input: InputEvent) {
         let needed = if input.is_keyboard() { Permission::Keyboard } else { Permission::Mouse };
-        if self.holder == Holder::Remote
-            && self.permissions.contains(needed)
-            && let Some(inject) = &self.inject
+        if self.helm.holder() == Holder::Remote
+            && self.grants.permissions().contains(needed)
             && let Some(input) = self.shown.as_mut().and_then(|shown| shown.aimed(input))
         {
-            inject.send(input);
+            self.helm.act(input);
         }
     }
 
@@ -432,13 +466,13 @@ impl HostSession {
     }
 
     async fn finish(mut self, reason: EndReason) {
-        self.halt();
+        self.helm.take();
         let seconds = self.begun.elapsed().as_secs();
         let summary = Summary { picture_bytes: self.figures.picture_bytes(), ..Summary::default() };
         self.tell(HostEvent::SessionEnded { session: self.name.clone(), reason, seconds, summary });
-        let (capture, inject, takeover) = (self.capture.take(), self.inject.take(), self.takeover.take());
+        let (capture, helm) = (self.capture.take(), self.helm);
         // Their threads are waited for.
-        tokio::task::block_in_place(|| drop((inject, capture, takeover)));
+        tokio::task::block_in_place(|| drop((helm, capture)));
         tokio::join!(self.driver.linger(), self.face.finish());
         for path in self.transports.into_keys() {
             self.node.keep(path, false).await;

@@ -92,6 +92,11 @@ impl Shown {
         }
     }
 
+    /// The pixel of the desktop that the viewer points at; `None` if it meant something that is not shown any more.
+    pub(super) fn pointed_at(&self, x: u16, y: u16) -> Option<(u16, u16)> {
+        (self.aimed == self.number).then(|| self.view.on_desktop(x, y))
+    }
+
     /// Tells where the pointer is, unless that is the echo of the viewer's own motion.
     pub(super) fn position(&self, x: u16, y: u16) -> Option<Message> {
         (self.pointed != Some((x, y))).then_some(Message::CursorPosition { x, y })
@@ -137,6 +142,7 @@ mod tests {
     fn motion_lands_on_the_screen_that_is_shown_and_never_beside_it() {
         let mut shown = Shown::new(right(80));
         assert_eq!(shown.aimed(MOTION), Some(InputEvent::Motion { x: 179, y: 49 }));
+        assert_eq!(shown.pointed_at(90, 500), Some((179, 49)));
     }
 
     #[test]
@@ -148,6 +154,7 @@ mod tests {
         assert_eq!((shown.screens().view, shown.screens().since), (1, 1));
         assert_eq!([MOTION, PRESS, InputEvent::Scroll { dx: 0, dy: 1 }].map(|input| shown.aimed(input)), [None, None, None]);
         assert_eq!([RELEASE, KEY].map(|input| shown.aimed(input)), [Some(RELEASE), Some(KEY)]);
+        assert_eq!(shown.pointed_at(1, 1), None);
         shown.aim(1);
         assert_eq!(shown.aimed(MOTION), Some(InputEvent::Motion { x: 190, y: 49 }));
         shown.aim(7);

@@ -99,6 +99,8 @@ pub(super) struct Session {
     leave_after_screenshot: bool,
     failure: Option<Failure>,
     permissions: Permissions,
+    /// Whether some of them end by themselves.
+    timed: bool,
     chat: Chat,
     clipboard: Sharing,
     shown_path: Option<PathInfo>,
@@ -128,6 +130,7 @@ impl Session {
         let decode = Decode::start(picture.clone()).map_err(Failure::other)?;
         let mut session = Self {
             permissions: auth.permissions,
+            timed: false,
             chat: Chat::default(),
             clipboard: Sharing::new(Side::Viewer, clipboard),
             auth: std::sync::Arc::new(auth),
@@ -253,6 +256,7 @@ impl Session {
                 self.faces.tell(&ViewerEvent::Resumed);
             }
             Event::Ended(reason) => return Some(reason),
+            Event::Delivered(number) => self.faces.tell(&ViewerEvent::ChatDelivered { number }),
             Event::WantPicture(_) => {}
         }
         None
@@ -262,9 +266,11 @@ impl Session {
         match message {
             Message::Chat(text) => self.tell_chat(Side::Host, text),
             Message::Control(holder) => self.faces.tell(&ViewerEvent::Control { holder }),
-            Message::Permissions(permissions) => {
-                if std::mem::replace(&mut self.permissions, permissions) != permissions {
-                    self.faces.tell(&ViewerEvent::Permissions { permissions, timers: Vec::new() });
+            Message::Permissions(permissions, timers) => {
+                // What was granted was told, and it has no timers: those that are told later always change something.
+                let is_news = std::mem::replace(&mut self.timed, !timers.is_empty()) || !timers.is_empty();
+                if std::mem::replace(&mut self.permissions, permissions) != permissions || is_news {
+                    self.faces.tell(&ViewerEvent::Permissions { permissions, timers });
                     self.clipboard.permit(permissions.contains(Permission::Clipboard));
                     self.leave_if_blind();
                 }
@@ -299,6 +305,7 @@ impl Session {
             )),
             // The session lets only a host's messages through, and the end is an event of its own.
             Message::Input(_) | Message::ShowScreen(_) | Message::Aim(_) | Message::End(_) => {}
+            Message::Point { .. } | Message::PointAway => {}
             Message::Lossless(_) | Message::AskStats => {}
         }
     }
@@ -314,6 +321,8 @@ impl Session {
                 }
             }
             Some(ViewerAction::Keyboard(mode)) => self.keyboard = mode,
+            Some(ViewerAction::Point { x, y }) => self.point(Message::Point { x, y }),
+            Some(ViewerAction::PointAway) => self.point(Message::PointAway),
             Some(ViewerAction::Chat(text)) => match self.driver.send(Message::Chat(text.clone())) {
                 Ok(()) => self.tell_chat(Side::Viewer, text),
                 Err(_) => self.warn("the host cannot be reached now; say it again later".to_owned()),
@@ -343,6 +352,13 @@ impl Session {
                     self.tell_figures();
                 }
             }
+        }
+    }
+
+    /// Where we point now; while there is no path it would come as a surprise later.
+    fn point(&mut self, message: Message) {
+        if !self.stalled && self.permissions.contains(Permission::Point) {
+            let _ = self.driver.send(message);
         }
     }
 

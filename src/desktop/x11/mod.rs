@@ -2,6 +2,7 @@
 //!
 //! Everything X11 gets its display's name as an argument; [`Display::open`] alone looks at the environment.
 
+mod chord;
 mod devices;
 mod injector;
 mod keyboard;

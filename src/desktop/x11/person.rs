@@ -6,6 +6,8 @@
 //! - A key, a button, the wheel or a touch counts at once. Motion counts from the second event, or from more than [`SHAKE`] pixels, within
 //!   [`WINDOW`]: a truck that passes moves a mouse by one.
 //! - Warps (by programs) send no raw event and so never count.
+//! - Raw events come whatever window has the focus, and while a program has grabbed the keyboard: so the combination that ends
+//!   everything ([`super::chord`]) works everywhere.
 
 use std::{
     collections::BTreeMap,
@@ -23,10 +25,11 @@ use x11rb::{
 
 use super::{
     DesktopError, Display, WakeFd,
+    chord::Chord,
     devices::{Kind, devices},
     lost,
 };
-use crate::desktop::capture::Options;
+use crate::desktop::{capture::Options, takeover::Act};
 
 /// Motion within this time belongs together.
 const WINDOW: Duration = Duration::from_millis(100);
@@ -38,6 +41,7 @@ pub(in crate::desktop) struct Person {
     display: Display,
     devices: BTreeMap<DeviceId, Kind>,
     motion: Motion,
+    chord: Chord,
     wake: WakeFd,
 }
 
@@ -47,7 +51,7 @@ impl Person {
         display.require(xinput::X11_EXTENSION_NAME)?;
         subscribe(&display).map_err(lost)?;
         let devices = devices(&display).map_err(lost)?;
-        Ok(Self { display, devices, motion: Motion::default(), wake: WakeFd::new()? })
+        Ok(Self { display, devices, motion: Motion::default(), chord: Chord::default(), wake: WakeFd::new()? })
     }
 
     /// What ends [`Person::wait`].
@@ -55,28 +59,43 @@ impl Person {
         self.wake.clone()
     }
 
-    /// Waits. True: the person did something. False: woken.
-    pub(in crate::desktop) fn wait(&mut self) -> Result<bool, DesktopError> {
+    /// Waits until the person did something. `None`: woken.
+    pub(in crate::desktop) fn wait(&mut self) -> Result<Option<Act>, DesktopError> {
         loop {
             while let Some(event) = self.display.x.poll_for_event().map_err(lost)? {
-                if self.is_person(&event)? {
-                    return Ok(true);
+                if let Some(act) = self.act(&event)? {
+                    return Ok(Some(act));
                 }
             }
             if self.wake.take() {
-                return Ok(false);
+                return Ok(None);
             }
             self.display.sleep(&self.wake, None)?;
         }
     }
 
-    fn is_person(&mut self, event: &Event) -> Result<bool, DesktopError> {
-        Ok(match event {
-            Event::XinputHierarchy(_) | Event::XinputDeviceChanged(_) => {
+    /// What the person did, if it was the person and if it counts.
+    fn act(&mut self, event: &Event) -> Result<Option<Act>, DesktopError> {
+        let touches = match event {
+            Event::XinputHierarchy(_) => {
+                self.chord.forget();
                 self.devices = devices(&self.display).map_err(lost)?;
                 false
             }
-            Event::XinputRawKeyPress(event) => self.is_real(event.sourceid),
+            Event::XinputDeviceChanged(_) => {
+                self.devices = devices(&self.display).map_err(lost)?;
+                false
+            }
+            Event::XinputRawKeyPress(event) if self.is_real(event.sourceid) => {
+                if self.chord.press(event.detail) {
+                    return Ok(Some(Act::Panic));
+                }
+                true
+            }
+            Event::XinputRawKeyRelease(event) if self.is_real(event.sourceid) => {
+                self.chord.release(event.detail);
+                false
+            }
             Event::XinputRawButtonPress(event) => self.is_real(event.sourceid),
             Event::XinputRawTouchBegin(event) => self.is_real(event.sourceid),
             Event::XinputRawMotion(event) if self.is_real(event.sourceid) => {
@@ -84,7 +103,8 @@ impl Person {
                 self.motion.counts(Instant::now(), if is_relative { distance(event) } else { 0.0 })
             }
             _ => false,
-        })
+        };
+        Ok(touches.then_some(Act::Touch))
     }
 
     fn is_real(&self, source: DeviceId) -> bool {
@@ -95,7 +115,8 @@ impl Person {
 fn subscribe(display: &Display) -> Result<(), ReplyError> {
     let (x, root) = (&display.x, display.root);
     x.xinput_xi_query_version(2, 2)?.reply()?;
-    let raw = XIEventMask::RAW_MOTION | XIEventMask::RAW_BUTTON_PRESS | XIEventMask::RAW_KEY_PRESS | XIEventMask::RAW_TOUCH_BEGIN;
+    let keys = XIEventMask::RAW_KEY_PRESS | XIEventMask::RAW_KEY_RELEASE;
+    let raw = keys | XIEventMask::RAW_MOTION | XIEventMask::RAW_BUTTON_PRESS | XIEventMask::RAW_TOUCH_BEGIN;
     let masters = xinput::EventMask { deviceid: xinput::Device::ALL_MASTER.into(), mask: vec![raw | XIEventMask::DEVICE_CHANGED] };
     // The hierarchy is told for all devices together only.
     let all = xinput::EventMask { deviceid: xinput::Device::ALL.into(), mask: vec![XIEventMask::HIERARCHY] };

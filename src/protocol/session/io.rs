@@ -56,6 +56,8 @@ pub enum Event {
     Picture(Vec<u8>),
     /// The session uses this path now.
     PathChanged(PathId, PathKind),
+    /// So many of the chat lines that were sent here have arrived at the peer. It only rises.
+    Delivered(u64),
     /// No path is left: let go of all keys, redial.
     Stalled,
     /// A path is back; [`Event::PathChanged`] follows.

@@ -225,7 +225,7 @@ impl Session {
             }
             Record::Nominate { .. } => Err(Violation("not a nomination for this path")),
             Record::Message { seq, ack, message } => {
-                self.outbox.acknowledge(ack)?;
+                self.acknowledged_messages(ack)?;
                 self.receive_message(now, seq, message.into_owned())
             }
             Record::Ack { control, picture } => self.acknowledged(control, picture),
@@ -249,8 +249,18 @@ impl Session {
     }
 
     fn acknowledged(&mut self, control: u64, picture: u64) -> Result<(), Violation> {
-        self.outbox.acknowledge(control)?;
+        self.acknowledged_messages(control)?;
         self.outgoing.acknowledge(picture)
+    }
+
+    fn acknowledged_messages(&mut self, next: u64) -> Result<(), Violation> {
+        let before = self.outbox.delivered();
+        self.outbox.acknowledge(next)?;
+        let delivered = self.outbox.delivered();
+        if delivered > before {
+            self.tell(Event::Delivered(delivered));
+        }
+        Ok(())
     }
 
     fn receive_message(&mut self, now: Instant, seq: u64, message: Message) -> Result<(), Violation> {

@@ -35,6 +35,8 @@ pub(super) struct Outbox {
     sent: u64,
     waiting: VecDeque<Message>,
     bytes: usize,
+    /// Chat lines that have arrived, of all that were taken.
+    delivered: u64,
 }
 
 impl Outbox {
@@ -86,14 +88,20 @@ impl Outbox {
         while self.first < next {
             let arrived = self.waiting.pop_front().expect("first <= sent <= first + waiting.len()");
             self.bytes -= weight(&arrived);
+            self.delivered += u64::from(matches!(arrived, Message::Chat(_)));
             self.first += 1;
         }
         Ok(())
     }
 
+    /// How many chat lines have arrived: since they arrive in order, the first ones.
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
     /// Forgets everything: nobody listens any more.
     pub(super) fn clear(&mut self) {
-        *self = Self { first: self.sent, sent: self.sent, ..Self::default() };
+        *self = Self { first: self.sent, sent: self.sent, delivered: self.delivered, ..Self::default() };
     }
 
     /// Whether everything has arrived.
@@ -129,6 +137,7 @@ fn weight(message: &Message) -> usize {
         Message::Chat(text) | Message::Input(InputEvent::Text(text)) => text.len(),
         Message::CursorShape(shape) => shape.bgra.len(),
         Message::Clipboard(ClipboardMessage::Part { bytes, .. }) => bytes.len(),
+        Message::Permissions(_, timers) => size_of_val(timers.as_slice()),
         Message::Screens(screens) => screens.list.iter().map(|screen| size_of_val(screen) + screen.name.len()).sum(),
         _ => 0,
     };

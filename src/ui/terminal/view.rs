@@ -1,5 +1,7 @@
 //! How the host's terminal looks. Large where there is room, plain text where there is not.
 
+use std::time::Instant;
+
 use ratatui::{
     Frame,
     layout::{Alignment, Constraint, Layout, Rect},
@@ -10,22 +12,32 @@ use ratatui::{
 
 use super::{
     big,
-    model::{Model, Request, Session},
+    model::{Model, Note, Request, Session},
 };
 use crate::{
-    protocol::message::Holder,
-    ui::{event::Reach, qr, words},
+    protocol::{message::Holder, permission::Permission},
+    ui::{
+        event::{Reach, Side, Transfer, TransferState},
+        qr, words,
+    },
 };
 
+/// Files on their way that are shown at once.
+const FILES: usize = 4;
+/// The cells of a progress bar.
+const BAR: usize = 20;
+
 /// Draws everything.
-pub(super) fn draw(model: &Model, frame: &mut Frame<'_>) {
+pub(super) fn draw(model: &Model, now: Instant, frame: &mut Frame<'_>) {
     let [main, keys] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(frame.area());
     let (title, hint) = match (&model.request, &model.session) {
         _ if model.asks_to_quit => (" rs ", "End the session and quit?   y yes   n no"),
         (Some(_), _) => (" Somebody wants in ", "y let them in   n send them away"),
-        (None, Some(_)) => {
-            (" Session ", "Enter says what you typed   Ctrl+E end   Ctrl+T take control   Ctrl+G give control   Ctrl+Q quit")
-        }
+        (None, Some(_)) if model.switches => (" Session ", "1-6 switch   t for how long   any other key: back to the chat"),
+        (None, Some(_)) => (
+            " Session ",
+            "Enter says what you typed   Ctrl+E end   Ctrl+T take control   Ctrl+G give control   Ctrl+P permissions   Ctrl+Q quit",
+        ),
         (None, None) => (" rs ", "r new password   q quit"),
     };
     let block = Block::bordered().title(title.bold()).padding(Padding::horizontal(1));
@@ -33,8 +45,8 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>) {
     frame.render_widget(block, main);
     frame.render_widget(Line::from(hint).reversed(), keys);
     match (&model.request, &model.session) {
-        (Some(request), _) => asks(request, inside, frame),
-        (None, Some(session)) => runs(model, session, inside, frame),
+        (Some(request), _) => asks(request, now, inside, frame),
+        (None, Some(session)) => runs(model, session, now, inside, frame),
         (None, None) => waits(model, inside, frame),
     }
 }
@@ -42,8 +54,11 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>) {
 /// ID and password, ready to be read out.
 fn waits(model: &Model, area: Rect, frame: &mut Frame<'_>) {
     let mut text = Text::default();
-    if let Some(finished) = &model.finished {
-        text.push_line(Line::from(finished.as_str()).bold().green());
+    for (number, line) in model.finished.iter().enumerate() {
+        let line = Line::from(line.as_str());
+        text.push_line(if number == 0 { line.bold().green() } else { line });
+    }
+    if !model.finished.is_empty() {
         text.push_line("");
     }
     if model.id.is_empty() {
@@ -65,7 +80,7 @@ fn waits(model: &Model, area: Rect, frame: &mut Frame<'_>) {
     if !model.link.is_empty() {
         text.push_line(Line::from(words::plain(&model.link)).dim());
     }
-    if let Some(note) = model.notes.back() {
+    if let Some(Note::Text(note) | Note::Ours(_, note)) = model.notes.back() {
         text.push_line(Line::from(note.as_str()).yellow());
     }
     let code = qr::half_blocks(&model.link).filter(|_| !model.link.is_empty());
@@ -110,17 +125,22 @@ fn large(text: &mut Text<'_>, what: &str, width: u16, colour: Color) {
 }
 
 /// The question. There is no default: a stray key answers nothing.
-fn asks(request: &Request, area: Rect, frame: &mut Frame<'_>) {
-    let known = if request.viewer.known { "This key was here before." } else { "This key is here for the first time." };
+fn asks(request: &Request, now: Instant, area: Rect, frame: &mut Frame<'_>) {
+    let warning = if request.viewer.known { "Let them in only if you are speaking with them now." } else { words::SCAM };
+    let keys = match request.pause(now) {
+        0 => "y  let them in      n  send them away".to_owned(),
+        seconds => format!("Take your time: y works in {seconds} s      n  send them away"),
+    };
     let text = Text::from(vec![
         Line::from(format!("{} wants to help you", words::plain(&request.viewer.name))).bold(),
         Line::from(""),
-        Line::from(format!("Key {}. {known}", words::plain(&request.viewer.key))),
+        Line::from(format!("Key {}, {}.", words::plain(&request.viewer.key), words::known(&request.viewer))),
+        Line::from(vec!["They see the code ".into(), words::plain(&request.code).bold(), ". Ask them to read it out.".into()]),
         Line::from(format!("They ask for: {}", request.wants)),
         Line::from(""),
-        Line::from("Let them in only if you are speaking with them now.").yellow(),
+        Line::from(warning).yellow(),
         Line::from(""),
-        Line::from("y  let them in      n  send them away").bold(),
+        Line::from(keys).bold(),
     ]);
     let middle = area.height.saturating_sub(wrapped(&text, area.width)) / 3;
     let [_, part] = Layout::vertical([Constraint::Length(middle), Constraint::Fill(1)]).areas(area);
@@ -128,30 +148,40 @@ fn asks(request: &Request, area: Rect, frame: &mut Frame<'_>) {
 }
 
 /// Who is here, and the chat.
-fn runs(model: &Model, session: &Session, area: Rect, frame: &mut Frame<'_>) {
+fn runs(model: &Model, session: &Session, now: Instant, area: Rect, frame: &mut Frame<'_>) {
     let drives = match session.holder {
         Holder::Local => Line::from("You are in control. Ctrl+G gives it to the helper.").green(),
         Holder::Remote if session.permissions.may_control() => {
-            Line::from("The helper is in control. Move the mouse to take it back.").yellow()
+            Line::from("The helper is in control. Touch mouse or keyboard to take it back; Ctrl+Alt+Shift+Esc ends everything.")
+                .yellow()
         }
         Holder::Remote => Line::from("The helper only watches.").green(),
     };
     let path = if session.path.is_empty() { String::new() } else { format!("   ({})", session.path) };
-    let head = Text::from(vec![
+    let mut head = Text::from(vec![
         Line::from(format!("{} is here{path}", words::viewer(&session.viewer))).bold(),
         Line::from(match &session.screens {
-            Some(screens) => format!("They may: {}. They see {screens}.", session.permissions),
-            None => format!("They may: {}", session.permissions),
+            Some(screens) => format!("They may: {}. They see {screens}.", session.may(now)),
+            None => format!("They may: {}", session.may(now)),
         }),
         drives,
     ]);
+    if model.switches {
+        head.extend(switches(model, session));
+    }
+    head.extend(session.files.iter().take(FILES).map(|transfer| Line::from(file(transfer))));
     let rows = wrapped(&head, area.width);
     let [top, chat, entry] = Layout::vertical([Constraint::Length(rows), Constraint::Fill(1), Constraint::Length(1)]).areas(area);
     frame.render_widget(Paragraph::new(head).wrap(Wrap { trim: false }), top);
     let block = Block::new().borders(ratatui::widgets::Borders::TOP | ratatui::widgets::Borders::BOTTOM).title(" Chat ");
     let room = block.inner(chat);
     frame.render_widget(block, chat);
-    let notes = Text::from(model.notes.iter().map(|note| Line::from(note.as_str())).collect::<Vec<_>>());
+    let note = |note: &Note| match note {
+        Note::Text(text) => Line::from(text.clone()),
+        Note::Ours(number, text) if *number <= session.delivered => Line::from(vec![text.clone().into(), " ✓".green()]),
+        Note::Ours(_, text) => Line::from(text.clone()),
+    };
+    let notes = Text::from(model.notes.iter().map(note).collect::<Vec<_>>());
     let hidden = wrapped(&notes, room.width).saturating_sub(room.height);
     frame.render_widget(Paragraph::new(notes).wrap(Wrap { trim: false }).scroll((hidden, 0)), room);
     let typed = Line::from(vec!["> ".bold(), model.entry.as_str().into()]);
@@ -159,6 +189,31 @@ fn runs(model: &Model, session: &Session, area: Rect, frame: &mut Frame<'_>) {
     let end = u16::try_from(typed.width()).unwrap_or(u16::MAX).saturating_sub(beyond);
     frame.render_widget(Paragraph::new(typed).scroll((0, beyond)).style(Modifier::empty()), entry);
     frame.set_cursor_position((entry.x.saturating_add(end), entry.y));
+}
+
+/// Each permission with its number and its state, and for how long a switch gives it.
+fn switches(model: &Model, session: &Session) -> [Line<'static>; 2] {
+    let switch = |(index, permission): (usize, Permission)| {
+        let state = if session.permissions.contains(permission) { "✓" } else { "·" };
+        format!("{} {state} {}", index + 1, permission.name())
+    };
+    let all: Vec<String> = Permission::ALL.into_iter().enumerate().map(switch).collect();
+    let lasting =
+        model.lasting().map_or("until you take it away".to_owned(), |time| format!("for {}", words::duration(time.as_secs())));
+    [Line::from(all.join("   ")).bold(), Line::from(format!("What you give now lasts {lasting} (t changes that)."))]
+}
+
+/// A file on its way: a bar while bytes go, else words.
+fn file(transfer: &Transfer) -> String {
+    let Transfer { name, size, done, state, .. } = transfer;
+    if !matches!(state, TransferState::Running | TransferState::Paused) {
+        return words::file(transfer, Side::Host);
+    }
+    let hundredths = if *size == 0 { 100 } else { u128::from(*done.min(size)) * 100 / u128::from(*size) };
+    let filled = usize::try_from(hundredths).unwrap_or(100) * BAR / 100;
+    let bar = "█".repeat(filled) + &"░".repeat(BAR - filled);
+    let waits = if *state == TransferState::Paused { ", waits for the connection" } else { "" };
+    format!("{bar} {hundredths} %  {}  ({} of {}{waits})", words::plain(name), words::bytes(*done), words::bytes(*size))
 }
 
 #[cfg(test)]

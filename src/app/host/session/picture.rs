@@ -16,7 +16,7 @@ use crate::{
 
 impl HostSession {
     pub(super) fn captured(&mut self, captured: CaptureEvent) {
-        let may_see = self.permissions.contains(Permission::View);
+        let may_see = self.grants.permissions().contains(Permission::View);
         let shown = self.shown.as_mut();
         match captured {
             // Even when the permission went meanwhile: it was taken before that, and the codec's stream has no holes.
@@ -51,7 +51,7 @@ impl HostSession {
     /// The viewer wants to see something else: whoever may see, may see all that is offered.
     pub(super) fn show(&self, choice: Choice) {
         if let (Some(capture), Some(shown)) = (&self.capture, &self.shown)
-            && self.permissions.contains(Permission::View)
+            && self.grants.permissions().contains(Permission::View)
             && shown.offers(choice)
         {
             capture.show(choice);

@@ -1,6 +1,7 @@
 //! Keys, text and the person at the machine.
 
 use super::*;
+use crate::desktop::takeover::Act;
 
 /// The keys and buttons that injected input holds.
 fn held(display: &Display) -> Vec<u8> {
@@ -143,6 +144,8 @@ if sys.argv[1] == "move":
     mouse = device("Xvfb mouse")
     for place in ((50, 60), (70, 90)):
         xt.XTestFakeDeviceMotionEvent(d, mouse, 0, 0, (ctypes.c_int * 2)(*place), 2, zero)
+elif sys.argv[1] == "shake":
+    xt.XTestFakeDeviceMotionEvent(d, device("Xvfb mouse"), 1, 0, (ctypes.c_int * 2)(1, 0), 2, zero)
 elif sys.argv[1] == "click":
     for down in (1, 0):
         xt.XTestFakeDeviceButtonEvent(d, device("Xvfb mouse"), 1, down, None, 0, zero)
@@ -157,8 +160,8 @@ x.XSync(d, 0)
 #[test]
 fn the_person_is_noticed_and_injected_input_is_not() {
     let server = Xvfb::start("640x480x24");
-    let (nudges, mut nudged) = mpsc::channel(1);
-    let takeover = Takeover::start(server.options(Backend::X11), nudges).unwrap();
+    let (acts, mut nudged) = mpsc::channel(64);
+    let takeover = Takeover::start(server.options(Backend::X11), move |act| !acts.try_send(act).is_err_and(is_closed)).unwrap();
     let mut injector = X11Injector::open(&server.options(Backend::X11)).unwrap();
     for event in [
         InputEvent::Motion { x: 10, y: 10 },
@@ -189,8 +192,26 @@ fn the_person_is_noticed_and_injected_input_is_not() {
     assert!(nudged.blocking_recv().is_none(), "the watcher has ended");
 }
 
+#[test]
+fn a_desk_that_shakes_is_not_the_person() {
+    let server = Xvfb::start("640x480x24");
+    let (acts, mut told) = mpsc::channel(64);
+    let _takeover = Takeover::start(server.options(Backend::X11), move |act| !acts.try_send(act).is_err_and(is_closed)).unwrap();
+    // Raw events come in order: a shake that counted would be told before the key after it.
+    for _ in 0..3 {
+        act_as_person(&server, "shake");
+        act_as_person(&server, "key");
+        assert_eq!(told.blocking_recv(), Some(Act::Touch));
+    }
+    assert_eq!(told.try_recv().ok(), None);
+}
+
+fn is_closed(error: mpsc::error::TrySendError<Act>) -> bool {
+    matches!(error, mpsc::error::TrySendError::Closed(_))
+}
+
 /// Waits until the watcher has told all that happened.
-fn drain(nudged: &mut mpsc::Receiver<crate::desktop::takeover::Nudge>) {
+fn drain(nudged: &mut mpsc::Receiver<Act>) {
     std::thread::sleep(Duration::from_millis(100));
     while nudged.try_recv().is_ok() {}
 }

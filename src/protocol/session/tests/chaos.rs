@@ -111,6 +111,9 @@ impl Life {
         let motions: Vec<u16> = self.pair.host.messages.iter().filter_map(motion).collect();
         assert!(motions.is_sorted_by(|a, b| a < b) && motions.last().is_none_or(|last| *last == self.last_motion));
         assert_eq!((self.pair.host.ended(), self.pair.viewer.ended()), (None, None));
+        for (to, from) in [(&self.pair.host, &self.pair.viewer), (&self.pair.viewer, &self.pair.host)] {
+            assert_eq!(from.delivered, to.chats, "all chat is known to be delivered");
+        }
     }
 }
 

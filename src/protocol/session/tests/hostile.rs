@@ -82,7 +82,7 @@ fn the_wrong_direction() {
     breaks(Role::Host, Lane::Control, &message(0, Message::Control(Holder::Remote)));
     breaks(Role::Host, Lane::Control, &Record::Link { rate: 1, queue: 1 }.encode());
     breaks(Role::Viewer, Lane::Control, &Record::Arrived { picture: 0, at: 0 }.encode());
-    breaks(Role::Host, Lane::Control, &message(0, Message::Permissions(Permissions::all())));
+    breaks(Role::Host, Lane::Control, &message(0, Message::Permissions(Permissions::all(), Vec::new())));
     breaks(Role::Host, Lane::Control, &message(0, Message::CursorShape(shape)));
     breaks(Role::Host, Lane::Control, &message(0, Message::KnownCursor(0)));
     breaks(Role::Viewer, Lane::Control, &message(0, Message::ShowScreen(Choice::All)));

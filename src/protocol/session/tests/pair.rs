@@ -3,7 +3,7 @@
 //! Records of one lane of one link arrive in order; lanes and links overtake each other. The host films as soon as a picture is
 //! wanted, the viewer decodes, both with a delay. A link may have a narrow place with a buffer before it ([`Narrow`]), which others
 //! may share. Every picture carries its number, and the pair itself checks that each comes
-//! exactly once and in order, that nothing follows the end, and that a poll never asks for the past twice.
+//! exactly once and in order, that chat counts as delivered when the peer was told it and not before, that nothing follows the end, and that a poll never asks for the past twice.
 
 use std::{
     collections::BTreeMap,
@@ -49,6 +49,10 @@ pub(super) struct Side {
     pub(super) session: Session,
     /// The messages told.
     pub(super) messages: Vec<Message>,
+    /// How many of them are chat.
+    pub(super) chats: u64,
+    /// How many chat lines of this side it was told to be delivered.
+    pub(super) delivered: u64,
     /// The other events, without pictures, and when they were told.
     pub(super) events: Vec<(Instant, Event)>,
     /// Records transmitted, by lane.
@@ -59,7 +63,7 @@ pub(super) struct Side {
 impl Side {
     fn new(role: Role, now: Instant) -> Self {
         let session = Session::new(role, RESUME, now);
-        Self { session, messages: Vec::new(), events: Vec::new(), transmitted: [0; 2], wake: None }
+        Self { session, messages: Vec::new(), chats: 0, delivered: 0, events: Vec::new(), transmitted: [0; 2], wake: None }
     }
 
     pub(super) fn ended(&self) -> Option<EndReason> {
@@ -354,7 +358,15 @@ impl Pair {
         let now = self.now;
         assert_eq!(self.side(role).ended(), None, "{event:?} after the end");
         match event {
-            Event::Message(message) => self.side(role).messages.push(message),
+            Event::Message(message) => {
+                self.side(role).chats += u64::from(matches!(message, Message::Chat(_)));
+                self.side(role).messages.push(message);
+            }
+            Event::Delivered(count) => {
+                let arrived = self.side(role.peer()).chats;
+                let before = std::mem::replace(&mut self.side(role).delivered, count);
+                assert!(before < count && count <= arrived, "{count} delivered after {before}, {arrived} arrived");
+            }
             Event::WantPicture(credit) => self.plan(now + self.film, Task::Film(credit)),
             Event::Picture(picture) => {
                 assert_eq!(picture[..4], self.seen.to_be_bytes(), "each picture once and in order");

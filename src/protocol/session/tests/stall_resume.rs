@@ -31,6 +31,26 @@ fn a_cut_is_a_stall_at_once_and_a_new_path_resumes_with_nothing_lost() {
 }
 
 #[test]
+fn chat_said_without_a_path_is_delivered_once_there_is_one_and_counts_only_then() {
+    let (mut pair, relay) = Pair::connected(PathKind::Relayed, 40 * MS);
+    let say = |pair: &mut Pair, text: &str| pair.send(Role::Viewer, Message::Chat(text.into())).expect("there is room");
+    say(&mut pair, "before");
+    pair.run(200 * MS);
+    assert_eq!(pair.viewer.delivered, 1);
+    // It arrives, but its acknowledgement does not.
+    say(&mut pair, "into the gap");
+    pair.run(41 * MS);
+    pair.cut(relay);
+    say(&mut pair, "meanwhile");
+    pair.run(Duration::from_secs(30));
+    assert_eq!((pair.host.messages.len(), pair.viewer.delivered), (2, 1));
+    pair.add_path(PathKind::Direct, 20 * MS, Duration::ZERO);
+    pair.run(200 * MS);
+    assert_eq!(pair.host.messages, ["before", "into the gap", "meanwhile"].map(|text| Message::Chat(text.into())));
+    assert_eq!(pair.viewer.delivered, 3);
+}
+
+#[test]
 fn a_silent_death_is_told_within_the_documented_time() {
     for offset in 0..50 {
         let (mut pair, relay) = Pair::connected(PathKind::Relayed, 40 * MS);

@@ -5,9 +5,10 @@ use data_encoding::HEXLOWER;
 use super::super::{record::Record, *};
 use crate::protocol::{
     clipboard::{ClipboardMessage, Kind, Refusal},
+    grants::Timer,
     input::{Button, InputEvent, Key, Locks, Meaning},
     message::{CursorShape, Holder},
-    permission::Permissions,
+    permission::{Permission, Permissions},
     screens::{Choice, ScreenInfo, Screens},
     stats::{HostStats, ModeBytes, Spread},
 };
@@ -41,7 +42,10 @@ fn messages() {
     golden_message(Message::Chat("hé".into()), "010368c3a9");
     golden_message(Message::Control(Holder::Local), "0200");
     golden_message(Message::Control(Holder::Remote), "0201");
-    golden_message(Message::Permissions(Permissions::all()), "033f");
+    golden_message(Message::Permissions(Permissions::all(), Vec::new()), "033f00");
+    let timer = |permission, seconds| Timer { permission, seconds };
+    let timers = vec![timer(Permission::Mouse, 300), timer(Permission::Files, 1)];
+    golden_message(Message::Permissions(Permissions::all(), timers), "033f0202ac020501");
     let shape = CursorShape { width: 1, height: 2, hot_x: 0, hot_y: 1, bgra: (1..=8).collect() };
     golden_message(Message::CursorShape(shape), "0401020001080102030405060708");
     golden_message(Message::CursorPosition { x: 1, y: 1920 }, "0501800f");
@@ -60,6 +64,8 @@ fn screens() {
     golden_message(Message::ShowScreen(Choice::One(2)), "080102");
     golden_message(Message::Aim(200), "09c801");
     golden_message(Message::KnownCursor(63), "0a3f");
+    golden_message(Message::Point { x: 1, y: 200 }, "1001c801");
+    golden_message(Message::PointAway, "11");
 }
 
 #[test]
