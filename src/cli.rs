@@ -238,7 +238,7 @@ pub enum View {
     /// In a window
     #[default]
     Window,
-    /// In the terminal (comes in a later version)
+    /// In the terminal: kitty graphics, sixels or half blocks
     Terminal,
     /// Nowhere: for scripts
     None,
