@@ -77,7 +77,9 @@ pub enum Command {
     #[command(after_help = "Example: rs connect 9339-2522-7420-3124\n\n\
                             The password comes from --password-file, --password-stdin, the variable RS_PASSWORD, or a prompt.\n\
                             Lines typed with --view none: move X Y, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT, chat TEXT,\n\
-                            screenshot FILE, screens, screen N|all|next, lossless on|off, stats, quit.")]
+                            screenshot FILE, screens, screen N|all|next, lossless on|off, stats, quit.\n\
+                            Keys with --view terminal: Ctrl+] and then q leave, c chat, s next screen, f fit or actual size, i figures,\n\
+                            k Ctrl+Alt+Del, l draw anew, ] Ctrl+] on the host.")]
     Connect(ConnectArgs),
     /// Replace the password of this machine's host; the old one is dead at once
     #[command(after_help = "Example: rs rotate-password")]

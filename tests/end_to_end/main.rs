@@ -14,6 +14,7 @@
 //! | [`desktop`] | a real screen, pointer and keyboard, and the person in front of them |
 //! | [`screens`] | several monitors, their changes, depths and sizes, animated pointers |
 //! | [`window`] | the viewer's window |
+//! | [`console`] | the viewer in a terminal |
 //! | [`stats`] | figures of every stage, exact pictures, `--lossless` |
 
 #[path = "../support/link.rs"]
@@ -21,6 +22,7 @@ mod link;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod console;
 mod desktop;
 mod direct;
 mod doctor;
