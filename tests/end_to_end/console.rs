@@ -125,7 +125,9 @@ impl Seen {
                 let number = |text: &str| text.parse::<usize>().expect("a place") - 1;
                 place = (number(column), number(row));
             }
-            let Some((control, payload)) = sequence.strip_prefix("_G").and_then(|command| command.split_once(';')) else { continue };
+            let Some((control, payload)) = sequence.strip_prefix("_G").and_then(|command| command.split_once(';')) else {
+                continue;
+            };
             if head.is_empty() {
                 control.clone_into(&mut head);
             }
