@@ -141,7 +141,7 @@ impl Surface {
         // Smaller nobody finds it; and two half blocks are as large as a small one should be.
         let scale = scale.max(if self.cell.0 < 2 { 0.12 } else { 0.5 });
         let side = |length: u16| (f64::from(length) * scale).round().max(1.0) as i32;
-        let place = |at: f64, hot: u16| (at - f64::from(hot) * scale).round() as i32;
+        let place = |at: f64, hot: u16| (at - f64::from(hot) * scale).floor() as i32;
         Some(Area { x: place(x, shape.hot_x), y: place(y, shape.hot_y), width: side(shape.width), height: side(shape.height) })
     }
 
