@@ -83,7 +83,9 @@ pub enum Command {
                             The password comes from --password-file, --password-stdin, the variable RS_PASSWORD, or a prompt.\n\
                             Lines typed with --view none: move X Y, point X Y|away, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT,\n\
                             chat TEXT, screenshot FILE, copy TEXT, paste FILE, screens, screen N|all|next, lossless on|off, keyboard MODE,\n\
-                            stats, quit.")]
+                            stats, quit.\n\
+                            Keys with --view terminal: Ctrl+] and then q leave, c chat, s next screen, f fit or actual size, i figures,\n\
+                            k Ctrl+Alt+Del, l draw anew, ] Ctrl+] on the host.")]
     Connect(ConnectArgs),
     /// Replace the password of this machine's host; the old one is dead at once
     #[command(after_help = "Example: rs rotate-password")]
@@ -253,7 +255,7 @@ pub enum View {
     /// In a window
     #[default]
     Window,
-    /// In the terminal (comes in a later version)
+    /// In the terminal: kitty graphics, sixels or half blocks
     Terminal,
     /// Nowhere: for scripts
     None,

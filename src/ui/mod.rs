@@ -1,6 +1,7 @@
 //! The faces of `rs`: what people and scripts see and do. Every face is fed by the same events and gives the same actions, so
 //! a window, a terminal, plain lines and JSON are functions over one [`ViewerSeat`] or [`HostSeat`].
 
+pub mod console;
 pub mod event;
 pub mod figures;
 pub mod headless;

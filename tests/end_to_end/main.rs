@@ -18,6 +18,7 @@
 //! | [`screens`] | several monitors, their changes, depths and sizes, animated pointers |
 //! | [`window`] | the viewer's window |
 //! | [`keyboard`] | what is typed at the viewer's layout arrives at the host's |
+//! | [`console`] | the viewer in a terminal |
 //! | [`stats`] | figures of every stage, exact pictures, `--lossless` |
 
 #[path = "../support/link.rs"]
@@ -27,6 +28,7 @@ mod support;
 
 mod clipboard;
 mod consent;
+mod console;
 mod desktop;
 mod direct;
 mod doctor;

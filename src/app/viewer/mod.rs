@@ -34,7 +34,7 @@ use crate::{
     },
     store::{Config, Store},
     ui::{
-        self, ViewerSeat,
+        self, ViewerSeat, console,
         event::{PathInfo, ViewerEvent},
         headless::{self, Commands},
         picture::Picture,
@@ -51,10 +51,11 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Every way a visit can fail, each with its exit code.
 pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
     let view = args.view.unwrap_or_default();
-    if view == View::Terminal {
-        return Err(Failure::new(ExitCode::Usage, "--view terminal comes in a later version; use --view window or none"));
-    }
     let windowed = view == View::Window && args.screenshot.is_none();
+    let in_terminal = view == View::Terminal;
+    if in_terminal {
+        check_terminal(&args)?;
+    }
     let id = args.target.id();
     let picture = Picture::default();
     let mut faces = Faces::default();
@@ -67,8 +68,13 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
     let handle = runtime.handle().clone();
     let face = runtime.spawn_blocking(move || {
         handle.block_on(async {
-            if quiet && !json { drain(shown).await } else { headless::run_viewer(shown, json, commands).await }
-        });
+            match (quiet && !json, in_terminal) {
+                (true, _) => drain(shown).await,
+                (false, true) => return console::run(shown, id.to_string()).await,
+                (false, false) => headless::run_viewer(shown, json, commands).await,
+            }
+            Ok(())
+        })
     });
 
     // Before anything is told: the window must hear that the host let us in, though it opens only then.
@@ -113,9 +119,20 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
         runtime.block_on(node.stop());
     }
     drop(faces);
-    // The last events are shown before the process ends.
-    let _ = runtime.block_on(async { tokio::time::timeout(LAST_WORDS, face).await });
-    result
+    // The last events are shown before the process ends; in a terminal they stay until the user has read them.
+    let patience = if in_terminal { Duration::MAX } else { LAST_WORDS };
+    match runtime.block_on(async { tokio::time::timeout(patience, face).await }) {
+        Ok(Ok(Err(error))) => result.and(Err(Failure::other(format!("the terminal cannot be used any more ({error:#})")))),
+        _ => result,
+    }
+}
+
+/// What `--view terminal` needs.
+fn check_terminal(args: &ConnectArgs) -> Result<(), Failure> {
+    if args.json {
+        return Err(Failure::new(ExitCode::Usage, "--json and --view terminal want the same output; use --view none with --json"));
+    }
+    console::check().map_err(|error| Failure::new(ExitCode::Usage, error.to_string()))
 }
 
 /// What to say of a session that did not end as it should.
