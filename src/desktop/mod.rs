@@ -5,6 +5,7 @@
 //! watches for the person at the machine. Platform code sits behind `cfg` in this folder and nowhere else.
 
 pub mod capture;
+pub mod guard;
 pub mod inject;
 mod keys;
 pub mod pattern;

@@ -1,8 +1,9 @@
 //! What faces are told and what they answer: the events are the `--json` contract of the command line.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::figures::{HostFigures, Stats};
 use crate::protocol::{
@@ -45,6 +46,11 @@ pub enum HostEvent {
         code: String,
         /// Seconds that must pass before a yes is taken: time to think, before the very first yes on this machine.
         pause: u64,
+    },
+    /// The question is over without a session: answered with no, withdrawn by the viewer, or too old.
+    RequestOver {
+        /// The session's short name.
+        session: String,
     },
     /// The session runs.
     SessionStarted {
@@ -156,6 +162,13 @@ pub enum HostEvent {
     Warning {
         /// What, and what to do.
         text: String,
+    },
+    /// Where a viewer points that may not drive, at most 30 times a second: for a face that draws it. Lines tell it more rarely.
+    Pointer {
+        /// The session's short name.
+        session: String,
+        /// The pixel of the desktop; `null` when the viewer points no more.
+        at: Option<(u16, u16)>,
     },
 }
 
@@ -334,10 +347,22 @@ pub enum HostAction {
     Stats,
     /// A new one-time password.
     Rotate,
+    /// A permanent password of the user's own choice.
+    OwnPassword(OwnPassword),
     /// End the session.
     End,
     /// End everything.
     Quit,
+}
+
+/// A password as it was typed: wiped after use, and not told by `{:?}`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OwnPassword(pub Zeroizing<String>);
+
+impl fmt::Debug for OwnPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnPassword(…)")
+    }
 }
 
 /// A path as `--json` shows it.

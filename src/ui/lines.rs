@@ -9,6 +9,8 @@
 //! | `allow control` | lets the viewer drive (again), with what it may already or else with mouse and keyboard |
 //! | `stats` | tells the figures of each session |
 //! | `rotate` | makes a new password of the same kind |
+//! | `password TEXT` | makes this the permanent password; it is never echoed |
+//! | `take` | drives oneself; the viewer keeps what it may do for later |
 //! | `end` | ends the session |
 //! | `quit` | ends everything |
 //!
@@ -25,7 +27,7 @@ use tokio::sync::mpsc;
 
 use super::{
     HostSeat,
-    event::{HostAction, HostEvent},
+    event::{HostAction, HostEvent, OwnPassword},
     stdin::{self, Line, MAX_LINE},
     words,
 };
@@ -35,7 +37,8 @@ use crate::protocol::{
 };
 
 /// What a host's line may be.
-const HOST_LINES: &str = "type accept, deny, chat TEXT, allow PERMISSION, revoke PERMISSION, stats, rotate, end or quit";
+const HOST_LINES: &str =
+    "type accept, deny, chat TEXT, allow PERMISSION, revoke PERMISSION, take, stats, rotate, password TEXT, end or quit";
 
 /// Runs the host's face in lines. Returns when the seat's events close.
 pub async fn run_host(seat: HostSeat, json: bool) {
@@ -58,6 +61,8 @@ pub fn host_line(line: &str) -> Result<Vec<HostAction>, String> {
         "deny" => alone(HostAction::Deny),
         "stats" => alone(HostAction::Stats),
         "rotate" => alone(HostAction::Rotate),
+        "password" if !rest.is_empty() => Ok(vec![HostAction::OwnPassword(OwnPassword(rest.to_owned().into()))]),
+        "take" => alone(HostAction::TakeControl),
         "end" => alone(HostAction::End),
         "quit" => alone(HostAction::Quit),
         "chat" => Ok(pieces(rest, MAX_CHAT).into_iter().map(HostAction::Chat).collect()),

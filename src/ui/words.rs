@@ -208,6 +208,9 @@ pub fn host(event: &HostEvent) -> String {
         HostEvent::Request { viewer: who, wants, code, .. } => {
             format!("{} asks for: {wants}. They see the code {}. Type accept or deny.", viewer(who), plain(code))
         }
+        HostEvent::RequestOver { .. } => "The question is over.".to_owned(),
+        HostEvent::Pointer { at: Some((x, y)), .. } => format!("The viewer points at {x}, {y}."),
+        HostEvent::Pointer { at: None, .. } => "The viewer points no more.".to_owned(),
         HostEvent::SessionStarted { viewer: who, permissions, .. } => {
             format!("The session runs: {} may: {}. Type end to end it.", viewer(who), may(*permissions))
         }

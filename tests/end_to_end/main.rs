@@ -13,6 +13,7 @@
 //! | [`doctor`] | what stands in the way, and what becomes of every address |
 //! | [`desktop`] | a real screen, pointer and keyboard, and the person in front of them |
 //! | [`screens`] | several monitors, their changes, depths and sizes, animated pointers |
+//! | [`panel`] | the host's window: whose hands count, the frame, its death |
 //! | [`window`] | the viewer's window |
 //! | [`stats`] | figures of every stage, exact pictures, `--lossless` |
 
@@ -28,6 +29,7 @@ mod identity;
 mod lan;
 mod loss;
 mod narrow;
+mod panel;
 mod passwords;
 mod relayed;
 mod rig;

@@ -6,10 +6,11 @@
 use enigo::{Axis, Coordinate, Direction, Enigo, InputError, Keyboard as _, Mouse as _, Settings};
 use x11rb::{
     connection::Connection,
+    errors::ReplyError,
     protocol::{xinput, xtest},
 };
 
-use super::{DesktopError, Display, devices, lost, text::Typist};
+use super::{DesktopError, Display, devices, glass::Shield, lost, text::Typist};
 use crate::{
     desktop::{Injector, capture::Options, keys},
     protocol::input::{Button, InputEvent},
@@ -25,6 +26,7 @@ pub(in crate::desktop) struct X11Injector {
     enigo: Enigo,
     display: Display,
     typist: Typist,
+    shield: Shield,
 }
 
 impl X11Injector {
@@ -37,7 +39,8 @@ impl X11Injector {
             DesktopError(format!("the keyboard and pointer cannot be driven ({error}); share the screen with --view-only"))
         })?;
         let typist = Typist::new(&display)?;
-        Ok(Self { enigo, display, typist })
+        let shield = Shield::new(&display)?;
+        Ok(Self { enigo, display, typist, shield })
     }
 
     fn take_events(&mut self) -> Result<(), DesktopError> {
@@ -45,6 +48,15 @@ impl X11Injector {
             self.typist.follow(&event);
         }
         Ok(())
+    }
+
+    /// Whether this would press something in the panel, which only the person at the machine may. Releases always pass.
+    fn is_for_panel(&self, event: &InputEvent) -> Result<bool, ReplyError> {
+        match event {
+            InputEvent::Button { down: true, .. } | InputEvent::Scroll { .. } => self.shield.is_under_pointer(&self.display),
+            InputEvent::Key { down: true, .. } | InputEvent::Text(_) => self.shield.has_keyboard(&self.display),
+            _ => Ok(false),
+        }
     }
 
     /// The server keeps the pointer on the desktop, wherever it is sent.
@@ -63,6 +75,9 @@ impl X11Injector {
 impl Injector for X11Injector {
     fn inject(&mut self, event: &InputEvent) -> Result<(), DesktopError> {
         self.take_events()?;
+        if self.is_for_panel(event).map_err(lost)? {
+            return Ok(());
+        }
         let done = match event {
             InputEvent::Motion { x, y } => self.move_to(*x, *y),
             InputEvent::Button { button, down } => self.enigo.button(enigo_button(*button), direction(*down)),

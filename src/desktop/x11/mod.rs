@@ -3,7 +3,9 @@
 //! Everything X11 gets its display's name as an argument; [`Display::open`] alone looks at the environment.
 
 mod devices;
+mod glass;
 mod injector;
+mod marks;
 mod memory;
 mod monitors;
 mod person;
@@ -28,6 +30,7 @@ use x11rb::{
     rust_connection::RustConnection,
 };
 
+pub(super) use glass::{Glass, RealKeys};
 pub(super) use injector::X11Injector;
 pub(super) use person::Person;
 pub(super) use screen::X11Screen;

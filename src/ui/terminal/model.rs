@@ -85,6 +85,8 @@ impl Model {
                 self.asks_to_quit = false;
                 self.request = Some(Request { viewer, wants });
             }
+            HostEvent::RequestOver { .. } => self.request = None,
+            HostEvent::Pointer { .. } => {}
             HostEvent::SessionStarted { viewer, permissions, .. } => {
                 (self.request, self.finished) = (None, None);
                 self.notes.clear();
