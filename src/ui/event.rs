@@ -1,11 +1,11 @@
 //! What faces are told and what they answer: the events are the `--json` contract of the command line.
 
-use std::{fmt, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use super::figures::{HostFigures, Stats};
+pub use super::prompt::OwnPassword;
 use crate::protocol::{
     input::InputEvent,
     message::{EndReason, Holder},
@@ -353,16 +353,6 @@ pub enum HostAction {
     End,
     /// End everything.
     Quit,
-}
-
-/// A password as it was typed: wiped after use, and not told by `{:?}`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct OwnPassword(pub Zeroizing<String>);
-
-impl fmt::Debug for OwnPassword {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OwnPassword(…)")
-    }
 }
 
 /// A path as `--json` shows it.
