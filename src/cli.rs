@@ -68,7 +68,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// The five words.
+/// The words.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Share this screen with somebody who has the ID and the password
@@ -97,6 +97,9 @@ pub enum Command {
     #[command(after_help = "Examples: rs doctor --relay relay.example.org\n          rs doctor 9339-2522-7420-3124\n\n\
                             Nobody is asked for a password, and nothing is shared. Exit code 3: nothing can be reached.")]
     Doctor(DoctorArgs),
+    /// The host's window: started by `rs host`, which it talks to over stdin and stdout
+    #[command(hide = true)]
+    Panel,
 }
 
 /// How to reach others; the same for hosts and viewers.
@@ -264,10 +267,10 @@ pub enum View {
 /// Where the host's user sees and answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
 pub enum Panel {
-    /// Where it fits: in the terminal
+    /// Where it fits: in the terminal, and in a small window where there is a display
     #[default]
     Auto,
-    /// In a small window (comes in a later version)
+    /// In a small window
     Window,
     /// In the terminal
     Terminal,

@@ -28,6 +28,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Connect(args) => app::viewer::run(args, &runtime),
         Command::RotatePassword(args) => runtime.block_on(app::rotate_password::run(args)),
         Command::Relay(args) => runtime.block_on(app::relay::run(args)),
+        Command::Panel => app::panel::run(),
         Command::Doctor(args) => runtime.block_on(app::doctor::run(args)),
     };
     // Threads that wait for stdin must not hold the process.

@@ -3,6 +3,7 @@
 //! | module | does |
 //! |---|---|
 //! | [`host`] | `rs host`: the door, the sessions, the faces |
+//! | [`panel`] | `rs panel`: the host's window, started by `rs host` |
 //! | [`viewer`] | `rs connect`: find, authenticate, see and drive |
 //! | [`relay`] | `rs relay` |
 //! | [`doctor`] | `rs doctor`: what stands between this machine and a direct connection |
@@ -10,6 +11,7 @@
 
 pub mod doctor;
 pub mod host;
+pub mod panel;
 pub mod relay;
 pub mod rotate_password;
 pub mod viewer;

@@ -6,6 +6,7 @@
 
 pub mod capture;
 pub mod clipboard;
+pub mod guard;
 pub mod inject;
 mod keys;
 pub mod pattern;

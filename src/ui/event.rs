@@ -7,6 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::figures::{HostFigures, Stats};
+pub use super::prompt::OwnPassword;
 pub use crate::protocol::grants::Timer;
 use crate::protocol::{
     input::{InputEvent, KeyboardMode},
@@ -303,6 +304,8 @@ pub enum HostAction {
     Stats,
     /// A new one-time password.
     Rotate,
+    /// A permanent password of the user's own choice.
+    OwnPassword(OwnPassword),
     /// End the session.
     End,
     /// End everything.

@@ -12,6 +12,7 @@
 //! | `take` | drives oneself; the viewer keeps what it may do for later |
 //! | `stats` | tells the figures of each session |
 //! | `rotate` | makes a new password of the same kind |
+//! | `password TEXT` | makes this the permanent password; it is never echoed |
 //! | `end` | ends the session |
 //! | `quit` | ends everything |
 //!
@@ -29,7 +30,7 @@ use tokio::sync::mpsc;
 
 use super::{
     HostSeat,
-    event::{HostAction, HostEvent},
+    event::{HostAction, HostEvent, OwnPassword},
     stdin::{self, Line, MAX_LINE},
     words,
 };
@@ -41,7 +42,7 @@ use crate::protocol::{
 
 /// What a host's line may be.
 const HOST_LINES: &str = "type accept [PERMISSION], deny, chat TEXT, allow PERMISSION [for 10m], revoke PERMISSION, take, stats, rotate, \
-     end or quit";
+     password TEXT, end or quit";
 
 /// Runs the host's face in lines. Returns when the seat's events close.
 pub async fn run_host(seat: HostSeat, json: bool) {
@@ -89,6 +90,7 @@ pub fn host_line(line: &str) -> Result<Vec<HostAction>, String> {
         "deny" => alone(HostAction::Deny),
         "stats" => alone(HostAction::Stats),
         "rotate" => alone(HostAction::Rotate),
+        "password" if !rest.is_empty() => Ok(vec![HostAction::OwnPassword(OwnPassword(rest.to_owned().into()))]),
         "take" => alone(HostAction::TakeControl),
         "end" => alone(HostAction::End),
         "quit" => alone(HostAction::Quit),

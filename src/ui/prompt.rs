@@ -16,3 +16,13 @@ pub fn password(prompt: &str) -> anyhow::Result<Zeroizing<String>> {
         _ => anyhow::anyhow!("no terminal to ask for the password ({error}); use --password-file, --password-stdin or RS_PASSWORD"),
     })
 }
+
+/// A password as it was typed: wiped after use, and not told by `{:?}`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OwnPassword(pub Zeroizing<String>);
+
+impl std::fmt::Debug for OwnPassword {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OwnPassword(…)")
+    }
+}

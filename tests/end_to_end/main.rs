@@ -16,6 +16,7 @@
 //! | [`desktop`] | a real screen, pointer and keyboard, and the person in front of them |
 //! | [`clipboard`] | what is copied at one side and pasted at the other |
 //! | [`screens`] | several monitors, their changes, depths and sizes, animated pointers |
+//! | [`panel`] | the host's window: whose hands count, the frame, its death |
 //! | [`window`] | the viewer's window |
 //! | [`keyboard`] | what is typed at the viewer's layout arrives at the host's |
 //! | [`console`] | the viewer in a terminal |
@@ -37,6 +38,7 @@ mod keyboard;
 mod lan;
 mod loss;
 mod narrow;
+mod panel;
 mod passwords;
 mod relayed;
 mod rig;

@@ -12,6 +12,7 @@ mod helm;
 mod lanes;
 mod network;
 mod pairs;
+mod panel;
 mod password;
 mod pointing;
 mod probes;
@@ -59,7 +60,7 @@ use crate::{
     store::Store,
     ui::{
         self, HostSeat,
-        event::{HostAction, HostEvent, Reach, Summary},
+        event::{HostAction, HostEvent, OwnPassword, Reach, Summary},
     },
 };
 
@@ -77,7 +78,7 @@ const SESSIONS: usize = 8;
 /// # Errors
 /// No usable screen, a state folder that cannot be used, or no network.
 pub async fn run(args: HostArgs) -> Result<(), Failure> {
-    let face = face::Face::choose(&args)?;
+    let faces = face::Faces::choose(&args)?;
     if args.yes && args.password == PasswordKind::None {
         return Err(Failure::new(ExitCode::Usage, "--password none with --yes would let anybody in; leave one of them out"));
     }
@@ -114,7 +115,7 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
     let (events, told) = mpsc::channel(ui::QUEUE);
     let (actions, acted) = mpsc::channel(ui::QUEUE);
     let (panics, panicked) = mpsc::channel(1);
-    let shown = face.run(HostSeat { events: told, actions });
+    let shown = faces.run(HostSeat { events: told, actions });
     let link = Link { id, key, relays: relays.texts() };
     let mut host = Host {
         id,
@@ -290,11 +291,8 @@ impl Host {
             HostAction::GiveControl => self.command(|| Command::GiveControl).await,
             HostAction::Revoke(permissions) => self.command(|| Command::Revoke(permissions.clone())).await,
             HostAction::End => self.command(|| Command::End(EndReason::HostEnded)).await,
-            HostAction::Rotate => {
-                if let Err(failure) = self.rotate(false, None, false).await {
-                    self.warn(failure.text);
-                }
-            }
+            HostAction::Rotate => self.change_password(false, None).await,
+            HostAction::OwnPassword(OwnPassword(own)) => self.change_password(true, Some(&own)).await,
             HostAction::Quit => return true,
         }
         false
@@ -347,6 +345,13 @@ impl Host {
             && self.secret.is_one_time()
             && let Err(failure) = self.rotate(false, None, true).await
         {
+            self.warn(failure.text);
+        }
+    }
+
+    /// As the user asked for in a face.
+    async fn change_password(&mut self, permanent: bool, own: Option<&str>) {
+        if let Err(failure) = self.rotate(permanent, own, false).await {
             self.warn(failure.text);
         }
     }

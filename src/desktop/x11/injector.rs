@@ -4,10 +4,11 @@
 use enigo::{Axis, Coordinate, Direction, Enigo, InputError, Mouse as _, Settings};
 use x11rb::{
     connection::Connection,
+    errors::ReplyError,
     protocol::{xinput, xtest},
 };
 
-use super::{DesktopError, Display, devices, keyboard::Keyboard, lost};
+use super::{DesktopError, Display, devices, glass::Shield, keyboard::Keyboard, lost};
 use crate::{
     desktop::{Injector, capture::Options},
     protocol::input::{Button, InputEvent},
@@ -21,6 +22,7 @@ pub(in crate::desktop) struct X11Injector {
     enigo: Enigo,
     display: Display,
     keyboard: Keyboard,
+    shield: Shield,
 }
 
 impl X11Injector {
@@ -33,7 +35,8 @@ impl X11Injector {
             DesktopError(format!("the keyboard and pointer cannot be driven ({error}); share the screen with --view-only"))
         })?;
         let keyboard = Keyboard::new(&display)?;
-        Ok(Self { enigo, display, keyboard })
+        let shield = Shield::new(&display)?;
+        Ok(Self { enigo, display, keyboard, shield })
     }
 
     fn take_events(&mut self) -> Result<(), DesktopError> {
@@ -41,6 +44,19 @@ impl X11Injector {
             self.keyboard.follow(&event);
         }
         Ok(())
+    }
+
+    /// Whether this would press something in the panel, which only the person at the machine may. Releases always pass.
+    fn is_for_panel(&self, event: &InputEvent) -> Result<bool, ReplyError> {
+        match event {
+            InputEvent::Button { down: true, .. } | InputEvent::Scroll { .. } => self.shield.is_under_pointer(&self.display),
+            InputEvent::Key { down: true, .. } | InputEvent::Press { .. } | InputEvent::Text(_) => {
+                self.shield.has_keyboard(&self.display)
+            }
+            InputEvent::Motion { .. } | InputEvent::Locks(_) => Ok(false),
+            // What is held is let go everywhere.
+            InputEvent::Button { down: false, .. } | InputEvent::Key { down: false, .. } => Ok(false),
+        }
     }
 
     /// The server keeps the pointer on the desktop, wherever it is sent.
@@ -59,7 +75,10 @@ impl X11Injector {
 impl Injector for X11Injector {
     fn inject(&mut self, event: &InputEvent) -> Result<(), DesktopError> {
         self.take_events()?;
-        let Self { enigo: _, display, keyboard } = self;
+        if self.is_for_panel(event).map_err(lost)? {
+            return Ok(());
+        }
+        let Self { enigo: _, display, keyboard, .. } = self;
         let done = match event {
             InputEvent::Motion { x, y } => self.move_to(*x, *y),
             InputEvent::Button { button, down } => {

@@ -4,9 +4,11 @@
 
 mod chord;
 mod devices;
+mod glass;
 mod injector;
 mod keyboard;
 mod layout;
+mod marks;
 mod memory;
 mod monitors;
 mod person;
@@ -32,6 +34,7 @@ use x11rb::{
     rust_connection::RustConnection,
 };
 
+pub(super) use glass::{Glass, RealKeys};
 pub(super) use injector::X11Injector;
 pub(super) use person::Person;
 pub(super) use screen::X11Screen;

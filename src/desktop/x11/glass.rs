@@ -1,0 +1,259 @@
+//! The invisible window over the panel, and the thread that serves it: see [`crate::desktop::guard`].
+//!
+//! Both the panel's window and the glass carry the property [`PANEL`]: the injector never presses anything there.
+
+use std::{
+    collections::BTreeMap,
+    sync::mpsc::{Receiver, TryRecvError},
+};
+
+use x11rb::{
+    connection::Connection,
+    errors::{ReplyError, ReplyOrIdError},
+    protocol::{
+        Event,
+        xfixes::{self, ConnectionExt as _},
+        xinput::{self, ButtonPressEvent, ConnectionExt as _, DeviceId, InputStateData, XIEventMask},
+        xproto::{
+            AtomEnum, ChangeWindowAttributesAux, ConfigureWindowAux, ConnectionExt as _, CreateWindowAux, EventMask, PropMode,
+            Window, WindowClass,
+        },
+    },
+    wrapper::ConnectionExt as _,
+};
+
+use super::{
+    DesktopError, Display, WakeFd,
+    devices::{Kind, devices},
+    lost,
+    marks::Frames,
+};
+use crate::desktop::guard::{Hand, Order, Tell};
+
+/// The property of windows that take no injected input.
+const PANEL: &[u8] = b"_RS_PANEL";
+/// What X11 adds to a Linux key code.
+const KEYCODE_OFFSET: u32 = 8;
+
+/// See the module.
+pub(in crate::desktop) struct Glass {
+    display: Display,
+    orders: Receiver<Order>,
+    devices: BTreeMap<DeviceId, Kind>,
+    pane: Option<Pane>,
+    frames: Frames,
+    wake: WakeFd,
+}
+
+/// The glass itself.
+struct Pane {
+    window: Window,
+    parent: Window,
+    tell: Tell,
+    /// Whether a press was told, so that its release must be.
+    is_down: bool,
+}
+
+impl Glass {
+    pub(in crate::desktop) fn open(name: Option<&str>, orders: Receiver<Order>) -> Result<Self, DesktopError> {
+        let display = Display::open(name)?;
+        [xinput::X11_EXTENSION_NAME, xfixes::X11_EXTENSION_NAME].iter().try_for_each(|name| display.require(name))?;
+        let all = xinput::EventMask { deviceid: xinput::Device::ALL.into(), mask: vec![XIEventMask::HIERARCHY] };
+        let ask = || -> Result<_, ReplyError> {
+            display.x.xinput_xi_query_version(2, 2)?.reply()?;
+            display.x.xfixes_query_version(5, 0)?.reply()?;
+            display.x.xinput_xi_select_events(display.root, &[all])?.check()?;
+            devices(&display)
+        };
+        let devices = ask().map_err(lost)?;
+        Ok(Self { display, orders, devices, pane: None, frames: Frames::default(), wake: WakeFd::new()? })
+    }
+
+    pub(in crate::desktop) fn wake_fd(&self) -> WakeFd {
+        self.wake.clone()
+    }
+
+    /// Until it is told to end.
+    pub(in crate::desktop) fn work(&mut self) -> Result<(), DesktopError> {
+        loop {
+            while let Some(event) = self.display.x.poll_for_event().map_err(lost)? {
+                self.follow(&event).map_err(lost)?;
+            }
+            self.wake.take();
+            loop {
+                match self.orders.try_recv() {
+                    Ok(Order::Cover(window, tell, done)) => {
+                        let covered = self.cover(window, tell).map_err(lost);
+                        let _ = done.send(covered);
+                    }
+                    Ok(Order::Mark(marks)) => self.frames.show(&self.display, &marks).map_err(lost)?,
+                    Err(TryRecvError::Empty) => break,
+                    Ok(Order::End) | Err(TryRecvError::Disconnected) => return Ok(()),
+                }
+            }
+            let rest = self.frames.climb(&self.display).map_err(lost)?;
+            self.display.x.flush().map_err(lost)?;
+            self.display.sleep(&self.wake, rest)?;
+        }
+    }
+
+    fn cover(&mut self, parent: Window, tell: Tell) -> Result<(), ReplyOrIdError> {
+        let x = &self.display.x;
+        let size = x.get_geometry(parent)?.reply()?;
+        let window = x.generate_id()?;
+        let (none, class) = (CreateWindowAux::new(), WindowClass::INPUT_ONLY);
+        x.create_window(0, window, parent, 0, 0, size.width, size.height, 0, class, 0, &none)?.check()?;
+        let mark = x.intern_atom(false, PANEL)?.reply()?.atom;
+        for window in [window, parent] {
+            x.change_property32(PropMode::REPLACE, window, mark, AtomEnum::CARDINAL, &[1])?.check()?;
+        }
+        let mask =
+            XIEventMask::BUTTON_PRESS | XIEventMask::BUTTON_RELEASE | XIEventMask::MOTION | XIEventMask::ENTER | XIEventMask::LEAVE;
+        let masters = xinput::EventMask { deviceid: xinput::Device::ALL_MASTER.into(), mask: vec![mask] };
+        x.xinput_xi_select_events(window, &[masters])?.check()?;
+        // Its size is followed.
+        x.change_window_attributes(parent, &ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY))?.check()?;
+        x.map_window(window)?.check()?;
+        self.pane = Some(Pane { window, parent, tell, is_down: false });
+        Ok(())
+    }
+
+    fn follow(&mut self, event: &Event) -> Result<(), ReplyError> {
+        match event {
+            Event::XinputHierarchy(_) => self.devices = devices(&self.display)?,
+            Event::VisibilityNotify(event) => self.frames.covered(event),
+            Event::ConfigureNotify(event) => {
+                if let Some(pane) = self.pane.as_ref().filter(|pane| pane.parent == event.window) {
+                    let size = ConfigureWindowAux::new().width(u32::from(event.width)).height(u32::from(event.height));
+                    self.display.x.configure_window(pane.window, &size)?;
+                }
+            }
+            Event::XinputMotion(event) => self.tell(Hand::Moved(pixels(event.event_x), pixels(event.event_y))),
+            Event::XinputEnter(event) => self.tell(Hand::Moved(pixels(event.event_x), pixels(event.event_y))),
+            Event::XinputLeave(_) => self.tell(Hand::Left),
+            Event::XinputButtonPress(event) if self.is_real(event.sourceid)? => self.pressed(event),
+            Event::XinputButtonRelease(event) if event.detail == 1 => {
+                if let Some(pane) = &mut self.pane
+                    && std::mem::take(&mut pane.is_down)
+                {
+                    (pane.tell)(Hand::Button(pixels(event.event_x), pixels(event.event_y), false));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn pressed(&mut self, event: &ButtonPressEvent) {
+        let Some(pane) = &mut self.pane else { return };
+        let hand = match event.detail {
+            1 => {
+                pane.is_down = true;
+                Hand::Button(pixels(event.event_x), pixels(event.event_y), true)
+            }
+            4 => Hand::Wheel(0.0, -1.0),
+            5 => Hand::Wheel(0.0, 1.0),
+            6 => Hand::Wheel(-1.0, 0.0),
+            7 => Hand::Wheel(1.0, 0.0),
+            _ => return,
+        };
+        (pane.tell)(hand);
+    }
+
+    /// Whether a person holds this device. One that is not known is looked up; one that cannot be is not theirs.
+    fn is_real(&mut self, source: DeviceId) -> Result<bool, ReplyError> {
+        if !self.devices.contains_key(&source) {
+            self.devices = devices(&self.display)?;
+        }
+        Ok(is_real(self.devices.get(&source)))
+    }
+
+    fn tell(&self, hand: Hand) {
+        if let Some(pane) = &self.pane {
+            (pane.tell)(hand);
+        }
+    }
+}
+
+fn is_real(kind: Option<&Kind>) -> bool {
+    matches!(kind, Some(Kind::Relative | Kind::Absolute))
+}
+
+/// 16.16 fixed point.
+#[expect(clippy::cast_precision_loss, reason = "a place in a window")]
+fn pixels(fixed: xinput::Fp1616) -> f32 {
+    fixed as f32 / 65_536.0
+}
+
+/// Asks the server what real keyboards hold.
+pub(in crate::desktop) struct RealKeys(Display);
+
+impl RealKeys {
+    pub(in crate::desktop) fn open(name: Option<&str>) -> Result<Self, DesktopError> {
+        let display = Display::open(name)?;
+        display.require(xinput::X11_EXTENSION_NAME)?;
+        display.x.xinput_xi_query_version(2, 2).map_err(lost)?.reply().map_err(lost)?;
+        Ok(Self(display))
+    }
+
+    /// Whether one of them holds this key.
+    pub(in crate::desktop) fn is_held(&self, code: u32) -> Result<bool, ReplyError> {
+        let Ok(code) = u8::try_from(code + KEYCODE_OFFSET) else { return Ok(false) };
+        let real = devices(&self.0)?.into_iter().filter(|(_, kind)| is_real(Some(kind)));
+        for id in real.filter_map(|(id, _)| u8::try_from(id).ok()) {
+            // Master devices answer with an error: they hold what any of their slaves holds, and are not asked.
+            let Ok(state) = self.0.x.xinput_query_device_state(id)?.reply() else { continue };
+            let held = state.classes.iter().any(|class| match &class.data {
+                InputStateData::Key(state) => state.keys[usize::from(code / 8)] >> (code % 8) & 1 == 1,
+                _ => false,
+            });
+            if held {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether a press now would reach the panel: the pointer is over it, or it has the keyboard.
+pub(super) struct Shield {
+    mark: u32,
+}
+
+impl Shield {
+    pub(super) fn new(display: &Display) -> Result<Self, DesktopError> {
+        let atom = display.x.intern_atom(false, PANEL).map_err(lost)?.reply().map_err(lost)?;
+        Ok(Self { mark: atom.atom })
+    }
+
+    /// Whether the window under the pointer is the panel's.
+    pub(super) fn is_under_pointer(&self, display: &Display) -> Result<bool, ReplyError> {
+        let mut window = display.root;
+        loop {
+            window = match display.x.query_pointer(window)?.reply() {
+                Ok(found) if found.child != x11rb::NONE => found.child,
+                // The deepest one, or one that went meanwhile.
+                Ok(_) | Err(ReplyError::X11Error(_)) => return Ok(false),
+                Err(error) => return Err(error),
+            };
+            if self.is_panel(display, window)? {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Whether the window with the keyboard is the panel's.
+    pub(super) fn has_keyboard(&self, display: &Display) -> Result<bool, ReplyError> {
+        let focus = display.x.get_input_focus()?.reply()?.focus;
+        // 0 and 1 stand for none and for the pointer's root.
+        if focus <= 1 { Ok(false) } else { self.is_panel(display, focus) }
+    }
+
+    fn is_panel(&self, display: &Display, window: Window) -> Result<bool, ReplyError> {
+        match display.x.get_property(false, window, self.mark, AtomEnum::ANY, 0, 1)?.reply() {
+            Ok(mark) => Ok(mark.value_len > 0),
+            Err(ReplyError::X11Error(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}

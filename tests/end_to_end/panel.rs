@@ -1,0 +1,128 @@
+//! The host's panel: only the person's hands press anything in it, it never leaves a session unseen, and the frame is there as long as
+//! somebody sees the screen.
+
+use std::process::Command;
+
+use crate::support::{
+    display::Display,
+    image::{Colour, Image},
+    machine::{Home, Host, Viewer, on_loopback},
+    until, until_true,
+};
+
+/// The colour of the button that goes on, and of the frame of somebody who only sees.
+const ACCENT: Colour = [0x1f, 0x6f, 0xd6];
+/// The colour of what ends, and of the frame of somebody who drives.
+const ALERT: Colour = [0xd6, 0x45, 0x1f];
+
+/// A host with a panel on this display.
+fn host_on(display: &Display) -> Host {
+    let home = Home::new();
+    let start = on_loopback(&home, "host --json --no-lan --panel window").on(display).env("RS_THEME", "light");
+    Host::started(home, start)
+}
+
+/// Where the last (lowest) block of this colour in the panel is on the screen: its middle.
+fn button(display: &Display, colour: Colour) -> Option<(i16, i16)> {
+    let panel = display.find_window("rs-panel")?;
+    let (left, top, _, _) = display.geometry(panel)?;
+    let (x, y) = lowest(&display.picture_of(panel)?, colour)?;
+    Some((left + i16::try_from(x).ok()?, top + i16::try_from(y).ok()?))
+}
+
+/// A button is at least 90 pixels wide and 30 high: a row of its colour below its text, and one above it. A mere edge has no second row.
+fn lowest(picture: &Image, colour: Colour) -> Option<(usize, usize)> {
+    let run = |y: usize| {
+        let row: Vec<usize> = (0..picture.width).filter(|x| picture.at(*x, y) == colour).collect();
+        (row.len() >= 60).then(|| (row[0] + row[row.len() - 1]) / 2)
+    };
+    let bottom = (26..picture.height).rev().find(|y| run(*y).is_some() && run(*y - 26).is_some())?;
+    Some((run(bottom)?, bottom - 4))
+}
+
+/// The process that shows the host's panel.
+fn panel_of(host: &mut Host) -> Option<String> {
+    let children = Command::new("pgrep").args(["-P", &host.rs.process().id().to_string()]).output().expect("pgrep runs").stdout;
+    String::from_utf8_lossy(&children).lines().next().map(str::to_owned)
+}
+
+/// Clicks with the person's own mouse.
+fn click(display: &Display, (x, y): (i16, i16)) {
+    display.point(x, y);
+    display.person().click(1);
+}
+
+fn wait_for_button(display: &Display, colour: Colour) -> (i16, i16) {
+    until("the panel has a button to press", || button(display, colour))
+}
+
+#[test]
+fn an_injected_click_says_no_yes_and_the_persons_own_says_no() {
+    let display = Display::start(1024, 768);
+    let _manager = display.run_window_manager();
+    let host = host_on(&display);
+    let mut viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
+    host.rs.expect("request");
+    let allow = wait_for_button(&display, ACCENT);
+    // Deny is at the other end of the same row.
+    let panel = display.window("rs-panel");
+    let (left, ..) = display.geometry(panel).expect("it is there");
+
+    display.click(allow.0, allow.1, 1);
+    // The panel takes clicks in their order: had the first one counted, the second would come too late.
+    click(&display, (left + 60, allow.1));
+    assert_eq!(viewer.rs.ended().code, Some(5), "the person said no");
+    assert!(host.rs.seen("session-started").is_empty());
+}
+
+#[test]
+fn the_viewer_presses_nothing_in_the_panel_and_the_frame_lasts_as_long_as_the_session() {
+    let display = Display::start(1024, 768);
+    let _manager = display.run_window_manager();
+    let host = host_on(&display);
+    let mut viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
+    host.rs.expect("request");
+    click(&display, wait_for_button(&display, ACCENT));
+    viewer.is_in_session();
+    let edges = [(2, 300), (1021, 300), (500, 2), (500, 765)];
+    until_true("the frame says who drives", || edges.iter().all(|(x, y)| display.pixel(*x, *y) == ALERT));
+
+    // The viewer: on End, and on what is in its place a moment later.
+    let end = wait_for_button(&display, ALERT);
+    let take = wait_for_button(&display, ACCENT);
+    viewer.rs.send(&format!("click {} {}", end.0, end.1));
+    viewer.rs.send("move 200 200");
+    until_true("the viewer's input was done", || display.pointer() == (200, 200));
+    // Another program.
+    display.click(end.0, end.1, 1);
+
+    // The person takes control, and gives it by the panel: all clicks before came before this one.
+    click(&display, take);
+    host.rs.expect_where("control", |event| event["holder"] == "local");
+    until_true("the frame says that nobody drives", || edges.iter().all(|(x, y)| display.pixel(*x, *y) == ACCENT));
+    click(&display, (take.0, take.1));
+    host.rs.expect_where("control", |event| event["holder"] == "remote");
+    assert!(host.rs.seen("session-ended").is_empty());
+
+    // Now the person ends it.
+    click(&display, wait_for_button(&display, ALERT));
+    host.rs.expect("session-ended");
+    until_true("the frame is gone", || edges.iter().all(|(x, y)| ![ALERT, ACCENT].contains(&display.pixel(*x, *y))));
+}
+
+#[test]
+fn a_panel_that_is_killed_comes_back_with_the_session() {
+    let display = Display::start(1024, 768);
+    let _manager = display.run_window_manager();
+    let mut host = host_on(&display);
+    let viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
+    host.accept();
+    viewer.is_in_session();
+    let end = wait_for_button(&display, ALERT);
+    let first = panel_of(&mut host).expect("the panel is the host's child");
+    assert!(Command::new("kill").args(["-KILL", &first]).status().expect("kill runs").success());
+    until_true("another panel runs", || panel_of(&mut host).is_some_and(|now| now != first));
+    until_true("it shows the session", || button(&display, ALERT) == Some(end));
+    assert!(host.rs.seen("session-ended").is_empty());
+    until_true("and the frame", || display.pixel(2, 300) == ALERT);
+}
