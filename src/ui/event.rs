@@ -469,6 +469,14 @@ pub enum ViewerAction {
     Lossless(bool),
     /// Tell the figures.
     Stats,
+    /// Send these files.
+    Send(Vec<PathBuf>),
+    /// Take the file that the host offers under this number.
+    Save(u32),
+    /// Do not take it.
+    Refuse(u32),
+    /// Give up the transfer with this number, whoever sends.
+    Cancel(u32),
     /// Leave.
     Quit,
 }

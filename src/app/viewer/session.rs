@@ -286,6 +286,9 @@ impl Session {
                     self.warn("the host cannot be reached now; try again later".to_owned());
                 }
             }
+            Some(ViewerAction::Send(_) | ViewerAction::Save(_) | ViewerAction::Refuse(_) | ViewerAction::Cancel(_)) => {
+                self.warn("files cannot be transferred yet".to_owned());
+            }
             Some(ViewerAction::Stats) => {
                 self.figures.asked(Instant::now());
                 if self.stalled || self.driver.send(Message::AskStats).is_err() {
