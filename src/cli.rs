@@ -13,9 +13,12 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use libp2p::Multiaddr;
 
-use crate::{desktop::Backend, protocol::permission::Permissions};
+use crate::{
+    desktop::Backend,
+    protocol::{id::HostId, permission::Permissions},
+};
 
-pub use address::{Relay, Target};
+pub use address::{Relay, Target, Whom};
 pub use doctor::DoctorArgs;
 pub use limits::LimitArgs;
 
@@ -65,7 +68,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// The five words.
+/// The six words.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Share this screen with somebody who has the ID and the password
@@ -79,6 +82,12 @@ pub enum Command {
                             Lines typed with --view none: move X Y, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT, chat TEXT,\n\
                             screenshot FILE, screens, screen N|all|next, lossless on|off, stats, quit.")]
     Connect(ConnectArgs),
+    /// List the hosts that were visited, and give them names
+    #[command(
+        after_help = "Examples: rs hosts name 9339-2522-7420-3124 \"Anna's laptop\"\n          rs connect \"Anna's laptop\"\n\n\
+                            Names are this machine's own and go nowhere."
+    )]
+    Hosts(HostsArgs),
     /// Replace the password of this machine's host; the old one is dead at once
     #[command(after_help = "Example: rs rotate-password")]
     RotatePassword(RotateArgs),
@@ -157,9 +166,9 @@ impl HostArgs {
 /// `rs connect`.
 #[derive(Debug, Args)]
 pub struct ConnectArgs {
-    /// The host: its ID, ID@MULTIADDR, or the rs:// link
+    /// The host: its ID, ID@MULTIADDR, the rs:// link, or the name it has in rs hosts; without it, a list to choose from
     #[arg(value_name = "ID")]
-    pub target: Target,
+    pub target: Option<Whom>,
     /// Relays and listen addresses.
     #[command(flatten)]
     pub net: NetArgs,
@@ -184,6 +193,37 @@ pub struct ConnectArgs {
     /// Tell what happens as JSON, one object a line
     #[arg(long)]
     pub json: bool,
+}
+
+/// `rs hosts`.
+#[derive(Debug, Args)]
+pub struct HostsArgs {
+    /// What to do with the list; without it, show it.
+    #[command(subcommand)]
+    pub change: Option<HostsChange>,
+    /// Tell them as JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `rs hosts` changes.
+#[derive(Debug, Subcommand)]
+pub enum HostsChange {
+    /// Give a host a name of your own
+    Name {
+        /// Which
+        #[arg(value_name = "ID")]
+        id: HostId,
+        /// What you call it; "" for nothing
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Take a host from the list; its key stays known
+    Forget {
+        /// Which
+        #[arg(value_name = "ID")]
+        id: HostId,
+    },
 }
 
 /// `rs rotate-password`.

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`host`] | `rs host`: the door, the sessions, the faces |
 //! | [`viewer`] | `rs connect`: find, authenticate, see and drive |
+//! | [`hosts`] | `rs hosts`: hosts that were visited, and their names |
 //! | [`relay`] | `rs relay` |
 //! | [`doctor`] | `rs doctor`: what stands between this machine and a direct connection |
 //! | [`rotate_password`] | `rs rotate-password`, over the host's local socket |
 
 pub mod doctor;
 pub mod host;
+pub mod hosts;
 pub mod relay;
 pub mod rotate_password;
 pub mod viewer;

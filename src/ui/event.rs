@@ -1,8 +1,9 @@
 //! What faces are told and what they answer: the events are the `--json` contract of the command line.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::figures::{HostFigures, Stats};
 use crate::protocol::{
@@ -450,6 +451,26 @@ pub enum ViewerEvent {
         /// What, and what to do.
         text: String,
     },
+    /// The host asks for a password; told to a window only, which answers with [`ViewerAction::Password`].
+    PasswordWanted {
+        /// What was wrong with the last one.
+        wrong: Option<String>,
+    },
+    /// There will be no session; told to a window only. Lines and scripts have standard error and the exit code.
+    Failed {
+        /// Why, and what to do.
+        text: String,
+    },
+}
+
+/// A password on its way from a window: it shows up in no log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub Zeroizing<String>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 /// What the viewer's user does; also the viewer's stdin lines.
@@ -477,6 +498,8 @@ pub enum ViewerAction {
     Refuse(u32),
     /// Give up the transfer with this number, whoever sends.
     Cancel(u32),
+    /// Try this password: the answer to [`ViewerEvent::PasswordWanted`].
+    Password(Secret),
     /// Leave.
     Quit,
 }

@@ -17,6 +17,7 @@ pub mod words;
 mod board;
 mod canvas;
 mod hands;
+mod overlay;
 mod soft;
 mod stage;
 mod status;

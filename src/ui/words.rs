@@ -262,7 +262,10 @@ pub fn viewed(event: &ViewerEvent) -> String {
         ViewerEvent::SessionEnded { reason: why, seconds, .. } => {
             format!("The session is finished after {}: {}.", duration(*seconds), reason(*why, Side::Viewer))
         }
-        ViewerEvent::Warning { text } => plain(text),
+        ViewerEvent::PasswordWanted { wrong: None } => "The host asks for a password.".to_owned(),
+        ViewerEvent::PasswordWanted { wrong: Some(text) } | ViewerEvent::Failed { text } | ViewerEvent::Warning { text } => {
+            plain(text)
+        }
     }
 }
 
