@@ -14,6 +14,7 @@
 //! | [`desktop`] | a real screen, pointer and keyboard, and the person in front of them |
 //! | [`screens`] | several monitors, their changes, depths and sizes, animated pointers |
 //! | [`window`] | the viewer's window |
+//! | [`toolbar`] | what lies over the picture in it: toolbar, chat, pages |
 //! | [`stats`] | figures of every stage, exact pictures, `--lossless` |
 
 #[path = "../support/link.rs"]
@@ -33,4 +34,5 @@ mod relayed;
 mod rig;
 mod screens;
 mod stats;
+mod toolbar;
 mod window;

@@ -110,6 +110,8 @@ pub(super) struct Overlay {
     hovered: bool,
     /// Where something is drawn.
     areas: Vec<Area>,
+    /// Where something is that takes the pointer, without its shadow.
+    solid: Vec<Area>,
     /// What the stage has to draw again.
     dirty: Vec<Area>,
     pointer: Option<(f64, f64)>,
@@ -141,6 +143,7 @@ impl Overlay {
             outage: None,
             hovered: false,
             areas: Vec::new(),
+            solid: Vec::new(),
             dirty: Vec::new(),
             pointer: None,
             pressed: false,
@@ -258,13 +261,12 @@ impl Overlay {
         }
     }
 
-    /// Whether the pointer is on something of the overlay.
+    /// Whether the pointer is on something of the overlay. By what was laid out last, not by what egui heard last: a click can come
+    /// in the same turn as the motion before it.
+    #[expect(clippy::cast_possible_truncation, reason = "a place in a window")]
     pub(super) fn has_pointer(&self) -> bool {
-        #[expect(clippy::cast_possible_truncation, reason = "a place in a window")]
         let at = self.pointer.map(|(x, y)| Area { x: x as i32, y: y as i32, width: 1, height: 1 });
-        self.pressed
-            || self.context.as_ref().is_some_and(egui::Context::is_pointer_over_egui)
-                && at.is_some_and(|at| self.areas.iter().any(|area| area.intersection(at).is_some()))
+        self.pressed || at.is_some_and(|at| self.solid.iter().any(|area| area.intersection(at).is_some()))
     }
 
     /// Whether what is typed is for the overlay.
@@ -301,10 +303,11 @@ impl Overlay {
         if !page && !bar && !hint && side.is_none() && !self.hovered {
             self.soft.restore(None);
             self.dirty.append(&mut self.areas);
+            self.solid.clear();
             self.surrender_focus();
             return Vec::new();
         }
-        let (mut wishes, mut areas) = (Vec::new(), Vec::new());
+        let (mut wishes, mut solid, mut areas) = (Vec::new(), Vec::new(), Vec::new());
         let (desk, pages) = (&mut self.desk, &mut self.pages);
         let outage = self.outage.map(|since| (since, self.patience));
         let (hovered, context) = (self.hovered, &mut self.context);
@@ -324,13 +327,15 @@ impl Overlay {
             if hovered {
                 show_target(ui, desk.permissions.contains(Permission::Files));
             }
-            areas = drawn(ui.ctx());
+            solid = laid_out(ui.ctx(), 0.0);
+            areas = laid_out(ui.ctx(), SHADOW);
         });
+        let areas = areas.into_iter().fold(Vec::new(), apart);
         let entry = self.desk.chat.entry().to_owned();
         self.soft.cover(&entry);
         self.dirty.append(&mut self.areas);
         self.dirty.extend(&areas);
-        self.areas = areas;
+        (self.areas, self.solid) = (areas, if bar || page || side.is_some() { solid } else { Vec::new() });
         wishes
     }
 
@@ -360,9 +365,9 @@ impl Overlay {
     }
 }
 
-/// Where areas of egui are to be seen in this pass, in pixels.
+/// Where areas of egui are in this pass, in pixels, with so much around them.
 #[expect(clippy::cast_possible_truncation, reason = "places in a window")]
-fn drawn(context: &egui::Context) -> Vec<Area> {
+fn laid_out(context: &egui::Context, around: f32) -> Vec<Area> {
     let scale = context.pixels_per_point();
     let whole = context.content_rect();
     let rects = context.memory(|memory| {
@@ -371,11 +376,11 @@ fn drawn(context: &egui::Context) -> Vec<Area> {
         shown.into_iter().filter_map(|layer| memory.area_rect(layer.id)).collect::<Vec<_>>()
     });
     let area = |rect: egui::Rect| {
-        let rect = rect.expand(SHADOW).intersect(whole) * scale;
+        let rect = rect.expand(around).intersect(whole) * scale;
         let (x, y) = (rect.min.x.floor() as i32, rect.min.y.floor() as i32);
         Area { x, y, width: rect.max.x.ceil() as i32 - x, height: rect.max.y.ceil() as i32 - y }
     };
-    rects.into_iter().filter(|rect| rect.is_positive()).map(area).fold(Vec::new(), apart)
+    rects.into_iter().filter(|rect| rect.is_positive()).map(area).collect()
 }
 
 /// Adds an area to others; those that meet become one, for a layer must not be blended twice.
