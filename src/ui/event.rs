@@ -1,11 +1,14 @@
 //! What faces are told and what they answer: the events are the `--json` contract of the command line.
 
-use std::{fmt, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
-use super::figures::{HostFigures, Stats};
+use super::{
+    figures::{HostFigures, Stats},
+    prompt::Secret,
+};
+pub use super::figures::Summary;
 use crate::protocol::{
     input::InputEvent,
     message::{EndReason, Holder},
@@ -229,19 +232,6 @@ pub enum CopiedKind {
     Image,
 }
 
-/// What a session transferred.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
-    /// Bytes of picture, before encryption.
-    pub picture_bytes: u64,
-    /// Files that arrived whole, at either side.
-    pub files: u32,
-    /// Their bytes.
-    pub file_bytes: u64,
-    /// The page about it in this machine's log.
-    pub log: Option<PathBuf>,
-}
-
 /// The host's screens as `--json` shows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Screens {
@@ -461,16 +451,6 @@ pub enum ViewerEvent {
         /// Why, and what to do.
         text: String,
     },
-}
-
-/// A password on its way from a window: it shows up in no log.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub Zeroizing<String>);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
-    }
 }
 
 /// What the viewer's user does; also the viewer's stdin lines.

@@ -150,3 +150,16 @@ impl From<Spread> for Milliseconds {
         Self { p50_ms: f64::from(spread.p50) / 1e3, p95_ms: f64::from(spread.p95) / 1e3 }
     }
 }
+
+/// What a session transferred.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Bytes of picture, before encryption.
+    pub picture_bytes: u64,
+    /// Files that arrived whole, at either side.
+    pub files: u32,
+    /// Their bytes.
+    pub file_bytes: u64,
+    /// The page about it in this machine's log.
+    pub log: Option<PathBuf>,
+}

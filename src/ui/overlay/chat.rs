@@ -85,15 +85,16 @@ impl Chat {
     fn show_entry(&mut self, ui: &mut Ui, connected: bool, wishes: &mut Vec<Wish>) {
         ui.horizontal(|ui| {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                let ready = connected && !self.entry.trim().is_empty();
-                let sends = ui.add_enabled(ready, egui::Button::new("Send")).clicked();
+                let is_said = |entry: &str| connected && !entry.trim().is_empty();
+                let sends = ui.add_enabled(is_said(&self.entry), egui::Button::new("Send")).clicked();
                 let entry = TextEdit::singleline(&mut self.entry).hint_text("Message").desired_width(f32::INFINITY);
                 let field = ui.add(entry.margin(Margin::symmetric(8, 6)));
                 if std::mem::take(&mut self.wants_focus) {
                     field.request_focus();
                 }
                 let entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
-                if (sends || entered) && ready {
+                // Words and Enter may come in one pass.
+                if (sends || entered) && is_said(&self.entry) {
                     let said = std::mem::take(&mut self.entry);
                     wishes.extend(lines::pieces(said.trim(), MAX_CHAT).into_iter().map(|text| Wish::Act(ViewerAction::Chat(text))));
                 }

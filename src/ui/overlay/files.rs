@@ -69,7 +69,8 @@ impl Files {
                 let sends = ui.add_enabled(ready, egui::Button::new("Send")).clicked();
                 let entry = TextEdit::singleline(&mut self.entry).hint_text("/path/to/file").desired_width(f32::INFINITY);
                 let field = ui.add(entry.margin(Margin::symmetric(8, 6)));
-                if (sends || field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter))) && ready {
+                let entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+                if (sends || entered) && !self.entry.trim().is_empty() {
                     let file = PathBuf::from(self.entry.trim());
                     if file.is_file() {
                         self.entry.clear();

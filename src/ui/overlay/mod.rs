@@ -41,6 +41,9 @@ const SHADOW: f32 = 18.0;
 /// How wide chat and files are, if the window has the room.
 const SIDE: f32 = 320.0;
 
+/// From one picture of something that moves by itself to the next.
+const FRAME: Duration = Duration::from_millis(40);
+
 /// What was asked for by a click or a key in the overlay.
 #[derive(Debug, PartialEq)]
 pub(super) enum Wish {
@@ -331,6 +334,9 @@ impl Overlay {
             areas = laid_out(ui.ctx(), SHADOW);
         });
         let areas = areas.into_iter().fold(Vec::new(), apart);
+        // What turns and blinks needs no more than this; input is answered at once.
+        let next = self.soft.due().map(|due| due.max(now + FRAME));
+        self.soft.restore(next);
         let entry = self.desk.chat.entry().to_owned();
         self.soft.cover(&entry);
         self.dirty.append(&mut self.areas);
@@ -392,9 +398,13 @@ fn apart(mut others: Vec<Area>, mut area: Area) -> Vec<Area> {
     others
 }
 
+/// How wide chat and files are.
+fn side_width(ui: &Ui) -> f32 {
+    SIDE.min(ui.ctx().content_rect().width() * 0.6)
+}
+
 fn show_side(ui: &mut Ui, desk: &mut Desk, side: Side, status: &Status, wishes: &mut Vec<Wish>) {
-    let whole = ui.ctx().content_rect();
-    let width = SIDE.min(whole.width() * 0.6);
+    let (whole, width) = (ui.ctx().content_rect(), side_width(ui));
     Place::new(Id::new("side")).order(Order::Background).anchor(Align2::RIGHT_TOP, vec2(0.0, 0.0)).show(ui.ctx(), |ui| {
         let frame = Frame::new().fill(ui.visuals().panel_fill).stroke(ui.visuals().window_stroke).inner_margin(Margin::same(12));
         frame.show(ui, |ui| {

@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 
 use super::{Wish, look};
 use crate::ui::{
-    event::{Secret, ViewerAction},
+    event::ViewerAction,
+    prompt::Secret,
     status::{Phase, Status},
     words,
 };
@@ -98,7 +99,7 @@ impl Pages {
         head(ui, &format!("Password of {}", status.name()));
         match wrong {
             Some(wrong) => drop(ui.label(RichText::new(sentence(wrong)).color(look::ALERT))),
-            None => detail(ui, "The person at the machine sees it and reads it out to you."),
+            None => detail(ui, "The person at the machine reads it out to you."),
         }
         ui.add_space(4.0);
         ui.add_enabled_ui(!self.trying, |ui| {

@@ -41,8 +41,10 @@ pub(in crate::ui) struct View {
 
 /// Draws it, and says what was pressed.
 pub(super) fn show(ui: &mut Ui, desk: &mut Desk, status: &Status, view: View, wishes: &mut Vec<Wish>) {
-    let room = ui.ctx().content_rect().width() - 16.0;
-    let bar = Area::new(Id::new("toolbar")).order(Order::Middle).anchor(Align2::CENTER_TOP, vec2(0.0, 6.0));
+    // Beside what is open at the side, not over it.
+    let side = if desk.side.is_some() { super::side_width(ui) } else { 0.0 };
+    let room = ui.ctx().content_rect().width() - side - 16.0;
+    let bar = Area::new(Id::new("toolbar")).order(Order::Middle).anchor(Align2::CENTER_TOP, vec2(-side / 2.0, 6.0));
     bar.show(ui.ctx(), |ui| {
         Frame::window(ui.style()).inner_margin(Margin::symmetric(8, 6)).show(ui, |ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
@@ -50,7 +52,7 @@ pub(super) fn show(ui: &mut Ui, desk: &mut Desk, status: &Status, view: View, wi
             ui.set_max_width(room.max(80.0));
             let buttons = |ui: &mut Ui| buttons(ui, desk, status, view, wishes);
             // In a narrow window the buttons take several rows.
-            if room < 760.0 { ui.horizontal_wrapped(buttons) } else { ui.horizontal(buttons) }
+            if room < 660.0 { ui.horizontal_wrapped(buttons) } else { ui.horizontal(buttons) }
         })
     });
 }
@@ -83,7 +85,7 @@ fn buttons(ui: &mut Ui, desk: &mut Desk, status: &Status, view: View, wishes: &m
         Some(false) => ("catching up", look::ALERT),
         None => ("no picture", ui.visuals().weak_text_color()),
     };
-    ui.menu_button(RichText::new(format!("● {mark} ⏷")).color(ink), |ui| quality_menu(ui, desk, wishes));
+    ui.menu_button(RichText::new(format!("• {mark} ⏷")).color(ink), |ui| quality_menu(ui, desk, wishes));
     let driver = match status.holder() {
         _ if !desk.permissions.may_control() => "view only",
         Holder::Remote => "you drive",
