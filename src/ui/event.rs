@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::figures::Summary;
 use super::{
     figures::{HostFigures, Stats},
     prompt::Secret,
 };
-pub use super::figures::Summary;
 use crate::protocol::{
     input::InputEvent,
     message::{EndReason, Holder},

@@ -1,6 +1,8 @@
 //! The figures of a session as `--json` shows them: one answer to `stats`, at the host and at the viewer. Part of the command-line
 //! contract: keys are added, never changed.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::event::PathInfo;
