@@ -15,10 +15,10 @@ use libp2p::Multiaddr;
 
 use crate::{
     desktop::Backend,
-    protocol::{input::KeyboardMode, permission::Permissions},
+    protocol::{id::HostId, input::KeyboardMode, permission::Permissions},
 };
 
-pub use address::{Relay, Target};
+pub use address::{Relay, Target, Whom};
 pub use doctor::DoctorArgs;
 pub use limits::LimitArgs;
 
@@ -87,6 +87,12 @@ pub enum Command {
                             Keys with --view terminal: Ctrl+] and then q leave, c chat, s next screen, f fit or actual size, i figures,\n\
                             k Ctrl+Alt+Del, l draw anew, ] Ctrl+] on the host.")]
     Connect(ConnectArgs),
+    /// List the hosts that were visited, and give them names
+    #[command(
+        after_help = "Examples: rs hosts name 9339-2522-7420-3124 \"Anna's laptop\"\n          rs connect \"Anna's laptop\"\n\n\
+                            Names are this machine's own and go nowhere."
+    )]
+    Hosts(HostsArgs),
     /// Replace the password of this machine's host; the old one is dead at once
     #[command(after_help = "Example: rs rotate-password")]
     RotatePassword(RotateArgs),
@@ -171,9 +177,9 @@ impl HostArgs {
 /// `rs connect`.
 #[derive(Debug, Args)]
 pub struct ConnectArgs {
-    /// The host: its ID, ID@MULTIADDR, or the rs:// link
+    /// The host: its ID, ID@MULTIADDR, the rs:// link, or the name it has in rs hosts; without it, a list to choose from
     #[arg(value_name = "ID")]
-    pub target: Target,
+    pub target: Option<Whom>,
     /// Relays and listen addresses.
     #[command(flatten)]
     pub net: NetArgs,
@@ -204,6 +210,37 @@ pub struct ConnectArgs {
     /// Tell what happens as JSON, one object a line
     #[arg(long)]
     pub json: bool,
+}
+
+/// `rs hosts`.
+#[derive(Debug, Args)]
+pub struct HostsArgs {
+    /// What to do with the list; without it, show it.
+    #[command(subcommand)]
+    pub change: Option<HostsChange>,
+    /// Tell them as JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `rs hosts` changes.
+#[derive(Debug, Subcommand)]
+pub enum HostsChange {
+    /// Give a host a name of your own
+    Name {
+        /// Which
+        #[arg(value_name = "ID")]
+        id: HostId,
+        /// What you call it; "" for nothing
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Take a host from the list; its key stays known
+    Forget {
+        /// Which
+        #[arg(value_name = "ID")]
+        id: HostId,
+    },
 }
 
 /// `rs rotate-password`.

@@ -5,12 +5,14 @@
 //! | [`host`] | `rs host`: the door, the sessions, the faces |
 //! | [`panel`] | `rs panel`: the host's window, started by `rs host` |
 //! | [`viewer`] | `rs connect`: find, authenticate, see and drive |
+//! | [`hosts`] | `rs hosts`: hosts that were visited, and their names |
 //! | [`relay`] | `rs relay` |
 //! | [`doctor`] | `rs doctor`: what stands between this machine and a direct connection |
 //! | [`rotate_password`] | `rs rotate-password`, over the host's local socket |
 
 pub mod doctor;
 pub mod host;
+pub mod hosts;
 pub mod panel;
 pub mod relay;
 pub mod rotate_password;

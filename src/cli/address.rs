@@ -26,6 +26,23 @@ pub enum Target {
     Link(Link),
 }
 
+/// Whom to connect to, perhaps by the name that the user gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// As it can be found.
+    Target(Target),
+    /// As the user calls it; [`crate::app`] looks it up.
+    Named(String),
+}
+
+impl FromStr for Whom {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        if crate::store::is_name(text.trim()) { Ok(Self::Named(text.trim().to_owned())) } else { text.parse().map(Self::Target) }
+    }
+}
+
 /// Not a target, and what to do.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TargetError {
@@ -154,6 +171,15 @@ mod tests {
             "http://a",
         ] {
             assert!(text.parse::<Target>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_begins_with_a_letter_is_a_name_but_for_links() {
+        assert_eq!("Anna's laptop".parse(), Ok(Whom::Named("Anna's laptop".to_owned())));
+        assert!(matches!("9339-2522-7420-3124".parse(), Ok(Whom::Target(Target::Id(_)))));
+        for text in ["", "rs://", "9339-2522-7420-312x", "anna@shop"] {
+            assert!(text.parse::<Whom>().is_err(), "{text}");
         }
     }
 

@@ -12,6 +12,7 @@
 //! | `identity.key` | the Ed25519 seed and its public key, as text |
 //! | `password.opaque` | the record of the permanent password, if there is one |
 //! | `known_hosts` | hosts that were visited: key, day, ID |
+//! | `hosts` | the same for people: ID, last visit, and what the user calls it |
 //! | `known_viewers` | viewers that had a session here: key, day, name |
 //! | `known_relays` | relays that were given without their key: key, day, address |
 //! | `config.toml` | the user's own settings: [`Config`] |
@@ -20,6 +21,7 @@
 
 mod config;
 mod file;
+mod hosts;
 mod ledger;
 
 use std::{
@@ -37,6 +39,8 @@ use crate::protocol::id::{HostId, PeerKey};
 
 pub use config::Config;
 use file::Access;
+use hosts::Hosts;
+pub use hosts::{Host, NameError, is_name};
 use ledger::Ledger;
 
 /// The environment variable with the path of the state folder.
@@ -249,6 +253,59 @@ impl Store {
         self.pin(KNOWN_HOSTS, &id.to_string(), key)
     }
 
+    /// The hosts that were visited, last visited first.
+    ///
+    /// # Errors
+    /// The list cannot be read.
+    pub fn hosts(&self) -> Result<Vec<Host>, StoreError> {
+        Ok(self.read_hosts()?.0)
+    }
+
+    /// The host that the user calls so.
+    ///
+    /// # Errors
+    /// The list cannot be read.
+    pub fn host_named(&self, name: &str) -> Result<Option<Host>, StoreError> {
+        Ok(self.read_hosts()?.by_name(name).cloned())
+    }
+
+    /// Remembers that a host was visited now.
+    ///
+    /// # Errors
+    /// The list cannot be read or written.
+    pub fn visited(&self, id: HostId) -> Result<(), StoreError> {
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        self.change_hosts(|hosts| hosts.visited(id, now))
+    }
+
+    /// Gives a visited host a name; an empty one takes it away.
+    ///
+    /// # Errors
+    /// The list cannot be read or written; inside, the name cannot be given.
+    pub fn name_host(&self, id: HostId, name: &str) -> Result<Result<(), NameError>, StoreError> {
+        self.change_hosts(|hosts| hosts.name(id, name))
+    }
+
+    /// Takes a host from the list; its pin stays. Whether it was there.
+    ///
+    /// # Errors
+    /// The list cannot be read or written.
+    pub fn forget_host(&self, id: HostId) -> Result<bool, StoreError> {
+        self.change_hosts(|hosts| hosts.take(id).is_some())
+    }
+
+    fn read_hosts(&self) -> Result<Hosts, StoreError> {
+        Ok(Hosts::parse(&read_text(&self.path(HOSTS))?))
+    }
+
+    fn change_hosts<T>(&self, change: impl FnOnce(&mut Hosts) -> T) -> Result<T, StoreError> {
+        let _lock = self.lock()?;
+        let mut hosts = self.read_hosts()?;
+        let result = change(&mut hosts);
+        file::replace(&self.path(HOSTS), hosts.render().as_bytes())?;
+        Ok(result)
+    }
+
     /// The key that this relay had at first contact.
     ///
     /// # Errors
@@ -348,6 +405,7 @@ impl Store {
     }
 }
 
+const HOSTS: &str = "hosts";
 const KNOWN_HOSTS: &str = "known_hosts";
 const KNOWN_VIEWERS: &str = "known_viewers";
 const KNOWN_RELAYS: &str = "known_relays";

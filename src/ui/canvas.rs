@@ -30,18 +30,6 @@ impl Lettering {
         text.chars().map(|character| advance(&self.letter(character, size).0)).sum()
     }
 
-    /// As much of the end of `text` as fits into `room` pixels.
-    pub(super) fn tail<'a>(&mut self, text: &'a str, size: u32, room: i32) -> &'a str {
-        let mut used = 0;
-        for (at, character) in text.char_indices().rev() {
-            used += advance(&self.letter(character, size).0);
-            if used > room {
-                return &text[at + character.len_utf8()..];
-            }
-        }
-        text
-    }
-
     /// `text` in lines of at most `room` pixels, broken at spaces where there are any.
     pub(super) fn lines<'a>(&mut self, text: &'a str, size: u32, room: i32) -> Vec<&'a str> {
         let (mut lines, mut start, mut used, mut space) = (Vec::new(), 0, 0, None);
@@ -175,7 +163,6 @@ mod tests {
         let lines = lettering.lines(text, 20, 120);
         assert!(lines.len() > 3 && lines.iter().all(|line| lettering.width(line, 20) <= 120), "{lines:?}");
         assert_eq!(lines.concat().replace(' ', ""), text.replace(' ', ""));
-        assert!(text.ends_with(lettering.tail(text, 20, 120)));
     }
 
     #[test]

@@ -6,8 +6,11 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::figures::{HostFigures, Stats};
-pub use super::prompt::OwnPassword;
+pub use super::{figures::Summary, prompt::OwnPassword};
+use super::{
+    figures::{HostFigures, Stats},
+    prompt::Secret,
+};
 pub use crate::protocol::grants::Timer;
 use crate::protocol::{
     input::{InputEvent, KeyboardMode},
@@ -235,19 +238,6 @@ pub enum CopiedKind {
     Image,
 }
 
-/// What a session transferred.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
-    /// Bytes of picture, before encryption.
-    pub picture_bytes: u64,
-    /// Files that arrived whole, at either side.
-    pub files: u32,
-    /// Their bytes.
-    pub file_bytes: u64,
-    /// The page about it in this machine's log.
-    pub log: Option<PathBuf>,
-}
-
 /// How others reach a host, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -427,6 +417,16 @@ pub enum ViewerEvent {
         /// What, and what to do.
         text: String,
     },
+    /// The host asks for a password; told to a window only, which answers with [`ViewerAction::Password`].
+    PasswordWanted {
+        /// What was wrong with the last one.
+        wrong: Option<String>,
+    },
+    /// There will be no session; told to a window only. Lines and scripts have standard error and the exit code.
+    Failed {
+        /// Why, and what to do.
+        text: String,
+    },
 }
 
 /// What the viewer's user does; also the viewer's stdin lines.
@@ -452,6 +452,16 @@ pub enum ViewerAction {
     Keyboard(KeyboardMode),
     /// Tell the figures.
     Stats,
+    /// Send these files.
+    Send(Vec<PathBuf>),
+    /// Take the file that the host offers under this number.
+    Save(u32),
+    /// Do not take it.
+    Refuse(u32),
+    /// Give up the transfer with this number, whoever sends.
+    Cancel(u32),
+    /// Try this password: the answer to [`ViewerEvent::PasswordWanted`].
+    Password(Secret),
     /// Leave.
     Quit,
     /// Show the host's user this pixel of the picture, without driving.

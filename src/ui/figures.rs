@@ -1,6 +1,8 @@
 //! The figures of a session as `--json` shows them: one answer to `stats`, at the host and at the viewer. Part of the command-line
 //! contract: keys are added, never changed.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::event::PathInfo;
@@ -149,4 +151,17 @@ impl From<Spread> for Milliseconds {
     fn from(spread: Spread) -> Self {
         Self { p50_ms: f64::from(spread.p50) / 1e3, p95_ms: f64::from(spread.p95) / 1e3 }
     }
+}
+
+/// What a session transferred.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Bytes of picture, before encryption.
+    pub picture_bytes: u64,
+    /// Files that arrived whole, at either side.
+    pub files: u32,
+    /// Their bytes.
+    pub file_bytes: u64,
+    /// The page about it in this machine's log.
+    pub log: Option<PathBuf>,
 }

@@ -22,6 +22,7 @@ mod board;
 mod canvas;
 mod hands;
 mod locks;
+mod overlay;
 mod soft;
 mod stage;
 mod status;

@@ -1,8 +1,18 @@
-//! Asking for the password where nobody can look over the shoulder: on the terminal, without echo.
+//! Asking for the password where nobody can look over the shoulder: on the terminal, without echo. And how one from a window travels.
 
-use std::io;
+use std::{fmt, io};
 
 use zeroize::Zeroizing;
+
+/// A password on its way from a window: it shows up in no log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub Zeroizing<String>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
 
 /// Asks on the controlling terminal (never stdin, so a script's input is not taken for a password).
 ///

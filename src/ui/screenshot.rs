@@ -18,6 +18,15 @@ pub struct ScreenshotError {
     pub reason: io::Error,
 }
 
+/// Where a picture of this host goes when nobody says: `rs-ID-DATE.png` among the user's pictures, else in the working folder.
+#[must_use]
+pub fn place(id: &str) -> PathBuf {
+    let name = format!("rs-{id}-{}.png", jiff::ZonedDateTime::now().strftime("%Y-%m-%d-%H%M%S"));
+    let pictures =
+        directories::UserDirs::new().and_then(|user| user.picture_dir().map(Path::to_owned)).filter(|folder| folder.is_dir());
+    pictures.or_else(|| std::env::current_dir().ok()).unwrap_or_default().join(name)
+}
+
 /// Saves `frame` as an RGB PNG; a file that is there already is replaced in one step.
 ///
 /// # Errors

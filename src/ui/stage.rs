@@ -11,6 +11,7 @@ use winit::{dpi::PhysicalSize, window::Window};
 use super::{
     board::Row,
     canvas::{Canvas, Lettering},
+    overlay::{Overlay, View},
     picture::{Picture, State},
     status::Status,
 };
@@ -51,6 +52,8 @@ pub(super) struct Stage {
     pointer: Option<Area>,
     /// Where the board was drawn, and which of its versions.
     board: (Option<Area>, u64),
+    /// Whether the picture was last drawn dimmed.
+    dimmed: bool,
     presented: VecDeque<Vec<Area>>,
 }
 
@@ -58,6 +61,7 @@ pub(super) struct Stage {
 enum Layer {
     Pointer,
     Box { shade: u32, cover: u8, lines: Vec<(String, u32, u32)> },
+    Overlay,
     Board { rows: Vec<Row>, columns: [i32; 3], size: u32 },
 }
 
@@ -79,6 +83,7 @@ impl Stage {
             whole: true,
             pointer: None,
             board: (None, 0),
+            dimmed: false,
             presented: VecDeque::new(),
         })
     }
@@ -93,10 +98,15 @@ impl Stage {
         self.whole = true;
     }
 
-    /// Between the whole picture and its actual size.
-    pub(super) fn toggle_actual_size(&mut self) {
-        self.actual_size = !self.actual_size;
+    /// The picture pixel for pixel, or all of it.
+    pub(super) fn show_actual_size(&mut self, actual_size: bool) {
+        self.actual_size = actual_size;
         self.whole = true;
+    }
+
+    /// How the picture lies in the window.
+    pub(super) fn view(&self) -> View {
+        View { actual_size: self.actual_size, full_screen: self.window.fullscreen().is_some() }
     }
 
     /// Places the picture anew, for its size, the window's and where the pointer is.
@@ -120,6 +130,7 @@ impl Stage {
         &mut self,
         picture: &Picture,
         status: &Status,
+        overlay: &mut Overlay,
         hand: Option<(f64, f64)>,
         driving: bool,
     ) -> anyhow::Result<()> {
@@ -131,9 +142,10 @@ impl Stage {
         let damage = std::mem::replace(&mut state.damage, Damage::none());
         let decoded = state.decoded.take();
         self.place(state.frame.size(), hand);
-        let headline = status.headline(state.shown);
+        let dimmed = status.page(state.shown);
         let mut dirty: Vec<Area> = damage.rects().iter().map(|rect| self.placement.touched(*rect)).collect();
-        let pointer = if headline.is_none() { self.pointer_area(&state, if driving { hand } else { None }, driving) } else { None };
+        dirty.append(&mut overlay.take_dirty());
+        let pointer = if !dimmed { self.pointer_area(&state, if driving { hand } else { None }, driving) } else { None };
         if pointer != self.pointer || std::mem::take(&mut state.pointer_changed) {
             dirty.extend(self.pointer.into_iter().chain(pointer));
             self.pointer = pointer;
@@ -146,14 +158,15 @@ impl Stage {
             dirty.extend(self.board.0.into_iter().chain(area));
             self.board = (area, version);
         }
-        if self.whole || (headline.is_some() && !dirty.is_empty()) {
+        if self.whole || self.dimmed != dimmed {
             dirty = vec![everything];
         }
         if dirty.is_empty() {
             return Ok(());
         }
-        let mut layers = self.layers(status, headline, everything);
+        let mut layers = self.layers(status, everything);
         layers.extend(board);
+        layers.extend(overlay.areas().iter().map(|area| (*area, Layer::Overlay)));
         let mut buffer = self.surface.buffer_mut().map_err(no_surface)?;
         let latest = dirty.clone();
         match usize::from(buffer.age()) {
@@ -176,14 +189,19 @@ impl Stage {
             if state.shown {
                 self.scaler.draw(&state.frame, &self.placement, *area, canvas.pixels, width);
             }
-        }
-        if headline.is_some() {
-            canvas.cover(everything, SHADE, 190);
+            if dimmed {
+                canvas.cover(*area, SHADE, 190);
+            }
         }
         for (area, layer) in layers.iter().filter(|(area, _)| dirty.contains(area) || dirty.contains(&everything)) {
             match layer {
                 Layer::Pointer => state.cursor.iter().for_each(|shape| canvas.pointer(shape, *area)),
                 Layer::Board { rows, columns, size } => draw_board(&mut canvas, &mut self.lettering, *area, rows, *columns, *size),
+                Layer::Overlay => {
+                    let [x, y, across, down] =
+                        [area.x, area.y, area.width, area.height].map(|value| usize::try_from(value).unwrap_or(0));
+                    overlay.layer().blend(canvas.pixels, width, (x, y), (across, down));
+                }
                 Layer::Box { shade, cover, lines } => draw_box(&mut canvas, &mut self.lettering, *area, (*shade, *cover), lines),
             }
         }
@@ -193,6 +211,7 @@ impl Stage {
         buffer.present_with_damage(&damage).map_err(no_surface)?;
         decoded.into_iter().for_each(|decoded| picture.presented(decoded));
         self.whole = false;
+        self.dimmed = dimmed;
         self.presented.push_front(latest);
         self.presented.truncate(MAX_AGE);
         Ok(())
@@ -230,38 +249,22 @@ impl Stage {
 
     /// What lies over the picture, lowest first.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "font sizes")]
-    fn layers(&mut self, status: &Status, headline: Option<(&str, &str)>, all: Area) -> Vec<(Area, Layer)> {
+    fn layers(&mut self, status: &Status, all: Area) -> Vec<(Area, Layer)> {
         let scale = self.window.scale_factor().clamp(0.5, 8.0);
-        let (large, small) = ((34.0 * scale) as u32, (17.0 * scale) as u32);
+        let small = (15.0 * scale) as u32;
         let gap = (small / 2).cast_signed();
         let room = all.width - 4 * gap;
         let mut layers: Vec<(Area, Layer)> = self.pointer.into_iter().map(|area| (area, Layer::Pointer)).collect();
-        if let Some((head, detail)) = headline {
-            let mut lines = self.wrap(head, large, INK, room);
-            lines.extend(self.wrap(detail, small, FAINT_INK, room));
-            let (width, height) = self.extent(&lines, gap);
-            let area = Area { x: (all.width - width) / 2, y: (all.height - height) / 2, width, height };
-            layers.push((area, Layer::Box { shade: SHADE, cover: 0, lines }));
-        }
         if let Some(banner) = status.banner() {
             let lines = self.wrap(banner, small, INK, room);
             let (width, height) = self.extent(&lines, gap);
             let area = Area { x: (all.width - width) / 2, y: gap, width, height };
             layers.push((area, Layer::Box { shade: ACCENT, cover: 235, lines }));
         }
-        let mut bottom = all.height;
-        if let Some(entry) = &status.entry {
-            let prompt = "Chat (Enter sends, Escape closes):  ";
-            let left = room - self.lettering.width(prompt, small) - gap;
-            let lines = vec![(format!("{prompt}{}|", self.lettering.tail(entry, small, left.max(0))), small, INK)];
-            let height = self.extent(&lines, gap).1;
-            bottom -= height;
-            layers.push((Area { x: 0, y: bottom, width: all.width, height }, Layer::Box { shade: SHADE, cover: 240, lines }));
-        }
         let lines: Vec<_> = status.notes().flat_map(|note| self.wrap(note, small, INK, room)).collect();
         if !lines.is_empty() {
             let (width, height) = self.extent(&lines, gap);
-            let area = Area { x: gap, y: bottom - height - gap, width, height };
+            let area = Area { x: gap, y: all.height - height - gap, width, height };
             layers.push((area, Layer::Box { shade: SHADE, cover: 205, lines }));
         }
         layers

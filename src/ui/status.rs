@@ -1,5 +1,5 @@
-//! What a viewer's window tells besides the picture: its title, a headline over the dimmed picture while there is nothing to
-//! drive, a banner while the host's user drives, chat and warnings for some seconds, and the line being typed.
+//! What a viewer's window tells besides the picture: its title, where the session is (which decides on a page over the dimmed
+//! picture), a banner while the host's user drives, and chat and warnings for some seconds.
 
 use std::{
     collections::VecDeque,
@@ -8,20 +8,17 @@ use std::{
 
 use super::{
     board::Board,
-    event::{PathInfo, Side, ViewerEvent},
+    event::{PathInfo, Side, Summary, ViewerEvent},
     words,
 };
-use crate::protocol::{
-    message::{Holder, MAX_CHAT},
-    permission::Permissions,
-};
+use crate::protocol::{message::Holder, permission::Permissions};
 
 /// How long a chat line or a warning stays.
 const SHOWN_FOR: Duration = Duration::from_secs(12);
 /// More lines than these push the oldest away.
 const MAX_NOTES: usize = 6;
 /// The chords that do not reach the host.
-const HELP: &str = "Ctrl+Alt with F: full screen  1: actual size  S: next screen  I: figures  C: chat  Q: leave";
+const HELP: &str = "The toolbar comes when the pointer rests at the middle of the top edge, or with Ctrl+Alt+T.";
 
 /// Where a session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +27,14 @@ pub(super) enum Phase {
     Connecting,
     /// Authentication or the host's user takes its time.
     Waiting,
+    /// The host asks for a password, perhaps because the last one was wrong.
+    Asked(Option<String>),
     /// Pictures come.
     Running,
     /// The network is gone.
     Stalled,
+    /// There will be no session: why not.
+    Failed(String),
     /// Over: the headline and why.
     Ended(String, String),
 }
@@ -53,25 +54,42 @@ pub(super) struct Status {
     /// Where the session is.
     pub(super) phase: Phase,
     notes: VecDeque<(String, Instant)>,
-    /// The chat line being typed, while it is open.
-    pub(super) entry: Option<String>,
+    /// What the host's user sees too while they are asked.
+    pub(super) code: Option<String>,
+    /// What was transferred, once it is over.
+    pub(super) summary: Option<String>,
+    /// What the user calls the host.
+    name: Option<String>,
 }
 
 impl Status {
-    /// Before the host answered.
-    pub(super) fn new(id: String) -> Self {
-        let (path, screens, entry, notes) = (None, None, None, VecDeque::new());
-        let (holder, permissions, phase) = (Holder::Remote, Permissions::NONE, Phase::Connecting);
-        Self { id, path, holder, permissions, screens, exact: None, board: Board::default(), phase, notes, entry }
+    /// Before the host answered; `name` is what the user calls it.
+    pub(super) fn new(id: String, name: Option<String>) -> Self {
+        Self {
+            id,
+            path: None,
+            holder: Holder::Remote,
+            permissions: Permissions::NONE,
+            screens: None,
+            exact: None,
+            board: Board::default(),
+            phase: Phase::Connecting,
+            notes: VecDeque::new(),
+            code: None,
+            summary: None,
+            name,
+        }
     }
 
     /// Follows what happens.
     pub(super) fn follow(&mut self, event: &ViewerEvent, now: Instant) {
         match event {
             ViewerEvent::Connected { id, path } => {
-                (self.id, self.path, self.phase) = (words::plain(id), Some(path.clone()), Phase::Waiting);
+                (self.id, self.path) = (words::plain(id), Some(path.clone()));
             }
-            ViewerEvent::Waiting { .. } => self.phase = Phase::Waiting,
+            ViewerEvent::PasswordWanted { wrong } => self.phase = Phase::Asked(wrong.clone()),
+            ViewerEvent::Waiting { code } => (self.phase, self.code) = (Phase::Waiting, code.as_deref().map(words::plain)),
+            ViewerEvent::Failed { text } => self.phase = Phase::Failed(text.clone()),
             ViewerEvent::Granted { permissions } => {
                 (self.permissions, self.phase) = (*permissions, Phase::Running);
                 self.note(HELP.to_owned(), now);
@@ -84,10 +102,10 @@ impl Status {
             ViewerEvent::Stats(stats) => self.board.follow(stats),
             ViewerEvent::Stalled => self.phase = Phase::Stalled,
             ViewerEvent::Resumed => self.phase = Phase::Running,
-            ViewerEvent::SessionEnded { reason, seconds, .. } => {
+            ViewerEvent::SessionEnded { reason, seconds, summary } => {
                 let why = words::reason(*reason, Side::Viewer);
                 self.phase = Phase::Ended(format!("The session is finished — {}", words::duration(*seconds)), why.to_owned());
-                self.entry = None;
+                self.summary = Some(transferred(summary));
             }
             ViewerEvent::ChatDelivered { .. } => {}
             ViewerEvent::Chat { .. }
@@ -125,11 +143,18 @@ impl Status {
         self.notes.iter().map(|(text, _)| text.as_str())
     }
 
-    /// `9339-… · direct, quic · exact · you are in control`, and before that which of several screens is shown.
+    /// The window's title: [`Self::line`] — rs.
     pub(super) fn title(&self) -> String {
+        format!("{} — rs", self.line())
+    }
+
+    /// `9339-… · direct, quic · exact · you are in control`, and before that which of several screens is shown.
+    pub(super) fn line(&self) -> String {
         let path = self.path.as_ref().map(|path| format!(" · {}, {}", path.kind, path.transport)).unwrap_or_default();
         let state = match (&self.phase, self.holder) {
             (Phase::Connecting, _) => "connecting",
+            (Phase::Asked(_), _) => "password",
+            (Phase::Failed(_), _) => "no session",
             (Phase::Waiting, _) => "waiting for the host's user",
             (Phase::Stalled, _) => "reconnecting",
             (Phase::Ended(..), _) => "finished",
@@ -140,19 +165,38 @@ impl Status {
         let screens = self.screens.as_ref().map(|screens| format!(" · {screens}")).unwrap_or_default();
         let exact = self.exact.filter(|_| self.phase == Phase::Running).map(words::exactness);
         let exact = exact.map(|exact| format!(" · {exact}")).unwrap_or_default();
-        words::plain(&format!("{}{path}{screens}{exact} · {state}", self.id))
+        let name = self.name.as_ref().map(|name| format!("{name} · ")).unwrap_or_default();
+        words::plain(&format!("{name}{}{path}{screens}{exact} · {state}", self.id))
     }
 
-    /// What is written large over the dimmed picture, and smaller below it.
-    pub(super) fn headline(&self, shown: bool) -> Option<(&str, &str)> {
-        match &self.phase {
-            Phase::Connecting => Some(("Connecting …", &self.id)),
-            Phase::Waiting => Some(("Waiting for the host's user", "They are being asked to let you in.")),
-            Phase::Running if !shown => Some(("Connected", "Waiting for the first picture.")),
-            Phase::Running => None,
-            Phase::Stalled => Some(("The connection is gone", "Trying to get it back. Nothing is lost.")),
-            Phase::Ended(headline, why) => Some((headline, why)),
-        }
+    /// What the user calls the host, else its ID.
+    pub(super) fn name(&self) -> &str {
+        self.name.as_ref().unwrap_or(&self.id)
+    }
+
+    /// Who drives.
+    pub(super) fn holder(&self) -> Holder {
+        self.holder
+    }
+
+    /// Whether the picture is exact, once there is one.
+    pub(super) fn is_exact(&self) -> Option<bool> {
+        self.exact
+    }
+
+    /// Whether there is, or was, a session.
+    pub(super) fn is_let_in(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Stalled | Phase::Ended(..))
+    }
+
+    /// Whether it is all over.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Failed(_) | Phase::Ended(..))
+    }
+
+    /// Whether there is nothing to drive: a page says why, over the dimmed picture.
+    pub(super) fn page(&self, shown: bool) -> bool {
+        self.phase != Phase::Running || !shown
     }
 
     /// What is written over the picture's top while one can only watch.
@@ -160,47 +204,65 @@ impl Status {
         let local = self.phase == Phase::Running && self.holder == Holder::Local && self.permissions.may_control();
         local.then_some("The host's user is in control")
     }
+}
 
-    /// Adds to the chat line what was typed, as far as it may grow.
-    pub(super) fn type_text(&mut self, text: &str) {
-        if let Some(entry) = &mut self.entry {
-            entry.extend(text.chars().filter(|character| !character.is_control()));
-            *entry = super::lines::pieces(entry, MAX_CHAT).into_iter().next().unwrap_or_default();
-        }
+/// What a session transferred, for people.
+fn transferred(summary: &Summary) -> String {
+    let Summary { picture_bytes, files, file_bytes, .. } = summary;
+    let picture = words::bytes(*picture_bytes);
+    match files {
+        0 => format!("{picture} of picture."),
+        1 => format!("{picture} of picture, and one file ({}).", words::bytes(*file_bytes)),
+        _ => format!("{picture} of picture, and {files} files ({}).", words::bytes(*file_bytes)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{protocol::message::EndReason, ui::event::Summary};
+    use crate::protocol::message::EndReason;
 
     #[test]
-    fn title_headline_and_banner_follow_the_session() {
+    fn title_page_and_banner_follow_the_session() {
         let now = Instant::now();
-        let mut status = Status::new("9339-2522-7420-3124".to_owned());
-        assert_eq!(status.headline(false), Some(("Connecting …", "9339-2522-7420-3124")));
+        let mut status = Status::new("9339-2522-7420-3124".to_owned(), None);
+        assert!(status.page(false) && !status.is_let_in());
         let path = PathInfo { kind: "direct".to_owned(), transport: "quic".to_owned() };
         status.follow(&ViewerEvent::Connected { id: "9339-2522-7420-3124".to_owned(), path }, now);
+        status.follow(&ViewerEvent::PasswordWanted { wrong: None }, now);
+        assert_eq!(status.title(), "9339-2522-7420-3124 · direct, quic · password — rs");
+        status.follow(&ViewerEvent::Waiting { code: Some("123 456".to_owned()) }, now);
+        assert_eq!((&status.phase, status.code.as_deref()), (&Phase::Waiting, Some("123 456")));
         status.follow(&ViewerEvent::Granted { permissions: Permissions::all() }, now);
-        assert_eq!(status.title(), "9339-2522-7420-3124 · direct, quic · you are in control");
-        assert_eq!((status.headline(true), status.banner()), (None, None));
-        status.follow(&ViewerEvent::Picture { exact: false }, now);
-        assert_eq!(status.title(), "9339-2522-7420-3124 · direct, quic · catching up · you are in control");
-        status.follow(&ViewerEvent::Picture { exact: true }, now);
-        assert_eq!(status.title(), "9339-2522-7420-3124 · direct, quic · exact · you are in control");
+        assert_eq!(status.title(), "9339-2522-7420-3124 · direct, quic · you are in control — rs");
+        assert!(!status.page(true) && status.page(false) && status.banner().is_none());
+        for (exact, word) in [(false, "catching up"), (true, "exact")] {
+            status.follow(&ViewerEvent::Picture { exact }, now);
+            assert_eq!(status.title(), format!("9339-2522-7420-3124 · direct, quic · {word} · you are in control — rs"));
+        }
         status.follow(&ViewerEvent::Control { holder: Holder::Local }, now);
-        assert!(status.banner().is_some() && status.title().ends_with("the host's user is in control"));
+        assert!(status.banner().is_some() && status.title().contains("the host's user is in control"));
         status.follow(&ViewerEvent::Stalled, now);
-        assert!(status.headline(true).is_some() && status.banner().is_none());
-        status.follow(&ViewerEvent::SessionEnded { reason: EndReason::HostEnded, seconds: 725, summary: Summary::default() }, now);
-        assert_eq!(status.headline(true), Some(("The session is finished — 12 minutes", "the host's user ended it")));
+        assert!(status.page(true) && status.banner().is_none());
+        let summary = Summary { picture_bytes: 1_500_000, files: 2, file_bytes: 3000, log: None };
+        status.follow(&ViewerEvent::SessionEnded { reason: EndReason::HostEnded, seconds: 725, summary }, now);
+        let (head, why) = ("The session is finished — 12 minutes".to_owned(), "the host's user ended it".to_owned());
+        assert_eq!((&status.phase, status.is_over()), (&Phase::Ended(head, why), true));
+        assert_eq!(status.summary.as_deref(), Some("1.5 MB of picture, and 2 files (3.0 kB)."));
+    }
+
+    #[test]
+    fn a_name_of_the_users_own_comes_first_and_a_refusal_is_the_last_page() {
+        let mut status = Status::new("9339".to_owned(), Some("Anna\n".to_owned()));
+        status.follow(&ViewerEvent::Failed { text: "the host's user said no".to_owned() }, Instant::now());
+        assert!(status.title().starts_with("Anna") && status.title().ends_with("9339 · no session — rs"));
+        assert!(status.is_over() && status.page(true));
     }
 
     #[test]
     fn notes_are_few_safe_and_forgotten() {
         let now = Instant::now();
-        let mut status = Status::new(String::new());
+        let mut status = Status::new(String::new(), None);
         for number in 0..20 {
             status.follow(
                 &ViewerEvent::Chat { from: Side::Host, number: 1, at: String::new(), text: format!("\u{1b}{number}") },
@@ -210,15 +272,5 @@ mod tests {
         assert_eq!(status.notes().count(), MAX_NOTES);
         assert!(status.notes().all(|note| !note.contains('\u{1b}')));
         assert!(!status.expire(now) && status.expire(now + SHOWN_FOR) && status.next_expiry().is_none());
-    }
-
-    #[test]
-    fn the_chat_line_is_bounded() {
-        let mut status = Status::new(String::new());
-        status.type_text("lost");
-        status.entry = Some(String::new());
-        status.type_text(&"ä".repeat(MAX_CHAT));
-        status.type_text("\r");
-        assert_eq!(status.entry.map(|entry| entry.len()), Some(MAX_CHAT));
     }
 }

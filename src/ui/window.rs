@@ -1,13 +1,17 @@
 //! The viewer's window: the host's screen, driven by mouse and keyboard.
 //!
-//! Everything goes to the host but six chords: Ctrl+Alt+F full screen, Ctrl+Alt+1 actual size (the part seen follows the
-//! pointer), Ctrl+Alt+S the host's next screen, Ctrl+Alt+I the figures, Ctrl+Alt+C chat line, Ctrl+Alt+Q leave. A chord releases on the host what was held for it. Keys travel by
-//! position and meaning ([`super::typing`]), composed text as text. On losing focus or control everything held is released.
+//! It opens at once and shows how being let in goes on. What lies over the picture (toolbar, chat, files, pages) is the
+//! [`overlay`](super::overlay)'s; what is clicked or typed there stays here. Everything else goes to the host but seven chords:
+//! Ctrl+Alt+F full screen, Ctrl+Alt+1 actual size (the part seen follows the pointer), Ctrl+Alt+S the host's next screen,
+//! Ctrl+Alt+I the figures, Ctrl+Alt+C chat, Ctrl+Alt+T the toolbar, Ctrl+Alt+Q leave. A chord releases on the host what was held
+//! for it. Keys travel by position and meaning ([`super::typing`]), composed text as text. On losing focus or control everything held is
+//! released.
 //!
 //! Runs on the main thread (macOS demands it) and sleeps while nothing happens. A new picture wakes it and is on screen after
 //! one turn of the event loop.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -34,7 +38,9 @@ use super::{
     hands::Hands,
     keymap,
     locks::LockReader,
+    overlay::{Overlay, Side, Wish},
     picture::Picture,
+    screenshot,
     stage::Stage,
     status::{Phase, Status},
     typing::{self, Stroke},
@@ -56,10 +62,16 @@ const RETRY: Duration = Duration::from_millis(8);
 pub struct Options {
     /// The host's ID, for the title.
     pub id: String,
+    /// What the user calls the host.
+    pub name: Option<String>,
+    /// How long an interruption may last.
+    pub patience: Duration,
     /// Close at the end of the session rather than tell it and wait for the user.
     pub close_at_end: bool,
     /// How keys are understood at first.
     pub keyboard: KeyboardMode,
+    /// Whether every picture was asked to be exact.
+    pub lossless: bool,
 }
 
 /// Runs the window until the user closes it, or the session ends without a word for the user ([`ViewerSeat::events`] closes and no
@@ -84,7 +96,7 @@ fn run_on(seat: ViewerSeat, options: Options, mut builder: EventLoopBuilder<Wake
         }
     }));
     let mut face = Face {
-        status: Status::new(options.id.clone()),
+        status: Status::new(options.id.clone(), options.name.clone()),
         keyboard: options.keyboard,
         locks: None,
         options,
@@ -93,11 +105,13 @@ fn run_on(seat: ViewerSeat, options: Options, mut builder: EventLoopBuilder<Wake
         actions,
         hands: Hands::new(),
         stage: None,
+        overlay: None,
         modifiers: ModifiersState::empty(),
         hand: None,
         opened_for: None,
         stale: false,
         failure: None,
+        early: Vec::new(),
     };
     event_loop.run_app(&mut face)?;
     face.picture.on_change(Box::new(|| {}));
@@ -136,6 +150,8 @@ struct Face {
     actions: mpsc::Sender<ViewerAction>,
     hands: Hands,
     stage: Option<Stage>,
+    /// There as soon as the stage is.
+    overlay: Option<Overlay>,
     modifiers: ModifiersState,
     keyboard: KeyboardMode,
     /// Since the window is open.
@@ -147,6 +163,8 @@ struct Face {
     /// Whether there may be something to draw.
     stale: bool,
     failure: Option<anyhow::Error>,
+    /// What happened before the window was there.
+    early: Vec<ViewerEvent>,
 }
 
 impl ApplicationHandler<Wake> for Face {
@@ -154,7 +172,10 @@ impl ApplicationHandler<Wake> for Face {
         if self.stage.is_none() {
             match self.open(event_loop) {
                 Ok(stage) => {
-                    self.stage = Some(stage);
+                    let mut overlay = Overlay::new(&stage.window, self.options.patience, self.options.lossless);
+                    // What happened before the window was there.
+                    self.early.drain(..).for_each(|event| overlay.follow(&event, Instant::now()));
+                    (self.stage, self.overlay) = (Some(stage), Some(overlay));
                     // A picture that came before the window woke nobody.
                     self.follow_size(event_loop);
                 }
@@ -171,15 +192,30 @@ impl ApplicationHandler<Wake> for Face {
                 self.follow_size(event_loop);
             }
             Wake::Event(event) => self.follow(event_loop, &event),
-            Wake::Closed if matches!(self.status.phase, Phase::Ended(..)) && !self.options.close_at_end => {}
+            Wake::Closed if self.status.is_over() && !self.options.close_at_end => {}
             Wake::Closed => event_loop.exit(),
         }
     }
 
     fn window_event(&mut self, event_loop: &ActiveEventLoop, _: WindowId, event: WindowEvent) {
+        let own_chord =
+            matches!(&event, WindowEvent::KeyboardInput { .. }) && self.modifiers.control_key() && self.modifiers.alt_key();
+        let shown = self.picture.lock().shown;
+        let taken = match (&self.stage, &mut self.overlay) {
+            (Some(stage), Some(overlay)) if !own_chord => overlay.on_event(&stage.window, &event, shown, Instant::now()),
+            _ => false,
+        };
         match event {
             WindowEvent::CloseRequested => self.leave(event_loop),
             WindowEvent::RedrawRequested | WindowEvent::Resized(_) | WindowEvent::ScaleFactorChanged { .. } => self.redraw(),
+            WindowEvent::DroppedFile(file) => self.drop_file(file),
+            WindowEvent::CursorMoved { position, .. } if taken => {
+                self.hand = Some((position.x, position.y));
+                self.stale = true;
+                self.show_system_pointer();
+            }
+            WindowEvent::MouseInput { .. } | WindowEvent::MouseWheel { .. } | WindowEvent::Ime(_) if taken => {}
+            WindowEvent::KeyboardInput { ref event, .. } if taken && event.state == ElementState::Pressed => {}
             WindowEvent::Focused(false) => self.hands.let_go(),
             WindowEvent::ModifiersChanged(modifiers) => self.modifiers = modifiers.state(),
             WindowEvent::KeyboardInput { event, .. } => self.key(event_loop, &event),
@@ -207,18 +243,22 @@ impl ApplicationHandler<Wake> for Face {
         if self.status.phase == Phase::Running && self.status.board.asks(now) {
             self.hands.ask(ViewerAction::Stats);
         }
+        self.turn_overlay(event_loop, now);
         if self.stale && !event_loop.exiting() {
             self.stale = false;
             let driving = self.hands.in_control();
-            if let Some(stage) = &mut self.stage
-                && let Err(error) = stage.paint(&self.picture, &self.status, self.hand, driving)
-            {
-                self.fail(event_loop, error);
+            if let (Some(stage), Some(overlay)) = (&mut self.stage, &mut self.overlay) {
+                // Over the overlay the pointer is not the host's.
+                let hand = self.hand.filter(|_| !overlay.has_pointer());
+                if let Err(error) = stage.paint(&self.picture, &self.status, overlay, hand, driving) {
+                    self.fail(event_loop, error);
+                }
             }
         }
         let retry = (!self.hands.flush(&self.actions)).then(|| now + RETRY);
         let ask = self.status.board.ask_at().filter(|_| self.status.phase == Phase::Running);
-        let next = self.status.next_expiry().into_iter().chain(ask).chain(retry).min();
+        let overlay = self.overlay.as_ref().and_then(Overlay::due);
+        let next = self.status.next_expiry().into_iter().chain(ask).chain(retry).chain(overlay).min();
         event_loop.set_control_flow(next.map_or(ControlFlow::Wait, ControlFlow::WaitUntil));
     }
 }
@@ -227,6 +267,7 @@ impl Face {
     fn open(&mut self, event_loop: &ActiveEventLoop) -> anyhow::Result<Stage> {
         let attributes =
             Window::default_attributes().with_title(self.status.title()).with_inner_size(LogicalSize::new(960.0, 600.0));
+        let attributes = attributes.with_window_icon(icon::icon());
         let window = event_loop
             .create_window(attributes)
             .map_err(|error| anyhow!("cannot open a window on this display ({error}); use --view none"))?;
@@ -275,13 +316,18 @@ impl Face {
 
     fn follow(&mut self, event_loop: &ActiveEventLoop, event: &ViewerEvent) {
         self.status.follow(event, Instant::now());
+        match &mut self.overlay {
+            Some(overlay) => overlay.follow(event, Instant::now()),
+            None => self.early.push(event.clone()),
+        }
         match event {
             // The stage sees by itself whether anything is to be drawn.
             ViewerEvent::Stats(_) => return self.stale = true,
             ViewerEvent::Picture { .. } => return self.show_title(),
+            ViewerEvent::ChatDelivered { .. } | ViewerEvent::File(_) => return,
             ViewerEvent::Granted { permissions } | ViewerEvent::Permissions { permissions, .. } => self.hands.permit(*permissions),
             ViewerEvent::Control { holder } => self.hands.set_holder(*holder),
-            ViewerEvent::SessionEnded { .. } if self.options.close_at_end => event_loop.exit(),
+            ViewerEvent::SessionEnded { .. } | ViewerEvent::Failed { .. } if self.options.close_at_end => event_loop.exit(),
             _ => {}
         }
         self.hands.set_connected(self.status.phase == Phase::Running);
@@ -304,6 +350,7 @@ impl Face {
             (f64::from(area.x)..f64::from(area.x + area.width)).contains(&x)
                 && (f64::from(area.y)..f64::from(area.y + area.height)).contains(&y)
         });
+        let over = over && !self.overlay.as_ref().is_some_and(Overlay::has_pointer);
         let replaced = over && self.hands.in_control() && self.picture.lock().cursor.is_some();
         stage.window.set_cursor_visible(!replaced);
     }
@@ -335,14 +382,12 @@ impl Face {
     fn key(&mut self, event_loop: &ActiveEventLoop, event: &KeyEvent) {
         let code = if let PhysicalKey::Code(code) = event.physical_key { Some(code) } else { None };
         let down = event.state == ElementState::Pressed;
-        let ended = matches!(self.status.phase, Phase::Ended(..));
-        if down && ended && matches!(code, Some(KeyCode::Escape | KeyCode::Enter | KeyCode::NumpadEnter)) {
+        let over = self.status.is_over();
+        if down && over && matches!(code, Some(KeyCode::Escape | KeyCode::Enter | KeyCode::NumpadEnter)) {
             self.leave(event_loop);
         } else if down && !event.repeat && self.modifiers.control_key() && self.modifiers.alt_key() && self.chord(event_loop, code)
         {
             self.hands.let_go();
-        } else if down && self.status.entry.is_some() {
-            self.edit(code, event.text.as_deref());
         } else {
             self.typed(code.and_then(keymap::by_code), event);
         }
@@ -375,52 +420,69 @@ impl Face {
 
     /// Does a chord of the window's own. Returns whether it was one.
     fn chord(&mut self, event_loop: &ActiveEventLoop, code: Option<KeyCode>) -> bool {
-        let Some(stage) = &mut self.stage else { return false };
+        let (Some(stage), Some(overlay)) = (&self.stage, &mut self.overlay) else { return false };
         match code {
-            Some(KeyCode::KeyF) => {
-                let full = stage.window.fullscreen().is_none().then_some(Fullscreen::Borderless(None));
-                stage.window.set_fullscreen(full);
+            Some(KeyCode::KeyF) => self.fulfil(event_loop, Wish::FullScreen),
+            Some(KeyCode::Digit1) => {
+                let wish = Wish::ActualSize(!stage.view().actual_size);
+                self.fulfil(event_loop, wish);
             }
-            Some(KeyCode::Digit1) => stage.toggle_actual_size(),
             Some(KeyCode::KeyS) => self.hands.ask(ViewerAction::Show(Show::Next)),
-            Some(KeyCode::KeyI) => {
-                self.status.board.toggle(Instant::now());
-                // Only its own corner is drawn.
-                self.stale = true;
-                return true;
-            }
-            Some(KeyCode::KeyC) => self.status.entry = if self.status.entry.is_some() { None } else { Some(String::new()) },
+            Some(KeyCode::KeyI) => self.fulfil(event_loop, Wish::Figures),
+            Some(KeyCode::KeyC) => overlay.toggle_chat(),
+            Some(KeyCode::KeyT) => overlay.toggle_bar(),
             Some(KeyCode::KeyQ) => self.leave(event_loop),
             _ => return false,
         }
-        self.redraw();
         true
     }
 
-    /// A key for the chat line.
-    fn edit(&mut self, code: Option<KeyCode>, text: Option<&str>) {
-        match (code, &mut self.status.entry) {
-            (Some(KeyCode::Enter | KeyCode::NumpadEnter), entry) => {
-                if let Some(said) = entry.take().filter(|said| !said.trim().is_empty()) {
-                    self.hands.ask(ViewerAction::Chat(said));
-                }
+    /// Lays the overlay out again if anything of it changed, and does what was asked for in it.
+    fn turn_overlay(&mut self, event_loop: &ActiveEventLoop, now: Instant) {
+        let (Some(stage), Some(overlay)) = (&self.stage, &mut self.overlay) else { return };
+        let shown = self.picture.lock().shown;
+        let wishes = overlay.turn(&stage.window, &self.status, stage.view(), shown, now);
+        self.stale |= overlay.is_dirty();
+        wishes.into_iter().for_each(|wish| self.fulfil(event_loop, wish));
+    }
+
+    fn fulfil(&mut self, event_loop: &ActiveEventLoop, wish: Wish) {
+        let (Some(stage), Some(overlay)) = (&mut self.stage, &mut self.overlay) else { return };
+        match wish {
+            Wish::Act(action) => self.hands.ask(action),
+            Wish::Input(events) => events.into_iter().for_each(|event| self.hands.act(event)),
+            Wish::ActualSize(actual_size) => {
+                stage.show_actual_size(actual_size);
+                self.redraw();
             }
-            (Some(KeyCode::Escape), entry) => *entry = None,
-            (Some(KeyCode::Backspace), Some(entry)) => drop(entry.pop()),
-            _ if !self.modifiers.control_key() => self.status.type_text(text.unwrap_or_default()),
-            _ => {}
+            Wish::FullScreen => {
+                let full = stage.window.fullscreen().is_none().then_some(Fullscreen::Borderless(None));
+                stage.window.set_fullscreen(full);
+                self.redraw();
+            }
+            Wish::Figures => {
+                self.status.board.toggle(Instant::now());
+                overlay.set_figures(self.status.board.drawn().0.is_some());
+                // Only its own corner is drawn.
+                self.stale = true;
+            }
+            Wish::Screenshot => self.hands.ask(ViewerAction::Screenshot(screenshot::place(&self.options.id))),
+            Wish::Side(side) => overlay.open(side),
+            Wish::Leave => self.leave(event_loop),
         }
-        self.redraw();
+    }
+
+    /// A file was dropped on the window.
+    fn drop_file(&mut self, file: PathBuf) {
+        self.hands.ask(ViewerAction::Send(vec![file]));
+        if let Some(overlay) = &mut self.overlay {
+            overlay.open(Some(Side::Files));
+        }
     }
 
     /// Composed text.
     fn text(&mut self, text: &str) {
-        if self.status.entry.is_some() {
-            self.status.type_text(text);
-            self.redraw();
-        } else {
-            self.hands.write(text);
-        }
+        self.hands.write(text);
     }
 }
 
@@ -436,5 +498,6 @@ fn wanted_size(picture: Size, monitor: Option<PhysicalSize<u32>>) -> PhysicalSiz
     PhysicalSize::new((width * scale).max(1.0) as u32, (height * scale).max(1.0) as u32)
 }
 
+mod icon;
 #[cfg(test)]
 mod tests;

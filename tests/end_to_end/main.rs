@@ -20,6 +20,7 @@
 //! | [`window`] | the viewer's window |
 //! | [`keyboard`] | what is typed at the viewer's layout arrives at the host's |
 //! | [`console`] | the viewer in a terminal |
+//! | [`toolbar`] | what lies over the picture in it: toolbar, chat, pages |
 //! | [`stats`] | figures of every stage, exact pictures, `--lossless` |
 
 #[path = "../support/link.rs"]
@@ -45,4 +46,5 @@ mod rig;
 mod screens;
 mod stats;
 mod takeback;
+mod toolbar;
 mod window;

@@ -20,7 +20,7 @@ use crate::{
     cli::ExitCode,
     net::{Event, Node, Purpose, Transport, address},
     protocol::{
-        auth::{self, AuthError, Authenticated, Code, Initiator, InitiatorStep, Offer},
+        auth::{self, AuthError, Authenticated, Initiator, InitiatorStep, Offer},
         id::{HostId, PeerKey},
         lane::LaneInitiator,
         password::Password,
@@ -30,6 +30,7 @@ use crate::{
         },
     },
     store::Store,
+    ui::event::ViewerEvent,
 };
 
 /// How long to look for a host.
@@ -290,7 +291,7 @@ async fn has_id(key: PeerKey, id: HostId) -> bool {
     tokio::task::spawn_blocking(move || HostId::of(&key) == id).await.unwrap_or(false)
 }
 
-/// Authenticates on a path. `waiting` is called when the host's user is being asked, with the code that they see once it is known.
+/// Authenticates on a path, and tells when the host's user is being asked, or ours for a password.
 ///
 /// # Errors
 /// The password is wrong, the host's user refused, the host is another one, or the path broke.
@@ -298,16 +299,28 @@ pub(super) async fn authenticate(
     node: &Node,
     path: PathId,
     offer: &Offer,
-    password: PasswordSource,
-    mut waiting: impl FnMut(Option<Code>),
+    mut password: PasswordSource,
+    mut tell: impl FnMut(ViewerEvent),
 ) -> Result<Authenticated, Failure> {
     node.keep(path, true).await;
-    if let Some(auth) = attempt(node, path, offer.clone(), password.given(), &mut waiting).await? {
+    if let Some(auth) = attempt(node, path, offer.clone(), password.given(), &mut tell).await? {
         return Ok(auth);
     }
-    // A person types longer than a host keeps a handshake open: they are asked between two of them.
-    let typed = tokio::task::block_in_place(|| password.read())?;
-    attempt(node, path, offer.clone(), Some(&typed), &mut waiting).await?.ok_or_else(|| broken("asked twice for the password"))
+    let mut wrong = None;
+    loop {
+        // A person types longer than a host keeps a handshake open: they are asked between two of them.
+        if password.is_asked_in_a_window() {
+            tell(ViewerEvent::PasswordWanted { wrong: wrong.take() });
+        }
+        let typed = password.read().await?;
+        match attempt(node, path, offer.clone(), Some(&typed), &mut tell).await {
+            // In a window they can try again at once; how often is for the host to say.
+            Err(failure) if failure.code == ExitCode::Authentication && password.is_asked_in_a_window() => {
+                wrong = Some(failure.text)
+            }
+            other => return other?.ok_or_else(|| broken("asked twice for the password")),
+        }
+    }
 }
 
 /// One handshake. `None`: the host asks for a password, and there is none.
@@ -316,7 +329,7 @@ async fn attempt(
     path: PathId,
     offer: Offer,
     password: Option<&Zeroizing<String>>,
-    waiting: &mut impl FnMut(Option<Code>),
+    tell: &mut impl FnMut(ViewerEvent),
 ) -> Result<Option<Authenticated>, Failure> {
     let mut stream = node.open(path, Purpose::Auth).await.map_err(|error| Failure::new(ExitCode::Unreachable, error))?;
     let (mut initiator, first) = Initiator::new(offer, &mut OsRng);
@@ -341,7 +354,7 @@ async fn attempt(
             }
             InitiatorStep::Waiting(code) => {
                 patience = CONSENT;
-                waiting(code);
+                tell(ViewerEvent::Waiting { code: code.map(|code| code.to_string()) });
             }
             InitiatorStep::Granted(auth) => return Ok(Some(*auth)),
         }

@@ -22,7 +22,7 @@ use self::{
     connect::{Network, Wanted, authenticate},
     session::{Session, Start},
 };
-use super::{Failure, clipboard::Place, display_name, exit_code, outlet::Outlet, path_info, relays};
+use super::{Failure, clipboard::Place, display_name, exit_code, hosts, outlet::Outlet, path_info, relays};
 use crate::{
     cli::{ConnectArgs, ExitCode, Target, View},
     net,
@@ -35,7 +35,7 @@ use crate::{
     store::{Config, Store},
     ui::{
         self, ViewerSeat, console,
-        event::{PathInfo, ViewerEvent},
+        event::{PathInfo, ViewerAction, ViewerEvent},
         headless::{self, Commands},
         picture::Picture,
         prompt, window,
@@ -56,14 +56,16 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
     if in_terminal {
         check_terminal(&args)?;
     }
-    let id = args.target.id();
+    let store = Store::open()?;
+    let target = hosts::whom(args.target.clone(), &store, args.json)?;
+    let id = target.id();
     let picture = Picture::default();
     let mut faces = Faces::default();
     let (shown, acted) = faces.add(&picture);
     let commands = if windowed { Commands::ChatOnly } else { Commands::All };
-    // With the password on stdin, its line comes before any command's.
-    let password = password_source(&args)?;
     let (json, quiet) = (args.json, args.screenshot.is_some());
+    // With the password on stdin, its line comes before any command's.
+    let (password, typed) = password_source(&args, windowed)?;
     // On a thread of its own: a terminal that takes nothing must not hold up the session.
     let handle = runtime.handle().clone();
     let face = runtime.spawn_blocking(move || {
@@ -77,53 +79,100 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
         })
     });
 
-    // Before anything is told: the window must hear that the host let us in, though it opens only then.
+    let name = store.hosts()?.into_iter().find(|host| host.id == id).map(|host| host.name).filter(|name| !name.is_empty());
+    let patience = store.config()?.resume();
+    let options = window::Options {
+        id: id.to_string(),
+        name,
+        patience,
+        close_at_end: json,
+        lossless: args.lossless,
+        keyboard: args.keyboard,
+    };
     let (window_seat, window_acted) = windowed.then(|| faces.add(&picture)).unzip();
-    let mut node = None;
-    let result = runtime.block_on(open(&args, password, &mut faces, &mut node)).and_then(|opened| {
+    let visit = Visit { args, target, picture, faces, actions: [Some(acted), window_acted], typed };
+    let visit = runtime.spawn(visit.run(password));
+    // The window is there from the first moment; it shows how finding the host and being let in go on.
+    let shown = window_seat.map(|seat| window::run(seat, options));
+    let result = runtime.block_on(visit).map_err(|_| Failure::other("the session ended in an error; see RS_LOG=debug"))?;
+    // The last events are shown before the process ends; in a terminal they stay until the user has read them.
+    let patience = if in_terminal { Duration::MAX } else { LAST_WORDS };
+    let told = runtime.block_on(async { tokio::time::timeout(patience, face).await });
+    // A window that could not be opened ended the visit by dropping its seat.
+    if let Some(Err(error)) = shown {
+        return Err(Failure::new(ExitCode::NoScreen, format!("{error:#}")));
+    }
+    match told {
+        Ok(Ok(Err(error))) => result.and(Err(Failure::other(format!("the terminal cannot be used any more ({error:#})")))),
+        _ => result,
+    }
+}
+
+/// From the search for the host to the end.
+struct Visit {
+    args: ConnectArgs,
+    target: Target,
+    picture: Picture,
+    faces: Faces,
+    /// What the users of the faces do: the lines first, then the window, if there is one.
+    actions: [Option<mpsc::Receiver<ViewerAction>>; 2],
+    /// Where a password goes that is typed in the window.
+    typed: mpsc::Sender<Zeroizing<String>>,
+}
+
+impl Visit {
+    async fn run(mut self, password: PasswordSource) -> Result<(), Failure> {
+        let mut node = None;
+        let opened = {
+            let opening = open(&self.args, &self.target, password, &mut self.faces, &mut node);
+            tokio::select! {
+                opened = opening => opened.map(Some),
+                () = left(&mut self.actions[1], &self.typed) => Ok(None),
+            }
+        };
+        let result = match opened {
+            Ok(Some(opened)) => self.stay(opened).await,
+            // Whoever closes the window before being let in wanted no more.
+            Ok(None) => Ok(()),
+            Err(failure) => {
+                self.faces.tell_window(&ViewerEvent::Failed { text: failure.text.clone() });
+                self.faces.finish().await;
+                Err(failure)
+            }
+        };
+        if let Some(node) = node {
+            node.stop().await;
+        }
+        result
+    }
+
+    /// The session.
+    async fn stay(self, opened: Opened) -> Result<(), Failure> {
         let start = Start {
             auth: opened.auth,
             network: opened.network,
             path: opened.path,
             shown_path: opened.shown_path,
             resume: opened.config.resume(),
-            probing: !args.net.no_probing,
-            picture,
-            faces: std::mem::take(&mut faces),
-            actions: [Some(acted), window_acted],
-            lossless: args.lossless,
-            clipboard: match view {
-                _ if args.no_clipboard => Place::Nowhere,
+            probing: !self.args.net.no_probing,
+            picture: self.picture,
+            faces: self.faces,
+            actions: self.actions,
+            lossless: self.args.lossless,
+            clipboard: match self.args.view.unwrap_or_default() {
+                _ if self.args.no_clipboard => Place::Nowhere,
                 View::None => Place::Hand,
                 View::Window | View::Terminal => Place::Desktop,
             },
-            keyboard: args.keyboard,
-            screenshot: args.screenshot.clone(),
+            keyboard: self.args.keyboard,
+            screenshot: self.args.screenshot,
             begun: opened.begun,
         };
-        let session = runtime.block_on(async { Session::start(start) })?;
-        let live = runtime.spawn(session.live());
-        let options = window::Options { id: id.to_string(), close_at_end: args.json, keyboard: args.keyboard };
-        let shown = window_seat.map(|seat| window::run(seat, options));
-        let reason = runtime.block_on(live).map_err(|_| Failure::other("the session ended in an error; see RS_LOG=debug"))??;
-        // A window that could not be opened ended the session by dropping its seat.
-        if let Some(Err(error)) = shown {
-            return Err(Failure::new(ExitCode::NoScreen, format!("{error:#}")));
-        }
+        let reason = Session::start(start)?.live().await?;
         match exit_code(reason) {
             ExitCode::Fine => Ok(()),
             code => Err(Failure::new(code, farewell(reason))),
         }
-    });
-    if let Some(node) = node {
-        runtime.block_on(node.stop());
-    }
-    drop(faces);
-    // The last events are shown before the process ends; in a terminal they stay until the user has read them.
-    let patience = if in_terminal { Duration::MAX } else { LAST_WORDS };
-    match runtime.block_on(async { tokio::time::timeout(patience, face).await }) {
-        Ok(Ok(Err(error))) => result.and(Err(Failure::other(format!("the terminal cannot be used any more ({error:#})")))),
-        _ => result,
     }
 }
 
@@ -133,6 +182,19 @@ fn check_terminal(args: &ConnectArgs) -> Result<(), Failure> {
         return Err(Failure::new(ExitCode::Usage, "--json and --view terminal want the same output; use --view none with --json"));
     }
     console::check().map_err(|error| Failure::new(ExitCode::Usage, error.to_string()))
+}
+
+/// Until the window is closed. A password that is typed in it is passed on.
+async fn left(window: &mut Option<mpsc::Receiver<ViewerAction>>, typed: &mpsc::Sender<Zeroizing<String>>) {
+    let Some(acted) = window else { return std::future::pending().await };
+    loop {
+        match acted.recv().await {
+            None | Some(ViewerAction::Quit) => return,
+            Some(ViewerAction::Password(secret)) => drop(typed.try_send(secret.0)),
+            // Nothing else can be done before being let in.
+            Some(_) => {}
+        }
+    }
 }
 
 /// What to say of a session that did not end as it should.
@@ -154,7 +216,7 @@ struct Faces {
 }
 
 impl Faces {
-    fn add(&mut self, picture: &Picture) -> (ViewerSeat, mpsc::Receiver<ui::event::ViewerAction>) {
+    fn add(&mut self, picture: &Picture) -> (ViewerSeat, mpsc::Receiver<ViewerAction>) {
         let (sender, events) = mpsc::channel(ui::QUEUE);
         let (actions, acted) = mpsc::channel(ui::QUEUE);
         self.outlets.push(Outlet::new(sender));
@@ -169,6 +231,11 @@ impl Faces {
     /// Tells the face that asks for figures: the window, if there is one, since lines beside it are chat.
     fn tell_asker(&mut self, event: &ViewerEvent) {
         self.outlets.iter_mut().next_back().into_iter().for_each(|face| face.tell(event.clone()));
+    }
+
+    /// Tells the window, if there is one.
+    fn tell_window(&mut self, event: &ViewerEvent) {
+        self.outlets.iter_mut().skip(1).for_each(|face| face.tell(event.clone()));
     }
 
     /// Whether something waits for a face: call [`Self::flush`] beside everything else.
@@ -210,6 +277,7 @@ struct Opened {
 /// Finds the host and authenticates. Leaves a handle of the network in `kept`, however that ends.
 async fn open(
     args: &ConnectArgs,
+    target: &Target,
     password: PasswordSource,
     faces: &mut Faces,
     kept: &mut Option<net::Node>,
@@ -218,7 +286,7 @@ async fn open(
     let store = Store::open()?;
     let config = store.config()?;
     let identity = store.identity()?;
-    let (wanted, mut network) = reach(args, &identity, &config, &store).await?;
+    let (wanted, mut network) = reach(args, target, &identity, &config, &store).await?;
     *kept = Some(network.node.clone());
     let (path, host) = network.find(&wanted).await?;
 
@@ -231,8 +299,9 @@ async fn open(
     let offer = Offer { identity, host: wanted.id, expected: wanted.key, name, wants };
     let node = network.node.clone();
     let auth = {
-        let entering = authenticate(&node, path, &offer, password, |code| {
-            faces.tell(&ViewerEvent::Waiting { code: code.map(|code| code.to_string()) })
+        let entering = authenticate(&node, path, &offer, password, |event| match event {
+            ViewerEvent::PasswordWanted { .. } => faces.tell_window(&event),
+            event => faces.tell(&event),
         });
         tokio::pin!(entering);
         loop {
@@ -244,14 +313,21 @@ async fn open(
         }
     };
     store.pin_host(wanted.id, auth.peer)?;
+    store.visited(wanted.id)?;
     faces.tell(&ViewerEvent::Granted { permissions: auth.permissions });
     let path = network.best(host).unwrap_or(path);
     Ok(Opened { auth, network, path, shown_path, config, begun })
 }
 
 /// Starts the network and says what to look for.
-async fn reach(args: &ConnectArgs, identity: &SigningKey, config: &Config, store: &Store) -> Result<(Wanted, Network), Failure> {
-    let (wanted, from_link) = wanted(&args.target, !args.net.no_lan, store)?;
+async fn reach(
+    args: &ConnectArgs,
+    target: &Target,
+    identity: &SigningKey,
+    config: &Config,
+    store: &Store,
+) -> Result<(Wanted, Network), Failure> {
+    let (wanted, from_link) = wanted(target, !args.net.no_lan, store)?;
     let relays = relays::gather(&args.net.relay, config, &from_link, store)?;
     let node_config = net::node::Config {
         identity: identity.clone(),
@@ -294,6 +370,7 @@ pub(super) fn wanted(target: &Target, lan: bool, store: &Store) -> Result<(Wante
 enum PasswordSource {
     Given(Zeroizing<String>),
     Prompt,
+    Window(mpsc::Receiver<Zeroizing<String>>),
     Nowhere,
 }
 
@@ -303,10 +380,20 @@ impl PasswordSource {
         if let Self::Given(password) = self { Some(password) } else { None }
     }
 
-    fn read(self) -> Result<Zeroizing<String>, Failure> {
+    fn is_asked_in_a_window(&self) -> bool {
+        matches!(self, Self::Window(_))
+    }
+
+    async fn read(&mut self) -> Result<Zeroizing<String>, Failure> {
         match self {
-            Self::Given(password) => Ok(password),
-            Self::Prompt => prompt::password("Password (the host's user reads it out): ").map_err(Failure::other),
+            Self::Given(password) => Ok(password.clone()),
+            Self::Prompt => {
+                let asked = tokio::task::spawn_blocking(|| prompt::password("Password (the host's user reads it out): "));
+                asked.await.map_err(Failure::other)?.map_err(Failure::other)
+            }
+            Self::Window(typed) => {
+                typed.recv().await.ok_or_else(|| Failure::new(ExitCode::Authentication, "no password was typed"))
+            }
             Self::Nowhere => Err(Failure::new(
                 ExitCode::Authentication,
                 "the host asks for a password; give it with --password-stdin, --password-file FILE or RS_PASSWORD",
@@ -315,7 +402,20 @@ impl PasswordSource {
     }
 }
 
-fn password_source(args: &ConnectArgs) -> Result<PasswordSource, Failure> {
+/// Where the password will come from, and the way to it for a window.
+fn password_source(args: &ConnectArgs, windowed: bool) -> Result<(PasswordSource, mpsc::Sender<Zeroizing<String>>), Failure> {
+    let (sender, typed) = mpsc::channel(1);
+    let source = match given_password(args)? {
+        Some(password) => PasswordSource::Given(password),
+        // A person looks at the window that just opened, wherever it was started from.
+        None if windowed && !args.json => PasswordSource::Window(typed),
+        None if std::io::stdin().is_terminal() => PasswordSource::Prompt,
+        None => PasswordSource::Nowhere,
+    };
+    Ok((source, sender))
+}
+
+fn given_password(args: &ConnectArgs) -> Result<Option<Zeroizing<String>>, Failure> {
     let first_line = |mut reader: Box<dyn BufRead>| {
         let mut line = Zeroizing::new(String::new());
         std::io::Read::take(&mut reader, 4096).read_line(&mut line).map(|_| line)
@@ -326,16 +426,13 @@ fn password_source(args: &ConnectArgs) -> Result<PasswordSource, Failure> {
             .map(std::io::BufReader::new)
             .and_then(|reader| first_line(Box::new(reader)))
             .map_err(|error| Failure::other(format!("the password file {} cannot be read ({error})", file.display())))?;
-        return Ok(PasswordSource::Given(trim(line)));
+        return Ok(Some(trim(line)));
     }
     if args.password_stdin {
         // The same buffer that later lines are read from: nothing is lost.
         let line = first_line(Box::new(std::io::stdin().lock()))
             .map_err(|error| Failure::other(format!("no password could be read from stdin ({error})")))?;
-        return Ok(PasswordSource::Given(trim(line)));
+        return Ok(Some(trim(line)));
     }
-    if let Ok(password) = std::env::var("RS_PASSWORD") {
-        return Ok(PasswordSource::Given(Zeroizing::new(password)));
-    }
-    Ok(if std::io::stdin().is_terminal() { PasswordSource::Prompt } else { PasswordSource::Nowhere })
+    Ok(std::env::var("RS_PASSWORD").ok().map(Zeroizing::new))
 }

@@ -346,6 +346,11 @@ impl Session {
                     self.warn("the host cannot be reached now; try again later".to_owned());
                 }
             }
+            Some(ViewerAction::Send(_) | ViewerAction::Save(_) | ViewerAction::Refuse(_) | ViewerAction::Cancel(_)) => {
+                self.warn("files cannot be transferred yet".to_owned());
+            }
+            // Too late: nobody asks any more.
+            Some(ViewerAction::Password(_)) => {}
             Some(ViewerAction::Stats) => {
                 self.figures.asked(Instant::now());
                 if self.stalled || self.driver.send(Message::AskStats).is_err() {

@@ -330,7 +330,7 @@ impl Face {
             Told::Answer(_) | Told::Focus(true) => {}
             Told::Focus(false) => self.fingers.let_go(&mut self.hands),
             Told::Mouse(mouse) => self.mouse(mouse),
-            Told::Paste(text) if self.words.status.entry.is_some() => self.words.status.type_text(&text),
+            Told::Paste(text) if self.words.entry.is_some() => self.words.type_text(&text),
             Told::Paste(text) => self.hands.write(&text),
             Told::Key(stroke) => self.key(stroke),
         }
@@ -348,7 +348,7 @@ impl Face {
         } else if prefix && down {
             self.words.prefixed = true;
             self.fingers.let_go(&mut self.hands);
-        } else if self.words.status.entry.is_some() && down {
+        } else if self.words.entry.is_some() && down {
             self.edit(stroke);
         } else {
             self.fingers.key(stroke, &mut self.hands);
@@ -358,13 +358,13 @@ impl Face {
     /// A key after the prefix. Any other than those of the table does nothing.
     fn command(&mut self, stroke: Stroke) {
         let Name::Char(key) = stroke.key else { return };
-        let status = &mut self.words.status;
+        let words = &mut self.words;
         match key {
             'q' => self.leaving = true,
-            'c' => status.entry = if status.entry.is_some() { None } else { Some(String::new()) },
+            'c' => words.entry = if words.entry.is_some() { None } else { Some(String::new()) },
             's' => self.hands.ask(ViewerAction::Show(Show::Next)),
             'f' => self.surface.toggle_actual_size(),
-            'i' => status.board.toggle(Instant::now()),
+            'i' => words.status.board.toggle(Instant::now()),
             'k' => self.combination("ctrl+alt+delete"),
             ']' => self.combination("ctrl+]"),
             'l' => self.whole = true,
@@ -378,8 +378,8 @@ impl Face {
 
     /// A key for the chat line.
     fn edit(&mut self, stroke: Stroke) {
-        let status = &mut self.words.status;
-        match (stroke.key, &mut status.entry) {
+        let words = &mut self.words;
+        match (stroke.key, &mut words.entry) {
             (Name::Named("return" | "kp_enter"), Some(entry)) => {
                 let said = std::mem::take(entry);
                 let lines = pieces(said.trim(), MAX_CHAT).into_iter().filter(|line| !line.is_empty());
@@ -388,7 +388,7 @@ impl Face {
             (Name::Named("escape"), entry) => *entry = None,
             (Name::Named("backspace"), Some(entry)) => drop(entry.pop()),
             (Name::Char(character), _) if !stroke.modifiers.has(Modifiers::CTRL | Modifiers::ALT) => {
-                status.type_text(character.encode_utf8(&mut [0; 4]));
+                words.type_text(character.encode_utf8(&mut [0; 4]));
             }
             _ => {}
         }

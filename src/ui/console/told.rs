@@ -3,9 +3,14 @@
 use std::{collections::VecDeque, time::Instant};
 
 use super::text::{Line, Look, tail, width};
-use crate::ui::{
-    event::{Side, ViewerEvent},
-    status::{Phase, Status},
+use crate::{
+    protocol::message::MAX_CHAT,
+    ui::{
+        event::{Side, ViewerEvent},
+        lines::pieces,
+        status::{Phase, Status},
+        words,
+    },
 };
 
 /// The key before each of the viewer's own commands, as people know it from telnet.
@@ -23,7 +28,8 @@ pub(super) struct Words {
     pub(super) status: Status,
     permissions: String,
     rtt_ms: Option<u64>,
-    code: Option<String>,
+    /// The chat line being typed, while the chat is open.
+    pub(super) entry: Option<String>,
     chat: VecDeque<Said>,
     /// Whether the next key is a command.
     pub(super) prefixed: bool,
@@ -41,13 +47,12 @@ impl Words {
     /// Before the host answered.
     pub(super) fn new(id: String) -> Self {
         let (permissions, chat) = (String::new(), VecDeque::new());
-        Self { status: Status::new(id), permissions, rtt_ms: None, code: None, chat, prefixed: false }
+        Self { status: Status::new(id, None), permissions, rtt_ms: None, entry: None, chat, prefixed: false }
     }
 
     /// Follows what happens.
     pub(super) fn follow(&mut self, event: &ViewerEvent, now: Instant) {
         match event {
-            ViewerEvent::Waiting { code } => self.code.clone_from(code),
             ViewerEvent::Granted { permissions } | ViewerEvent::Permissions { permissions, .. } => {
                 self.permissions = permissions.to_string();
             }
@@ -58,7 +63,7 @@ impl Words {
                     self.chat.pop_front();
                 }
                 // In the open chat it is seen; else the status line has it for a while.
-                if self.status.entry.is_some() {
+                if self.entry.is_some() {
                     return;
                 }
             }
@@ -79,24 +84,35 @@ impl Words {
     /// The lines below a picture in a window of this size: the panel, then the status line.
     pub(super) fn lines(&self, columns: u16, rows: u16) -> Vec<Line> {
         let most = usize::from((rows / 3).clamp(3, MOST_LINES));
-        let mut lines = if self.status.entry.is_some() { self.chat_lines(columns, most) } else { self.figures(columns, most) };
+        let mut lines = if self.entry.is_some() { self.chat_lines(columns, most) } else { self.figures(columns, most) };
         lines.push(self.bar(columns));
         lines
     }
 
     /// What stands in the middle instead of a picture.
     pub(super) fn headline(&self, shown: bool) -> Option<(String, String)> {
-        let (head, detail) = match self.status.phase {
+        let (head, detail) = match &self.status.phase {
+            Phase::Connecting | Phase::Asked(_) => ("Connecting …", self.status.name().to_owned()),
+            Phase::Waiting => {
+                let code = self.status.code.as_ref().map(|code| format!(" They see the code {code}.")).unwrap_or_default();
+                ("Waiting for the host's user", format!("They are being asked to let you in.{code}"))
+            }
+            Phase::Running if !shown => ("Connected", "Waiting for the first picture.".to_owned()),
+            Phase::Stalled if !shown => ("The connection is gone", "Trying to get it back. Nothing is lost.".to_owned()),
             // The picture stays; the status line says it.
-            Phase::Stalled if shown => return None,
-            _ => self.status.headline(shown)?,
-        };
-        let detail = match (&self.status.phase, &self.code) {
-            (Phase::Waiting, Some(code)) => format!("{detail} They see the code {code}."),
-            (Phase::Ended(..), _) => format!("{detail} — press any key"),
-            _ => detail.to_owned(),
+            Phase::Running | Phase::Stalled => return None,
+            Phase::Failed(why) => ("There will be no session", format!("{} — press any key", words::plain(why))),
+            Phase::Ended(headline, why) => (headline.as_str(), format!("{why} — press any key")),
         };
         Some((head.to_owned(), detail))
+    }
+
+    /// Adds to the chat line what was typed, as far as it may grow.
+    pub(super) fn type_text(&mut self, text: &str) {
+        if let Some(entry) = &mut self.entry {
+            entry.extend(text.chars().filter(|character| !character.is_control()));
+            *entry = pieces(entry, MAX_CHAT).into_iter().next().unwrap_or_default();
+        }
     }
 
     fn bar(&self, columns: u16) -> Line {
@@ -108,7 +124,7 @@ impl Words {
         }
         let look = if self.status.banner().is_some() { Look::Alarm } else { Look::Bar };
         let rtt = self.rtt_ms.map(|rtt| format!(" · {rtt} ms")).unwrap_or_default();
-        let left = format!("{}{rtt} · may: {}", self.status.title(), self.permissions);
+        let left = format!("{}{rtt} · may: {}", self.status.line(), self.permissions);
         let note = self.status.notes().last();
         let right = format!("  {}  Ctrl+{PREFIX}: commands", note.unwrap_or_default());
         // What is new goes before what is known.
@@ -125,7 +141,7 @@ impl Words {
     }
 
     fn chat_lines(&self, columns: u16, most: usize) -> Vec<Line> {
-        let entry = self.status.entry.as_deref().unwrap_or_default();
+        let entry = self.entry.as_deref().unwrap_or_default();
         let prompt = "chat (Enter sends, Escape closes)> ";
         let room = usize::from(columns).saturating_sub(width(prompt) + 1);
         let line = |said: &Said| {
@@ -188,7 +204,7 @@ mod tests {
     #[test]
     fn the_chat_has_times_and_says_what_arrived() {
         let mut words = words();
-        words.status.entry = Some("next".to_owned());
+        words.entry = Some("next".to_owned());
         for number in 1..20 {
             words.follow(&chat(number, Side::Viewer, "mine"), Instant::now());
         }

@@ -120,6 +120,11 @@ impl Soft {
         self.due = Some(Instant::now());
     }
 
+    /// Puts back what [`Self::due`] said: for a layer of which nothing is shown.
+    pub(crate) fn restore(&mut self, due: Option<Instant>) {
+        self.due = due;
+    }
+
     /// When to draw next; `None`: when something happens.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.due

@@ -1,0 +1,128 @@
+//! What lies over the picture in the viewer's window: the toolbar, chat beside the picture, and the pages before and after.
+
+use crate::support::{
+    display::{Display, keysym},
+    image::{Colour, Image},
+    machine::{Home, Host, Viewer, on_loopback},
+    process::Process,
+    until, until_true,
+};
+
+/// The button that ends the session.
+const END: Colour = [0xd6, 0x45, 0x1f];
+/// What goes on, and our own words in the chat.
+const ACCENT: Colour = [0x1f, 0x6f, 0xd6];
+
+/// A host with the test picture, and a supporter who sees it in a window that fills a screen.
+struct Scene {
+    viewer: Viewer,
+    host: Host,
+    desk: Display,
+    _manager: Process,
+    window: u32,
+}
+
+impl Scene {
+    fn start() -> Self {
+        let desk = Display::start(1100, 700);
+        let manager = desk.run_window_manager();
+        let mut host = Host::pattern("");
+        let viewer = Viewer::window(&desk, &host.direct("tcp"), &host.password, "");
+        let window = desk.window(&host.id);
+        host.accept();
+        viewer.is_in_session();
+        until_true("the picture", || desk.title(window).contains("you are in control"));
+        Self { viewer, host, desk, _manager: manager, window }
+    }
+
+    fn picture(&self) -> Image {
+        self.desk.picture_of(self.window).expect("the window is there")
+    }
+
+    /// Where the pointer goes on the supporter's screen for a place in the window.
+    fn at(&self, x: usize, y: usize) -> (i16, i16) {
+        let (left, top, ..) = self.desk.geometry(self.window).expect("the window is there");
+        (left + i16::try_from(x).expect("small"), top + i16::try_from(y).expect("small"))
+    }
+}
+
+/// The middle of what has this colour, if it is more than a few pixels.
+fn middle_of(picture: &Image, colour: Colour) -> Option<(usize, usize)> {
+    let found: Vec<usize> = (0..picture.pixels.len()).filter(|at| picture.pixels[*at] == colour).collect();
+    let mean = |part: &dyn Fn(usize) -> usize| found.iter().map(|at| part(*at)).sum::<usize>() / found.len().max(1);
+    (found.len() > 200).then(|| (mean(&|at| at % picture.width), mean(&|at| at / picture.width)))
+}
+
+#[test]
+fn the_toolbar_comes_to_a_resting_pointer_goes_by_itself_and_ends_the_session() {
+    let mut scene = Scene::start();
+    let (x, y) = scene.at(50, 300);
+    scene.desk.point(x, y);
+    until_true("the greeting is over", || middle_of(&scene.picture(), END).is_none());
+    let (x, y) = scene.at(scene.picture().width / 2, 0);
+    scene.desk.point(x, y);
+    let end = until("the toolbar", || middle_of(&scene.picture(), END));
+    let (x, y) = scene.at(end.0, end.1);
+    // Once is not enough.
+    scene.desk.click(x, y, 1);
+    until_true("it asks", || middle_of(&scene.picture(), END).is_some_and(|at| at != end));
+    let end = middle_of(&scene.picture(), END).expect("it is there");
+    let (x, y) = scene.at(end.0, end.1);
+    scene.desk.click(x, y, 1);
+    assert_eq!(scene.host.rs.expect("session-ended")["reason"], "viewer-left");
+    assert_eq!(scene.viewer.rs.ended().code, Some(0));
+}
+
+#[test]
+fn what_is_written_beside_the_picture_arrives_and_nothing_of_it_is_typed_on_the_host() {
+    let mut scene = Scene::start();
+    scene.desk.focus(scene.window);
+    scene.desk.chord(&[keysym::CONTROL, keysym::ALT, u32::from('c')]);
+    // Until the line has the keyboard, which its frame shows, what is typed would be the host's.
+    until_true("the chat is open", || scene.picture().count(ACCENT) > 100);
+    scene.desk.type_text("hello there\n");
+    assert_eq!(scene.host.rs.expect("chat")["text"], "hello there");
+    until_true("it is shown", || middle_of(&scene.picture(), ACCENT).is_some());
+    scene.host.rs.send("chat and back");
+    assert_eq!(scene.viewer.rs.expect_where("chat", |chat| chat["from"] == "host")["text"], "and back");
+}
+
+#[test]
+fn a_refusal_is_told_in_the_window_until_it_is_closed() {
+    let desk = Display::start(1100, 700);
+    let _manager = desk.run_window_manager();
+    let mut host = Host::pattern("");
+    let home = Home::new();
+    let start = on_loopback(&home, "connect --password-stdin --no-lan --view window").arg(host.direct("tcp")).on(&desk);
+    let mut viewer = Viewer::started(home, start, &host.password);
+    let window = desk.window(&host.id);
+    host.rs.expect("request");
+    until_true("the window waits", || desk.title(window).contains("waiting"));
+    host.rs.send("deny");
+    until_true("the window tells it", || desk.title(window).contains("no session"));
+    assert!(viewer.rs.runs());
+    desk.close(window);
+    assert_eq!(viewer.rs.ended().code, Some(5));
+}
+
+#[test]
+fn the_password_is_asked_for_in_the_window_and_again_when_it_was_wrong() {
+    let desk = Display::start(1100, 700);
+    let _manager = desk.run_window_manager();
+    let mut host = Host::pattern("");
+    let home = Home::new();
+    let mut viewer = on_loopback(&home, "connect --no-lan --view window").arg(host.direct("tcp")).on(&desk).go();
+    let window = desk.window(&host.id);
+    until_true("it asks", || desk.title(window).contains("password"));
+    desk.focus(window);
+    let shows = |colour| desk.picture_of(window).expect("the window is there").count(colour) > 20;
+    until_true("the field is there", || shows(ACCENT));
+    desk.type_text("wrong-wrong\n");
+    until_true("it says that this was wrong, and asks again", || shows(END) && shows(ACCENT));
+    desk.type_text(&host.password);
+    desk.type_text("\n");
+    host.accept();
+    until_true("the session runs", || desk.title(window).contains("in control"));
+    desk.close(window);
+    assert_eq!(viewer.ended().code, Some(0));
+}
