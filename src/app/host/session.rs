@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::{
     command::Command,
     figures::Figures,
-    pairs::{Pair, Pairs},
+    gathering::{Gathering, Opened},
     shown::Shown,
 };
 use crate::{
@@ -63,13 +63,13 @@ pub(super) struct Start {
 pub(super) async fn run(start: Start) {
     let Start { name, viewer, permissions, screen, lossless, resume, mut commands, face, node } = start;
     let mut face = Outlet::new(face);
-    let mut lanes = Pairs::default();
+    let mut lanes = Gathering::default();
     let first = tokio::time::timeout(FIRST_LANES, async {
         loop {
             match commands.recv().await? {
                 Command::Lane { path, kind, transport, lane, open } => {
-                    if let Some(pair) = lanes.add(path, kind, transport, lane, open) {
-                        return Some(pair);
+                    if let Some(opened) = lanes.add(path, kind, transport, lane, open) {
+                        return Some(opened);
                     }
                 }
                 Command::End(_) => return None,
@@ -79,7 +79,7 @@ pub(super) async fn run(start: Start) {
             }
         }
     });
-    let Ok(Some(pair)) = first.await else {
+    let Ok(Some(opened)) = first.await else {
         let text = format!("{} left before the session began", viewer.name);
         face.tell(HostEvent::Warning { text });
         return face.finish().await;
@@ -114,7 +114,7 @@ pub(super) async fn run(start: Start) {
     if session.inject.is_some() {
         session.holder = Holder::Remote;
     }
-    session.attach(pair).await;
+    session.attach(opened).await;
     session.announce();
     let reason = session.live(lanes, commands, captures, nudges).await;
     session.finish(reason).await;
@@ -195,7 +195,7 @@ impl HostSession {
     /// Until it ends.
     async fn live(
         &mut self,
-        mut lanes: Pairs,
+        mut lanes: Gathering,
         mut commands: mpsc::Receiver<Command>,
         mut captures: mpsc::Receiver<CaptureEvent>,
         mut nudges: mpsc::Receiver<Nudge>,
@@ -208,8 +208,8 @@ impl HostSession {
                 () = self.face.flush(), if self.face.is_waiting() => {}
                 command = commands.recv() => match command {
                     Some(Command::Lane { path, kind, transport, lane, open }) => {
-                        if let Some(pair) = lanes.add(path, kind, transport, lane, open) {
-                            self.attach(pair).await;
+                        if let Some(opened) = lanes.add(path, kind, transport, lane, open) {
+                            self.attach(opened).await;
                         }
                     }
                     Some(Command::PathDown(path)) => {
@@ -231,13 +231,13 @@ impl HostSession {
     }
 
     /// Uses a path. One that is in use stays as it is, whoever knows its first packets.
-    async fn attach(&mut self, pair: Pair) {
-        if self.driver.has(pair.path) {
+    async fn attach(&mut self, opened: Opened) {
+        if self.driver.has(opened.path) {
             return;
         }
-        self.node.keep(pair.path, true).await;
-        self.transports.insert(pair.path, pair.transport);
-        self.driver.attach(pair.path, pair.kind, pair.transport.carrier(), pair.control, pair.video);
+        self.node.keep(opened.path, true).await;
+        self.transports.insert(opened.path, opened.transport);
+        self.driver.attach(opened.path, opened.kind, opened.transport.carrier(), opened.lanes);
     }
 
     fn command(&mut self, command: Command) {
@@ -356,6 +356,7 @@ impl HostSession {
                 self.warn(format!("the connection to {} is interrupted; waiting for it to come back", self.viewer));
             }
             Event::Resumed => self.warn(format!("{} is connected again", self.viewer)),
+            Event::WantBulk(_) | Event::Bulk(_) => {}
             Event::Ended(reason) => return Some(reason),
         }
         None

@@ -217,6 +217,7 @@ impl Session {
                 self.stalled = false;
                 self.faces.tell(&ViewerEvent::Resumed);
             }
+            Event::WantBulk(_) | Event::Bulk(_) => {}
             Event::Ended(reason) => return Some(reason),
             Event::WantPicture(_) => {}
         }
