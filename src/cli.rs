@@ -70,14 +70,15 @@ pub struct Cli {
 pub enum Command {
     /// Share this screen with somebody who has the ID and the password
     #[command(after_help = "Example: rs host --relay relay.example.org\n\n\
-                            Lines typed while it runs: accept, deny, chat TEXT, allow PERMISSION, revoke PERMISSION, stats, rotate, end,\n\
-                            quit.")]
+                            Lines typed while it runs: accept, deny, chat TEXT, allow PERMISSION, revoke PERMISSION, send FILE,\n\
+                            cancel N, stats, rotate, end, quit.")]
     Host(HostArgs),
     /// See and drive the screen of a host
     #[command(after_help = "Example: rs connect 9339-2522-7420-3124\n\n\
                             The password comes from --password-file, --password-stdin, the variable RS_PASSWORD, or a prompt.\n\
                             Lines typed with --view none: move X Y, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT, chat TEXT,\n\
-                            screenshot FILE, screens, screen N|all|next, lossless on|off, stats, quit.")]
+                            screenshot FILE, screens, screen N|all|next, lossless on|off, send FILE, fetch PATH, save N, refuse N,\n\
+                            cancel N, stats, quit.")]
     Connect(ConnectArgs),
     /// Replace the password of this machine's host; the old one is dead at once
     #[command(after_help = "Example: rs rotate-password")]
@@ -135,6 +136,9 @@ pub struct HostArgs {
     /// Send every picture exactly at once, however slow the link is
     #[arg(long)]
     pub lossless: bool,
+    /// Put received files into this folder, and let viewers fetch files from it [default: rs in the downloads]
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
     /// How to read the screen
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     pub capture: Backend,
@@ -175,6 +179,9 @@ pub struct ConnectArgs {
     /// Have the host send every picture exactly at once, however slow the link is
     #[arg(long)]
     pub lossless: bool,
+    /// Put received files into this folder, without asking for each [default: rs in the downloads, and ask]
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
     /// Write the first picture to this file as PNG, and end: once it is exact, or after five seconds as it is
     #[arg(long, value_name = "FILE", conflicts_with = "view")]
     pub screenshot: Option<PathBuf>,

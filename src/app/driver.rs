@@ -179,6 +179,11 @@ impl Driver {
         self.drain();
     }
 
+    /// Bytes of files that were sent and are not taken.
+    pub(super) fn bulk_under_way(&self) -> usize {
+        self.session.bulk_under_way()
+    }
+
     /// The oldest chunk of a file is taken.
     pub(super) fn bulk_done(&mut self) {
         self.session.bulk_done(Instant::now());

@@ -17,6 +17,7 @@ pub mod viewer;
 mod chat;
 mod control_socket;
 mod driver;
+mod files;
 mod outlet;
 mod packets;
 mod relays;

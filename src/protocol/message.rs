@@ -10,6 +10,7 @@ use super::{
     permission::Permissions,
     screens::{Choice, Screens},
     stats::HostStats,
+    transfer::FileMessage,
 };
 
 /// The longest chat line, in bytes of UTF-8.
@@ -144,6 +145,8 @@ pub enum Message {
     AskStats,
     /// H→V. The host's figures. Its percentiles are in order.
     Stats(HostStats),
+    /// Both. A word about a file ([`super::transfer`]); the host refuses it without the permission.
+    File(FileMessage),
 }
 
 impl Message {
@@ -155,7 +158,7 @@ impl Message {
             Self::CursorPosition { .. } | Self::KnownCursor(_) | Self::ShowScreen(_) => true,
             Self::Lossless(_) | Self::AskStats | Self::Stats(_) => true,
             Self::Chat(_) | Self::Control(_) | Self::Permissions(_) | Self::CursorShape(_) | Self::End(_) => false,
-            Self::Screens(_) | Self::Aim(_) => false,
+            Self::Screens(_) | Self::Aim(_) | Self::File(_) => false,
         }
     }
 
@@ -174,6 +177,7 @@ impl Message {
             Self::CursorShape(shape) => shape.is_valid(),
             Self::Screens(screens) => screens.is_valid(),
             Self::Stats(stats) => stats.is_valid(),
+            Self::File(message) => message.is_valid(),
             Self::Input(_) | Self::Control(_) | Self::Permissions(_) | Self::CursorPosition { .. } | Self::End(_) => true,
             Self::ShowScreen(_) | Self::Aim(_) | Self::KnownCursor(_) | Self::Lossless(_) | Self::AskStats => true,
         }
@@ -187,7 +191,9 @@ impl Message {
             Self::Lossless(_) | Self::AskStats => role == Role::Viewer,
             Self::Control(_) | Self::Permissions(_) | Self::CursorShape(_) | Self::CursorPosition { .. } => role == Role::Host,
             Self::Screens(_) | Self::KnownCursor(_) | Self::Stats(_) => role == Role::Host,
-            Self::Chat(_) => true,
+            Self::File(FileMessage::Fetch { .. }) => role == Role::Viewer,
+            Self::File(FileMessage::NoFetch { .. }) => role == Role::Host,
+            Self::Chat(_) | Self::File(_) => true,
             Self::End(reason) => reason.may_come_from(role),
         }
     }

@@ -1,6 +1,6 @@
 //! `config.toml`: what a person would otherwise type again and again. All of it is optional, and the command line wins.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
@@ -14,6 +14,7 @@ const RESUME: Duration = Duration::from_secs(120);
 /// listen = ["/ip4/0.0.0.0/udp/4001/quic-v1"]
 /// name = "Anna"
 /// resume_seconds = 300
+/// files = "/home/anna/from-others"
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -26,6 +27,8 @@ pub struct Config {
     pub name: Option<String>,
     /// How long a session waits for a lost network, in seconds; without it, two minutes.
     pub resume_seconds: Option<u64>,
+    /// The folder for files that are received and fetched, as for `--files`; without it, `rs` among the user's downloads.
+    pub files: Option<PathBuf>,
 }
 
 impl Config {

@@ -332,6 +332,10 @@ pub enum HostAction {
     Revoke(Vec<Permission>),
     /// Tell the figures of each session.
     Stats,
+    /// Send these files to the viewer.
+    Send(Vec<PathBuf>),
+    /// Give up a file that is sent, else one that is received.
+    Cancel(u32),
     /// A new one-time password.
     Rotate,
     /// End the session.
@@ -469,6 +473,16 @@ pub enum ViewerAction {
     Lossless(bool),
     /// Tell the figures.
     Stats,
+    /// Send these files to the host.
+    Send(Vec<PathBuf>),
+    /// Have the host send this file, below its folder.
+    Fetch(String),
+    /// Take the file that is offered.
+    Save(u32),
+    /// Send it away.
+    Refuse(u32),
+    /// Give up a file that is sent, else one that is received.
+    Cancel(u32),
     /// Leave.
     Quit,
 }

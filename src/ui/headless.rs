@@ -12,6 +12,10 @@
 //! | `screens` | tells which screens the host has, and which is shown |
 //! | `screen N`, `screen all`, `screen next` | has this one shown, counted from 0, or all in one, or the one after |
 //! | `lossless on`, `lossless off` | has every picture exact at once, or as the link allows |
+//! | `send FILE…` | sends files to the host; quotes around a name with spaces |
+//! | `fetch PATH` | has the host send a file below its folder |
+//! | `save N`, `refuse N` | takes file N that is offered, or not |
+//! | `cancel N` | gives up file N |
 //! | `stats` | tells the session's figures |
 //! | `quit` | leaves |
 //!
@@ -24,7 +28,7 @@ use super::{
     ViewerSeat,
     event::{Show, ViewerAction, ViewerEvent},
     keymap,
-    lines::{Manner, converse, pieces, tell, word},
+    lines::{Manner, converse, paths, pieces, tell, transfer, word},
     stdin, words,
 };
 use crate::protocol::{
@@ -34,7 +38,7 @@ use crate::protocol::{
 
 /// What a viewer's line may be.
 const VIEWER_LINES: &str = "type move X Y, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT, chat TEXT, screenshot FILE, \
-     screens, screen N|all|next, lossless on|off, stats or quit";
+     screens, screen N|all|next, lossless on|off, send FILE, fetch PATH, save N, refuse N, cancel N, stats or quit";
 
 /// What typed lines mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +96,11 @@ pub fn viewer_line(line: &str) -> Result<Vec<ViewerAction>, String> {
         ("lossless", ["on"]) => Ok(vec![ViewerAction::Lossless(true)]),
         ("lossless", ["off"]) => Ok(vec![ViewerAction::Lossless(false)]),
         ("stats", []) => Ok(vec![ViewerAction::Stats]),
+        ("send", [_, ..]) => Ok(vec![ViewerAction::Send(paths(rest)?)]),
+        ("fetch", [_, ..]) => Ok(vec![ViewerAction::Fetch(rest.trim_end().to_owned())]),
+        ("save", [number]) => Ok(vec![ViewerAction::Save(transfer(number)?)]),
+        ("refuse", [number]) => Ok(vec![ViewerAction::Refuse(transfer(number)?)]),
+        ("cancel", [number]) => Ok(vec![ViewerAction::Cancel(transfer(number)?)]),
         ("quit", []) => Ok(vec![ViewerAction::Quit]),
         _ => Err(format!(
             "\"{}\" is not understood; {VIEWER_LINES}",
@@ -179,6 +188,11 @@ mod tests {
             assert_eq!(viewer_line(line).expect(line), [ViewerAction::Show(show)]);
         }
         assert_eq!(viewer_line("stats").expect("stats"), [ViewerAction::Stats]);
+        assert_eq!(viewer_line("send /tmp/x").expect("send"), [ViewerAction::Send(vec![PathBuf::from("/tmp/x")])]);
+        assert_eq!(viewer_line("fetch a/b c").expect("fetch"), [ViewerAction::Fetch("a/b c".to_owned())]);
+        for (line, action) in [("save 2", ViewerAction::Save(2)), ("refuse 2", ViewerAction::Refuse(2)), ("cancel 2", ViewerAction::Cancel(2))] {
+            assert_eq!(viewer_line(line).expect(line), [action]);
+        }
         assert_eq!(viewer_line("lossless on").expect("lossless"), [ViewerAction::Lossless(true)]);
         assert_eq!(viewer_line("lossless off").expect("lossless"), [ViewerAction::Lossless(false)]);
         assert_eq!(viewer_line("quit").expect("quit"), [ViewerAction::Quit]);

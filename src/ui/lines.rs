@@ -7,6 +7,8 @@
 //! | `chat TEXT` | says something |
 //! | `allow LIST`, `revoke LIST` | gives and takes `view`, `mouse`, `keyboard`; `control` stands for the last two |
 //! | `allow control` | lets the viewer drive (again), with what it may already or else with mouse and keyboard |
+//! | `send FILE…` | sends files to the viewer; quotes around a name with spaces |
+//! | `cancel N` | gives up file N |
 //! | `stats` | tells the figures of each session |
 //! | `rotate` | makes a new password of the same kind |
 //! | `end` | ends the session |
@@ -18,6 +20,7 @@
 use std::{
     collections::VecDeque,
     io::{self, Write},
+    path::PathBuf,
 };
 
 use serde::Serialize;
@@ -35,7 +38,7 @@ use crate::protocol::{
 };
 
 /// What a host's line may be.
-const HOST_LINES: &str = "type accept, deny, chat TEXT, allow PERMISSION, revoke PERMISSION, stats, rotate, end or quit";
+const HOST_LINES: &str = "type accept, deny, chat TEXT, allow PERMISSION, revoke PERMISSION, send FILE, cancel N, stats, rotate, end or quit";
 
 /// Runs the host's face in lines. Returns when the seat's events close.
 pub async fn run_host(seat: HostSeat, json: bool) {
@@ -57,6 +60,8 @@ pub fn host_line(line: &str) -> Result<Vec<HostAction>, String> {
         "accept" => Ok(vec![HostAction::Accept(Some(rest.parse().map_err(|error| format!("{error}"))?))]),
         "deny" => alone(HostAction::Deny),
         "stats" => alone(HostAction::Stats),
+        "send" => Ok(vec![HostAction::Send(paths(rest)?)]),
+        "cancel" => Ok(vec![HostAction::Cancel(transfer(rest)?)]),
         "rotate" => alone(HostAction::Rotate),
         "end" => alone(HostAction::End),
         "quit" => alone(HostAction::Quit),
@@ -80,6 +85,25 @@ fn permissions(list: &str) -> Result<Vec<Permission>, String> {
     } else {
         Ok(named)
     }
+}
+
+/// Names of files, separated by spaces; quotes around one that has spaces itself.
+pub(super) fn paths(list: &str) -> Result<Vec<PathBuf>, String> {
+    let (mut paths, mut rest) = (Vec::new(), list.trim());
+    while !rest.is_empty() {
+        let (path, after) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').ok_or("a quote is not closed")?,
+            None => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
+        };
+        paths.push(PathBuf::from(path));
+        rest = after.trim_start();
+    }
+    if paths.is_empty() { Err("which file? type: send FILE".to_owned()) } else { Ok(paths) }
+}
+
+/// The number of a transfer.
+pub(super) fn transfer(number: &str) -> Result<u32, String> {
+    number.trim().parse().map_err(|_| "which file? give its number".to_owned())
 }
 
 /// The first word of a line, and the rest without the spaces around it.
@@ -182,6 +206,9 @@ mod tests {
         assert_eq!(one("end"), HostAction::End);
         assert_eq!(one("quit"), HostAction::Quit);
         assert_eq!(one("chat hello  there"), HostAction::Chat("hello  there".to_owned()));
+        let files = ["a b.txt", "/tmp/c"].map(PathBuf::from).to_vec();
+        assert_eq!(one("send \"a b.txt\"  /tmp/c"), HostAction::Send(files));
+        assert_eq!(one("cancel 3"), HostAction::Cancel(3));
         assert_eq!(one("allow control"), HostAction::GiveControl);
         assert_eq!(one("allow mouse"), HostAction::Allow(vec![Permission::Mouse]));
         assert_eq!(one("revoke view,keyboard"), HostAction::Revoke(vec![Permission::View, Permission::Keyboard]));
@@ -195,6 +222,7 @@ mod tests {
             let text = host_line(wrong).expect_err("not a command");
             assert!(text.contains("accept, deny") && !text.contains('\u{1b}') && !text.contains('\n'), "{text}");
         }
+        assert!(host_line("send").is_err() && host_line("send \"a").is_err() && host_line("cancel x").is_err());
         assert!(host_line("allow").is_err() && host_line("allow flying").is_err());
     }
 

@@ -1,5 +1,7 @@
 //! What the host and its faces tell a running session.
 
+use std::path::PathBuf;
+
 use crate::{
     app::driver::OpenLane,
     net::Transport,
@@ -21,6 +23,10 @@ pub(super) enum Command {
     PathDown(PathId),
     /// The user says something.
     Chat(String),
+    /// The user sends files.
+    Send(Vec<PathBuf>),
+    /// The user gives up a file.
+    Cancel(u32),
     /// The user wants to see the figures.
     Stats,
     /// The user gives permissions; what was granted already gives control back.

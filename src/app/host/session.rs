@@ -3,6 +3,7 @@
 //! Permissions are enforced here, where the action happens. Control goes to the person at the machine at their first nudge and
 //! comes back only by their word. Held keys are let go whenever the session stalls, ends or loses control.
 
+mod files;
 mod picture;
 
 use std::{
@@ -19,7 +20,7 @@ use super::{
     shown::Shown,
 };
 use crate::{
-    app::{chat::Chat, driver::Driver, outlet::Outlet},
+    app::{chat::Chat, driver::Driver, files::Files, outlet::Outlet},
     desktop::{
         capture::{Capture, CaptureEvent, Options},
         inject::Inject,
@@ -53,6 +54,7 @@ pub(super) struct Start {
     pub(super) screen: Options,
     /// Whether every picture is exact at once, whatever the viewer wishes.
     pub(super) lossless: bool,
+    pub(super) files: Files,
     pub(super) resume: Duration,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) face: mpsc::Sender<HostEvent>,
@@ -61,7 +63,7 @@ pub(super) struct Start {
 
 /// Lives a session from the first lane to the end.
 pub(super) async fn run(start: Start) {
-    let Start { name, viewer, permissions, screen, lossless, resume, mut commands, face, node } = start;
+    let Start { name, viewer, permissions, screen, lossless, files, resume, mut commands, face, node } = start;
     let mut face = Outlet::new(face);
     let mut lanes = Gathering::default();
     let first = tokio::time::timeout(FIRST_LANES, async {
@@ -75,7 +77,7 @@ pub(super) async fn run(start: Start) {
                 Command::End(_) => return None,
                 Command::PathDown(path) => lanes.forget(path),
                 Command::Chat(_) | Command::Allow(_) | Command::GiveControl | Command::TakeControl | Command::Revoke(_) => {}
-                Command::Stats => {}
+                Command::Stats | Command::Send(_) | Command::Cancel(_) => {}
             }
         }
     });
@@ -96,6 +98,7 @@ pub(super) async fn run(start: Start) {
         driver: Driver::new(Role::Host, resume),
         screen,
         lossless,
+        files,
         figures: Figures::default(),
         chat: Chat::default(),
         permissions,
@@ -128,6 +131,7 @@ struct HostSession {
     driver: Driver,
     screen: Options,
     lossless: bool,
+    files: Files,
     figures: Figures,
     chat: Chat,
     permissions: Permissions,
@@ -225,6 +229,10 @@ impl HostSession {
                         return reason;
                     }
                 }
+                reply = self.files.next() => {
+                    self.files.replied(reply, &mut self.driver);
+                    self.tell_files();
+                }
                 Some(captured) = captures.recv() => self.captured(captured),
             }
         }
@@ -249,6 +257,8 @@ impl HostSession {
                 }
                 self.tell_chat(Side::Host, text);
             }
+            Command::Send(paths) => self.files.send(paths),
+            Command::Cancel(number) => self.cancel_file(number),
             Command::Stats => self.tell_figures(),
             Command::Allow(permissions) => self.allow(&permissions),
             Command::TakeControl => {
@@ -291,6 +301,7 @@ impl HostSession {
     fn changed_permissions(&mut self) {
         self.halt();
         self.pause_unless_permitted();
+        self.forbid_files_unless_permitted();
         let _ = self.driver.send(Message::Permissions(self.permissions));
         self.tell(HostEvent::Permissions { session: self.name.clone(), permissions: self.permissions, timers: Vec::new() });
         if !self.permissions.may_control() {
@@ -343,6 +354,12 @@ impl HostSession {
             }
             Event::Message(Message::Lossless(wish)) => self.wish_lossless(wish),
             Event::Message(Message::AskStats) => self.answer_figures(),
+            Event::Message(Message::File(message)) => self.file_message(message),
+            Event::Bulk(chunk) => self.file_chunk(&chunk),
+            Event::WantBulk(room) => {
+                self.files.want(room, &mut self.driver);
+                self.tell_files();
+            }
             // The session lets only a viewer's messages through.
             Event::Message(_) | Event::Picture(_) => {}
             Event::WantPicture(Credit { bytes, rate }) => {
@@ -353,10 +370,13 @@ impl HostSession {
             Event::PathChanged(path, kind) => self.path_changed(path, kind),
             Event::Stalled => {
                 self.halt();
+                self.pause_files(true);
                 self.warn(format!("the connection to {} is interrupted; waiting for it to come back", self.viewer));
             }
-            Event::Resumed => self.warn(format!("{} is connected again", self.viewer)),
-            Event::WantBulk(_) | Event::Bulk(_) => {}
+            Event::Resumed => {
+                self.pause_files(false);
+                self.warn(format!("{} is connected again", self.viewer));
+            }
             Event::Ended(reason) => return Some(reason),
         }
         None
@@ -393,7 +413,8 @@ impl HostSession {
     async fn finish(mut self, reason: EndReason) {
         self.halt();
         let seconds = self.begun.elapsed().as_secs();
-        let summary = Summary { picture_bytes: self.figures.picture_bytes(), ..Summary::default() };
+        let (files, file_bytes) = self.files.arrived();
+        let summary = Summary { picture_bytes: self.figures.picture_bytes(), files, file_bytes, ..Summary::default() };
         self.tell(HostEvent::SessionEnded { session: self.name.clone(), reason, seconds, summary });
         let (capture, inject, takeover) = (self.capture.take(), self.inject.take(), self.takeover.take());
         // Their threads are waited for.

@@ -22,7 +22,7 @@ use self::{
     connect::{Network, Wanted, authenticate},
     session::{Session, Start},
 };
-use super::{Failure, display_name, exit_code, outlet::Outlet, path_info, relays};
+use super::{Failure, display_name, exit_code, files::Place, outlet::Outlet, path_info, relays};
 use crate::{
     cli::{ConnectArgs, ExitCode, Target, View},
     net,
@@ -85,6 +85,7 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
             picture,
             faces: std::mem::take(&mut faces),
             actions: [Some(acted), window_acted],
+            files: Place::new(args.files.clone(), opened.config.files.clone()),
             lossless: args.lossless,
             screenshot: args.screenshot.clone(),
             begun: opened.begun,

@@ -1,5 +1,6 @@
 //! One session at the viewer: the driver, the decode thread and the faces. Its paths are for [`ways`].
 
+mod files;
 mod ways;
 
 use std::{
@@ -20,7 +21,14 @@ use super::{
     upgrade::Upgrade,
 };
 use crate::{
-    app::{Failure, chat::Chat, driver::Driver, exit_code, path_info},
+    app::{
+        Failure,
+        chat::Chat,
+        driver::Driver,
+        exit_code,
+        files::{Files, Place},
+        path_info,
+    },
     cli::ExitCode,
     protocol::{
         auth::Authenticated,
@@ -55,6 +63,8 @@ pub(super) struct Start {
     pub(super) faces: Faces,
     /// What the users of the faces do.
     pub(super) actions: [Option<mpsc::Receiver<ViewerAction>>; 2],
+    /// Where files go.
+    pub(super) files: Place,
     /// Whether the host is asked for nothing but exact pictures.
     pub(super) lossless: bool,
     /// Save the first picture here and leave.
@@ -87,6 +97,7 @@ pub(super) struct Session {
     failure: Option<Failure>,
     permissions: Permissions,
     chat: Chat,
+    files: Files,
     shown_path: Option<PathInfo>,
     figures: Figures,
     started: Instant,
@@ -95,12 +106,13 @@ pub(super) struct Session {
 impl Session {
     /// Takes the first path and opens its lanes.
     pub(super) fn start(start: Start) -> Result<Self, Failure> {
-        let Start { auth, network, path, shown_path, resume, probing, picture, faces, actions, lossless, screenshot, begun } =
+        let Start { auth, network, path, shown_path, resume, probing, picture, faces, actions, files, lossless, screenshot, begun } =
             start;
         let decode = Decode::start(picture.clone()).map_err(Failure::other)?;
         let mut session = Self {
             permissions: auth.permissions,
             chat: Chat::default(),
+            files: Files::new(Side::Viewer, auth.peer, files),
             auth: std::sync::Arc::new(auth),
             network,
             driver: Driver::new(Role::Viewer, resume),
@@ -161,6 +173,10 @@ impl Session {
                         break reason;
                     }
                 }
+                reply = self.files.next() => {
+                    self.files.replied(reply, &mut self.driver);
+                    self.tell_files();
+                }
                 decoded = self.decode.done.recv() => match decoded {
                     Some(decoded) => self.decoded(decoded),
                     // The thread is gone, and it said why if it could.
@@ -207,6 +223,7 @@ impl Session {
             }
             Event::Stalled => {
                 self.stalled = true;
+                self.pause_files(true);
                 self.faces.tell(&ViewerEvent::Stalled);
                 if let Some(probe) = self.upgrade.give() {
                     self.open(probe);
@@ -215,9 +232,14 @@ impl Session {
             }
             Event::Resumed => {
                 self.stalled = false;
+                self.pause_files(false);
                 self.faces.tell(&ViewerEvent::Resumed);
             }
-            Event::WantBulk(_) | Event::Bulk(_) => {}
+            Event::Bulk(chunk) => self.file_chunk(&chunk),
+            Event::WantBulk(room) => {
+                self.files.want(room, &mut self.driver);
+                self.tell_files();
+            }
             Event::Ended(reason) => return Some(reason),
             Event::WantPicture(_) => {}
         }
@@ -246,6 +268,7 @@ impl Session {
                 let news = self.shown.told(screens);
                 self.screens_changed(news);
             }
+            Message::File(message) => self.file_message(message),
             Message::Stats(stats) => {
                 self.figures.answered(&stats);
                 self.tell_figures();
@@ -277,6 +300,8 @@ impl Session {
                 self.screenshots.add(file);
                 self.save_screenshots();
             }
+            Some(action @ (ViewerAction::Send(_) | ViewerAction::Fetch(_))) => self.file_action(action),
+            Some(action @ (ViewerAction::Save(_) | ViewerAction::Refuse(_) | ViewerAction::Cancel(_))) => self.file_action(action),
             Some(ViewerAction::Screens) => self.tell_screens(),
             Some(ViewerAction::Show(show)) => match self.shown.choose(show) {
                 Ok(choice) => drop(self.driver.send(Message::ShowScreen(choice))),
@@ -398,7 +423,8 @@ impl Session {
             redial.abort();
         }
         let seconds = self.started.elapsed().as_secs();
-        let summary = Summary { picture_bytes: self.figures.picture_bytes(), ..Summary::default() };
+        let (files, file_bytes) = self.files.arrived();
+        let summary = Summary { picture_bytes: self.figures.picture_bytes(), files, file_bytes, ..Summary::default() };
         self.faces.tell(&ViewerEvent::SessionEnded { reason, seconds, summary });
         let faces = std::mem::take(&mut self.faces);
         tokio::join!(self.driver.linger(), faces.finish());

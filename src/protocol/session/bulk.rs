@@ -138,6 +138,12 @@ impl Session {
         }
     }
 
+    /// Bytes of chunks that were sent and are not taken.
+    #[must_use]
+    pub fn bulk_under_way(&self) -> usize {
+        self.bulk.bytes
+    }
+
     pub(super) fn receive_chunk(&mut self, now: Instant, id: PathId, number: u64, payload: &[u8]) -> Result<(), Violation> {
         if self.has_ended() {
             return Ok(());

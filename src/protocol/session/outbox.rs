@@ -127,6 +127,7 @@ fn weight(message: &Message) -> usize {
     let heap = match message {
         Message::Chat(text) | Message::Input(InputEvent::Text(text)) => text.len(),
         Message::CursorShape(shape) => shape.bgra.len(),
+        Message::File(message) => message.heap(),
         Message::Screens(screens) => screens.list.iter().map(|screen| size_of_val(screen) + screen.name.len()).sum(),
         _ => 0,
     };
