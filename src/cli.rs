@@ -5,6 +5,7 @@
 //! - Values whose meaning needs more than parsing (a password source, a relay without its key) are resolved in [`crate::app`].
 
 pub mod address;
+pub mod cp;
 pub mod doctor;
 pub mod limits;
 
@@ -16,6 +17,7 @@ use libp2p::Multiaddr;
 use crate::{desktop::Backend, protocol::permission::Permissions};
 
 pub use address::{Relay, Target};
+pub use cp::CpArgs;
 pub use doctor::DoctorArgs;
 pub use limits::LimitArgs;
 
@@ -65,7 +67,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// The five words.
+/// The words.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Share this screen with somebody who has the ID and the password
@@ -80,6 +82,12 @@ pub enum Command {
                             screenshot FILE, screens, screen N|all|next, lossless on|off, send FILE, fetch PATH, save N, refuse N,\n\
                             cancel N, stats, quit.")]
     Connect(ConnectArgs),
+    /// Copy files to a host, or one from it
+    #[command(after_help = "Examples: rs cp report.pdf 9339-2522-7420-3124:\n          rs cp notes.txt 9339-2522-7420-3124:renamed.txt\n          \
+                            rs cp 9339-2522-7420-3124:logs/today.txt .\n\n\
+                            What is behind the last colon is a name or a path in the host's folder for files; its user is asked. Run it again\n\
+                            after a break: it goes on where it stopped.")]
+    Cp(CpArgs),
     /// Replace the password of this machine's host; the old one is dead at once
     #[command(after_help = "Example: rs rotate-password")]
     RotatePassword(RotateArgs),

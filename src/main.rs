@@ -26,6 +26,7 @@ fn run(command: Command) -> Result<(), Failure> {
     let result = match command {
         Command::Host(args) => runtime.block_on(async { tokio::spawn(app::host::run(args)).await.map_err(Failure::other)? }),
         Command::Connect(args) => app::viewer::run(args, &runtime),
+        Command::Cp(args) => app::viewer::copy(args, &runtime),
         Command::RotatePassword(args) => runtime.block_on(app::rotate_password::run(args)),
         Command::Relay(args) => runtime.block_on(app::relay::run(args)),
         Command::Doctor(args) => runtime.block_on(app::doctor::run(args)),

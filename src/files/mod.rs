@@ -3,6 +3,7 @@
 //!
 //! - Nothing leaves the folder: it is opened once, and every name is resolved below it by `cap-std`, whatever links are in the way.
 //! - A partial file is `.NAME.TAG.rs-part`, where the tag stands for the sender; it is locked, so that two sessions never write into one.
+//!   A session that lost its network lets go of the lock: the sender may come back as another session and go on there ([`PATIENCE`]).
 //!   It is kept on every error, and found again by name and tag. Whether it is the same file the sender says, who compares the hash
 //!   of what is there.
 //! - A whole file is on the disk (`fsync`) and verified before it gets its name. The name is taken by making an empty file there, which
@@ -14,6 +15,7 @@ use std::{
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use cap_std::{
@@ -30,6 +32,10 @@ use crate::protocol::transfer::{
 
 /// How many names or partial files are tried before it is given up.
 const TRIES: u32 = 1000;
+/// How long a partial file is waited for that another session has: until that one has noticed that its sender is gone.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(50);
 /// So much is hashed at a time.
 const PIECE: usize = 256 << 10;
 
@@ -75,9 +81,13 @@ impl Folder {
             if !file.metadata().is_ok_and(|about| about.is_file()) {
                 return Err(format!("{part} in {} is not a file; remove it", self.path.display()));
             }
+            let deadline = Instant::now() + PATIENCE;
+            while tried == 0 && file.try_lock().is_err() && Instant::now() < deadline {
+                std::thread::sleep(LOOK);
+            }
             if file.try_lock().is_ok() {
                 let mut partial =
-                    Partial { folder: self.clone(), file, part, name: name.to_owned(), hasher: blake3::Hasher::new(), at: 0 };
+                    Partial { folder: self.clone(), file, part, name: name.to_owned(), hasher: blake3::Hasher::new(), at: 0, is_ours: true };
                 partial.resume(size).map_err(|error| self.trouble(name, &error))?;
                 return Ok(partial);
             }
@@ -128,6 +138,8 @@ pub struct Partial {
     name: String,
     hasher: blake3::Hasher,
     at: u64,
+    /// Whether we have its lock.
+    is_ours: bool,
 }
 
 impl Partial {
@@ -158,6 +170,7 @@ impl Partial {
     /// # Errors
     /// The disk refuses.
     pub fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<u64, String> {
+        self.take_back()?;
         let written = (|| {
             if offset != self.at {
                 self.cut(0)?;
@@ -174,9 +187,23 @@ impl Partial {
         Ok(self.at)
     }
 
+    /// Lets another session go on with it.
+    pub fn release(&mut self) {
+        self.is_ours = self.is_ours && self.file.unlock().is_err();
+    }
+
+    /// Takes it back, unless another session has it or had it.
+    fn take_back(&mut self) -> Result<(), String> {
+        if !self.is_ours {
+            let is_as_it_was = || self.file.metadata().is_ok_and(|about| about.len() == self.at);
+            self.is_ours = self.file.try_lock().is_ok() && is_as_it_was();
+        }
+        if self.is_ours { Ok(()) } else { Err(format!("{} goes on in another session", self.name)) }
+    }
+
     /// Leaves it for another try; one without a byte goes.
     pub fn close(self) {
-        if self.at == 0 {
+        if self.at == 0 && self.is_ours {
             let _ = self.folder.dir.remove_file(&self.part);
         }
     }
@@ -185,7 +212,8 @@ impl Partial {
     ///
     /// # Errors
     /// It is another file than was sent (then it is removed), or the disk refuses.
-    pub fn finish(self, hash: Hash) -> Result<PathBuf, String> {
+    pub fn finish(mut self, hash: Hash) -> Result<PathBuf, String> {
+        self.take_back()?;
         let Folder { dir, path } = &self.folder;
         if self.hasher.finalize() != hash {
             let _ = dir.remove_file(&self.part);

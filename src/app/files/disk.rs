@@ -28,6 +28,8 @@ pub(super) enum Job {
     Write(u32, u64, Vec<u8>),
     Finish(u32, Hash),
     CloseIncoming(u32),
+    /// The network is gone: another session may go on with what is partial.
+    Release,
 }
 
 /// What became of it.
@@ -149,6 +151,10 @@ impl Thread {
                 Ok(file) => Reply::Finished(number, file, hash),
                 Err(reason) => Reply::NotReceived(number, reason),
             },
+            Job::Release => {
+                self.incoming.values_mut().for_each(Partial::release);
+                return None;
+            }
             Job::CloseIncoming(number) => {
                 self.incoming.remove(&number)?.close();
                 return None;

@@ -260,6 +260,9 @@ impl Files {
 
     /// The connection is interrupted, or back.
     pub(super) fn paused(&mut self, paused: bool) {
+        if paused {
+            self.disk.give(Job::Release);
+        }
         let (from, to) = if paused {
             (TransferState::Running, TransferState::Paused)
         } else {

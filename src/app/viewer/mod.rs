@@ -1,6 +1,7 @@
-//! `rs connect`: finds a host, gets in, shows and drives it.
+//! `rs connect`: finds a host, gets in, shows and drives it; `rs cp`: copies files instead.
 
 pub(super) mod connect;
+mod cp;
 mod decode;
 mod exact;
 mod figures;
@@ -15,7 +16,7 @@ use std::{
 
 use ed25519_dalek::SigningKey;
 use futures::future::join_all;
-use tokio::{runtime::Runtime, sync::mpsc};
+use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
 use zeroize::Zeroizing;
 
 use self::{
@@ -24,12 +25,12 @@ use self::{
 };
 use super::{Failure, display_name, exit_code, files::Place, outlet::Outlet, path_info, relays};
 use crate::{
-    cli::{ConnectArgs, ExitCode, Target, View},
+    cli::{self, ConnectArgs, CpArgs, ExitCode, Target, View, cp::Copy},
     net,
     protocol::{
         auth::{Authenticated, Offer},
         message::EndReason,
-        permission::Permissions,
+        permission::{Permission, Permissions},
         session::path::PathId,
     },
     store::{Config, Store},
@@ -50,6 +51,39 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// # Errors
 /// Every way a visit can fail, each with its exit code.
 pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
+    visit(args, None, runtime)
+}
+
+/// Connects, copies and leaves.
+///
+/// # Errors
+/// As [`run`], or something was not copied.
+pub fn copy(args: CpArgs, runtime: &Runtime) -> Result<(), Failure> {
+    let copy = cli::cp::copy(args.paths).map_err(|text| Failure::new(ExitCode::Usage, text))?;
+    let (Copy::To(target, ..) | Copy::From(target, ..)) = &copy;
+    let connect = ConnectArgs {
+        target: (**target).clone(),
+        net: args.net,
+        password_file: args.password_file,
+        password_stdin: args.password_stdin,
+        view: Some(View::None),
+        lossless: false,
+        files: None,
+        screenshot: None,
+        view_only: false,
+        json: args.json,
+    };
+    visit(connect, Some(copy), runtime)
+}
+
+/// Connects: for a copy, or to show and drive.
+fn visit(args: ConnectArgs, copy: Option<Copy>, runtime: &Runtime) -> Result<(), Failure> {
+    let place = copy.as_ref().map(cp::place).transpose()?;
+    let wants = match &copy {
+        Some(_) => [Permission::Files].into_iter().collect(),
+        None if args.view_only => Permissions::view_only(),
+        None => Permissions::all(),
+    };
     let view = args.view.unwrap_or_default();
     if view == View::Terminal {
         return Err(Failure::new(ExitCode::Usage, "--view terminal comes in a later version; use --view window or none"));
@@ -65,16 +99,21 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
     let (json, quiet) = (args.json, args.screenshot.is_some());
     // On a thread of its own: a terminal that takes nothing must not hold up the session.
     let handle = runtime.handle().clone();
-    let face = runtime.spawn_blocking(move || {
+    let face: JoinHandle<Result<(), Failure>> = runtime.spawn_blocking(move || {
         handle.block_on(async {
-            if quiet && !json { drain(shown).await } else { headless::run_viewer(shown, json, commands).await }
-        });
+            match copy {
+                Some(copy) => cp::run(shown, json, copy).await?,
+                None if quiet && !json => drain(shown).await,
+                None => headless::run_viewer(shown, json, commands).await,
+            }
+            Ok(())
+        })
     });
 
     // Before anything is told: the window must hear that the host let us in, though it opens only then.
     let (window_seat, window_acted) = windowed.then(|| faces.add(&picture)).unzip();
     let mut node = None;
-    let result = runtime.block_on(open(&args, password, &mut faces, &mut node)).and_then(|opened| {
+    let result = runtime.block_on(open(&args, wants, password, &mut faces, &mut node)).and_then(|opened| {
         let start = Start {
             auth: opened.auth,
             network: opened.network,
@@ -85,7 +124,7 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
             picture,
             faces: std::mem::take(&mut faces),
             actions: [Some(acted), window_acted],
-            files: Place::new(args.files.clone(), opened.config.files.clone()),
+            files: place.unwrap_or_else(|| Place::new(args.files.clone(), opened.config.files.clone())),
             lossless: args.lossless,
             screenshot: args.screenshot.clone(),
             begun: opened.begun,
@@ -108,8 +147,8 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
     }
     drop(faces);
     // The last events are shown before the process ends.
-    let _ = runtime.block_on(async { tokio::time::timeout(LAST_WORDS, face).await });
-    result
+    let said = runtime.block_on(async { tokio::time::timeout(LAST_WORDS, face).await });
+    result.and(said.ok().and_then(Result::ok).unwrap_or(Ok(())))
 }
 
 /// What to say of a session that did not end as it should.
@@ -187,6 +226,7 @@ struct Opened {
 /// Finds the host and authenticates. Leaves a handle of the network in `kept`, however that ends.
 async fn open(
     args: &ConnectArgs,
+    wants: Permissions,
     password: PasswordSource,
     faces: &mut Faces,
     kept: &mut Option<net::Node>,
@@ -203,7 +243,6 @@ async fn open(
     if let Some(path) = shown_path.clone() {
         faces.tell(&ViewerEvent::Connected { id: wanted.id.to_string(), path });
     }
-    let wants = if args.view_only { Permissions::view_only() } else { Permissions::all() };
     let name = display_name(config.name.clone());
     let offer = Offer { identity, host: wanted.id, expected: wanted.key, name, wants };
     let node = network.node.clone();
