@@ -83,10 +83,12 @@ pub enum Command {
                             cancel N, stats, quit.")]
     Connect(ConnectArgs),
     /// Copy files to a host, or one from it
-    #[command(after_help = "Examples: rs cp report.pdf 9339-2522-7420-3124:\n          rs cp notes.txt 9339-2522-7420-3124:renamed.txt\n          \
+    #[command(
+        after_help = "Examples: rs cp report.pdf 9339-2522-7420-3124:\n          rs cp notes.txt 9339-2522-7420-3124:renamed.txt\n          \
                             rs cp 9339-2522-7420-3124:logs/today.txt .\n\n\
                             What is behind the last colon is a name or a path in the host's folder for files; its user is asked. Run it again\n\
-                            after a break: it goes on where it stopped.")]
+                            after a break: it goes on where it stopped."
+    )]
     Cp(CpArgs),
     /// Replace the password of this machine's host; the old one is dead at once
     #[command(after_help = "Example: rs rotate-password")]

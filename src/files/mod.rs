@@ -18,12 +18,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(unix)]
+use cap_std::fs::OpenOptionsExt;
 use cap_std::{
     ambient_authority,
     fs::{Dir, OpenOptions},
 };
-#[cfg(unix)]
-use cap_std::fs::OpenOptionsExt;
 
 use crate::protocol::transfer::{
     Hash,
@@ -86,8 +86,15 @@ impl Folder {
                 std::thread::sleep(LOOK);
             }
             if file.try_lock().is_ok() {
-                let mut partial =
-                    Partial { folder: self.clone(), file, part, name: name.to_owned(), hasher: blake3::Hasher::new(), at: 0, is_ours: true };
+                let mut partial = Partial {
+                    folder: self.clone(),
+                    file,
+                    part,
+                    name: name.to_owned(),
+                    hasher: blake3::Hasher::new(),
+                    at: 0,
+                    is_ours: true,
+                };
                 partial.resume(size).map_err(|error| self.trouble(name, &error))?;
                 return Ok(partial);
             }
@@ -106,7 +113,8 @@ impl Folder {
         options.custom_flags(FLAGS);
         let is_inside = Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)));
         let is_ours = path.ends_with(PART);
-        let opened = if is_inside && !is_ours { self.dir.open_with(path, &options) } else { Err(io::ErrorKind::InvalidInput.into()) };
+        let opened =
+            if is_inside && !is_ours { self.dir.open_with(path, &options) } else { Err(io::ErrorKind::InvalidInput.into()) };
         let file = opened.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => format!("there is no {path} in {}, the folder that is shared", self.path.display()),
             _ => format!("{path} is not a file below {}, the only folder that is shared", self.path.display()),
@@ -306,7 +314,10 @@ impl Source {
     /// It cannot be read, or it changed since it was offered.
     pub fn read(&mut self, most: usize) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::with_capacity(most);
-        (&mut self.file).take(most as u64).read_to_end(&mut bytes).map_err(|error| format!("{} cannot be read ({error})", self.name))?;
+        (&mut self.file)
+            .take(most as u64)
+            .read_to_end(&mut bytes)
+            .map_err(|error| format!("{} cannot be read ({error})", self.name))?;
         self.hasher.update(&bytes);
         self.at += bytes.len() as u64;
         if self.at > self.size || bytes.is_empty() && self.at < self.size {

@@ -190,7 +190,9 @@ mod tests {
         assert_eq!(viewer_line("stats").expect("stats"), [ViewerAction::Stats]);
         assert_eq!(viewer_line("send /tmp/x").expect("send"), [ViewerAction::Send(vec![PathBuf::from("/tmp/x")])]);
         assert_eq!(viewer_line("fetch a/b c").expect("fetch"), [ViewerAction::Fetch("a/b c".to_owned())]);
-        for (line, action) in [("save 2", ViewerAction::Save(2)), ("refuse 2", ViewerAction::Refuse(2)), ("cancel 2", ViewerAction::Cancel(2))] {
+        for (line, action) in
+            [("save 2", ViewerAction::Save(2)), ("refuse 2", ViewerAction::Refuse(2)), ("cancel 2", ViewerAction::Cancel(2))]
+        {
             assert_eq!(viewer_line(line).expect(line), [action]);
         }
         assert_eq!(viewer_line("lossless on").expect("lossless"), [ViewerAction::Lossless(true)]);

@@ -38,7 +38,8 @@ use crate::protocol::{
 };
 
 /// What a host's line may be.
-const HOST_LINES: &str = "type accept, deny, chat TEXT, allow PERMISSION, revoke PERMISSION, send FILE, cancel N, stats, rotate, end or quit";
+const HOST_LINES: &str =
+    "type accept, deny, chat TEXT, allow PERMISSION, revoke PERMISSION, send FILE, cancel N, stats, rotate, end or quit";
 
 /// Runs the host's face in lines. Returns when the seat's events close.
 pub async fn run_host(seat: HostSeat, json: bool) {

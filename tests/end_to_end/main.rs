@@ -14,6 +14,7 @@
 //! | [`desktop`] | a real screen, pointer and keyboard, and the person in front of them |
 //! | [`screens`] | several monitors, their changes, depths and sizes, animated pointers |
 //! | [`window`] | the viewer's window |
+//! | [`files`] | files both ways, `rs cp` |
 //! | [`stats`] | figures of every stage, exact pictures, `--lossless` |
 
 #[path = "../support/link.rs"]
@@ -24,6 +25,7 @@ mod support;
 mod desktop;
 mod direct;
 mod doctor;
+mod files;
 mod identity;
 mod lan;
 mod loss;

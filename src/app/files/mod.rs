@@ -263,11 +263,8 @@ impl Files {
         if paused {
             self.disk.give(Job::Release);
         }
-        let (from, to) = if paused {
-            (TransferState::Running, TransferState::Paused)
-        } else {
-            (TransferState::Paused, TransferState::Running)
-        };
+        let (from, to) =
+            if paused { (TransferState::Running, TransferState::Paused) } else { (TransferState::Paused, TransferState::Running) };
         for (transfer, _) in self.told.values_mut().filter(|(transfer, _)| transfer.state == from) {
             transfer.state = to;
             self.news.push_back(transfer.clone());

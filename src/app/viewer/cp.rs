@@ -85,7 +85,9 @@ pub(super) async fn run(mut seat: ViewerSeat, json: bool, copy: Copy) -> Result<
     }
     match failure {
         Some(failure) => Err(failure),
-        None if left > 0 => Err(Failure::new(ExitCode::Lost, "the session ended before everything was copied; run it again, it goes on")),
+        None if left > 0 => {
+            Err(Failure::new(ExitCode::Lost, "the session ended before everything was copied; run it again, it goes on"))
+        }
         None => Ok(()),
     }
 }

@@ -47,8 +47,7 @@ pub(super) struct Bulk {
 
 impl Bulk {
     fn want(&mut self) -> bool {
-        let asks =
-            self.ready && !self.wanted && self.bytes + MAX_CHUNK <= MAX_IN_FLIGHT && self.unacknowledged.len() < MAX_CHUNKS;
+        let asks = self.ready && !self.wanted && self.bytes + MAX_CHUNK <= MAX_IN_FLIGHT && self.unacknowledged.len() < MAX_CHUNKS;
         self.wanted |= asks;
         asks
     }

@@ -62,8 +62,23 @@ mod tests {
             assert_eq!(check(name), Ok(()), "{name}");
         }
         for name in [
-            "", ".", "..", "/etc/passwd", "a/b", "..\\a", "a\0b", "a\nb", "\u{1b}[2J", "fdp.\u{202e}exe", "CON", "nul.txt", "Lpt1.",
-            "a.", "a ", "x.rs-part", &"x".repeat(300),
+            "",
+            ".",
+            "..",
+            "/etc/passwd",
+            "a/b",
+            "..\\a",
+            "a\0b",
+            "a\nb",
+            "\u{1b}[2J",
+            "fdp.\u{202e}exe",
+            "CON",
+            "nul.txt",
+            "Lpt1.",
+            "a.",
+            "a ",
+            "x.rs-part",
+            &"x".repeat(300),
         ] {
             assert!(check(name).is_err(), "{name:?}");
         }

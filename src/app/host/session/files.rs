@@ -2,11 +2,7 @@
 
 use super::HostSession;
 use crate::{
-    protocol::{
-        message::EndReason,
-        permission::Permission,
-        transfer::FileMessage,
-    },
+    protocol::{message::EndReason, permission::Permission, transfer::FileMessage},
     ui::event::HostEvent,
 };
 

@@ -51,7 +51,12 @@ fn a_file_uses_an_idle_link_and_words_do_not_wait_for_it() {
         pair.run(2 * SECOND);
         let used = used(&mut pair, rate, 3);
         let delays = word_delays(&mut pair, MS * round_trip);
-        eprintln!("{:>5} kB/s, {round_trip:>2} ms: {used} % used, words wait {:?} at the median, {:?} at most", rate / 1000, delays[10], delays[19]);
+        eprintln!(
+            "{:>5} kB/s, {round_trip:>2} ms: {used} % used, words wait {:?} at the median, {:?} at most",
+            rate / 1000,
+            delays[10],
+            delays[19]
+        );
         assert!(used >= 85, "{used} % of {rate} B/s, {round_trip} ms");
         assert!(delays[19] < 100 * MS, "{delays:?}");
     }

@@ -66,7 +66,16 @@ pub(super) struct Side {
 impl Side {
     fn new(role: Role, now: Instant) -> Self {
         let session = Session::new(role, RESUME, now);
-        Self { session, messages: Vec::new(), events: Vec::new(), to_send: 0, file_sent: 0, file_received: 0, transmitted: [0; 3], wake: None }
+        Self {
+            session,
+            messages: Vec::new(),
+            events: Vec::new(),
+            to_send: 0,
+            file_sent: 0,
+            file_received: 0,
+            transmitted: [0; 3],
+            wake: None,
+        }
     }
 
     pub(super) fn ended(&self) -> Option<EndReason> {
