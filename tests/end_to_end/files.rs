@@ -147,7 +147,8 @@ fn a_killed_sender_goes_on_where_it_was() {
     begun.process().kill();
     file(&host.rs, "paused", "large");
 
-    let ended = cp(&mut host, &state, &[large.to_str().expect("text"), &format!("{}:", host.direct("tcp"))]);
+    let target = format!("{}:", host.direct("tcp"));
+    let ended = cp(&mut host, &state, &[large.to_str().expect("text"), &target]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let again = host.rs.expect_where("file", |file| file["state"] == "running" && file["session"] != "s1");
     assert!(again["done"].as_u64() > Some(4 * MEGABYTE as u64), "{again}");
