@@ -338,7 +338,7 @@ mod tests {
         sealer.seal(b"record", &mut stream).unwrap();
         assert_eq!(first[..ADDRESS], [&host.session.0[..], &[0]].concat());
         let hash = Sha256::digest([first, answer, stream].concat());
-        assert_eq!(HEXLOWER.encode(&hash[..8]), "6bbf8965b3e608f6");
+        assert_eq!(HEXLOWER.encode(&hash[..8]), "c4bb9b1e50557679");
     }
 
     #[test]
