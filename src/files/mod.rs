@@ -180,8 +180,10 @@ impl Partial {
     pub fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<u64, String> {
         self.take_back()?;
         let written = (|| {
-            if offset != self.at {
-                self.cut(0)?;
+            match offset {
+                _ if offset == self.at => {}
+                0 => self.cut(0)?,
+                _ => return Err(io::Error::other("a part is missing")),
             }
             self.file.write_all(bytes)
         })();

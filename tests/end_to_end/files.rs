@@ -178,7 +178,7 @@ fn cp_copies_to_and_from_and_nothing_outside_of_the_folder() {
 
     for outside in ["../secret", secret.to_str().expect("text"), "escape", "out/secret", "logs", "none"] {
         let ended = cp(&mut host, &state, &[&format!("{target}:{outside}"), home.path().to_str().expect("text")]);
-        assert_eq!((ended.code, ended.stderr.contains("the")), (Some(5), true), "{outside}: {}", ended.stderr);
+        assert_eq!(ended.code, Some(5), "{outside}: {}", ended.stderr);
         assert!(ended.stderr.contains(there.to_str().expect("text")) || ended.stderr.contains("folder"), "{}", ended.stderr);
     }
     let mut wrong = on_loopback(&state, "cp a b").go();

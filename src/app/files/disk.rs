@@ -145,6 +145,10 @@ impl Thread {
             }
             Job::Write(number, offset, bytes) => {
                 let written = self.incoming.get_mut(&number).map(|partial| partial.write(offset, &bytes));
+                if let Some(Err(_)) = written {
+                    // What is behind it may wait here already, and has no place any more.
+                    self.incoming.remove(&number).into_iter().for_each(Partial::close);
+                }
                 Reply::Wrote(number, written.unwrap_or_else(|| Err("it was closed".to_owned())))
             }
             Job::Finish(number, hash) => match self.incoming.remove(&number)?.finish(hash) {
