@@ -5,6 +5,7 @@
 //! - Values whose meaning needs more than parsing (a password source, a relay without its key) are resolved in [`crate::app`].
 
 pub mod address;
+pub mod cp;
 pub mod doctor;
 pub mod limits;
 
@@ -19,6 +20,7 @@ use crate::{
 };
 
 pub use address::{Relay, Target, Whom};
+pub use cp::CpArgs;
 pub use doctor::DoctorArgs;
 pub use limits::LimitArgs;
 
@@ -74,7 +76,7 @@ pub enum Command {
     /// Share this screen with somebody who has the ID and the password
     #[command(after_help = "Example: rs host --relay relay.example.org\n\n\
                             Lines typed while it runs: accept [PERMISSION], deny, chat TEXT, allow PERMISSION [for 10m],\n\
-                            revoke PERMISSION, take, stats, rotate, end, quit.\n\
+                            revoke PERMISSION, take, send FILE, cancel N, stats, rotate, password TEXT, end, quit.\n\
                             Any touch of mouse or keyboard takes control back. Ctrl+Alt+Shift+Escape on this machine's keyboard ends\n\
                             every session at once, whatever has the focus, and makes a new password.")]
     Host(HostArgs),
@@ -83,7 +85,7 @@ pub enum Command {
                             The password comes from --password-file, --password-stdin, the variable RS_PASSWORD, or a prompt.\n\
                             Lines typed with --view none: move X Y, point X Y|away, click X Y [BUTTON], scroll DX DY, key COMBO, type TEXT,\n\
                             chat TEXT, screenshot FILE, copy TEXT, paste FILE, screens, screen N|all|next, lossless on|off, keyboard MODE,\n\
-                            stats, quit.\n\
+                            send FILE, fetch PATH, save N, refuse N, cancel N, stats, quit.\n\
                             Keys with --view terminal: Ctrl+] and then q leave, c chat, s next screen, f fit or actual size, i figures,\n\
                             k Ctrl+Alt+Del, l draw anew, ] Ctrl+] on the host.")]
     Connect(ConnectArgs),
@@ -93,6 +95,14 @@ pub enum Command {
                             Names are this machine's own and go nowhere."
     )]
     Hosts(HostsArgs),
+    /// Copy files to a host, or one from it
+    #[command(
+        after_help = "Examples: rs cp report.pdf 9339-2522-7420-3124:\n          rs cp notes.txt 9339-2522-7420-3124:renamed.txt\n          \
+                            rs cp 9339-2522-7420-3124:logs/today.txt .\n\n\
+                            What is behind the last colon is a name or a path in the host's folder for files; its user is asked. Run it again\n\
+                            after a break: it goes on where it stopped."
+    )]
+    Cp(CpArgs),
     /// Replace the password of this machine's host; the old one is dead at once
     #[command(after_help = "Example: rs rotate-password")]
     RotatePassword(RotateArgs),
@@ -155,6 +165,9 @@ pub struct HostArgs {
     /// Send every picture exactly at once, however slow the link is
     #[arg(long)]
     pub lossless: bool,
+    /// Put received files into this folder, and let viewers fetch files from it [default: rs in the downloads]
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
     /// How to read the screen
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     pub capture: Backend,
@@ -198,6 +211,9 @@ pub struct ConnectArgs {
     /// How keys are understood
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     pub keyboard: KeyboardMode,
+    /// Put received files into this folder, without asking for each [default: rs in the downloads, and ask]
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
     /// Write the first picture to this file as PNG, and end: once it is exact, or after five seconds as it is
     #[arg(long, value_name = "FILE", conflicts_with = "view")]
     pub screenshot: Option<PathBuf>,

@@ -5,7 +5,7 @@
 //! | floor | modules | may use |
 //! |---|---|---|
 //! | 1, pure | [`protocol`], [`video`] | nothing of ours; no IO, no clock, no randomness of their own |
-//! | 2, edges | [`desktop`], [`net`], [`ui`], [`store`] | floor 1; never another edge |
+//! | 2, edges | [`desktop`], [`net`], [`ui`], [`store`], [`files`] | floor 1; never another edge |
 //! | 3, composition | [`app`] | everything: the only place that knows all edges |
 //!
 //! [`cli`] holds the command line's types and [`logging`] the log's rules; both stand beside the floors and are used by
@@ -15,6 +15,7 @@ pub mod protocol;
 pub mod video;
 
 pub mod desktop;
+pub mod files;
 pub mod net;
 pub mod store;
 pub mod ui;

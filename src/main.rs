@@ -27,6 +27,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Host(args) => runtime.block_on(async { tokio::spawn(app::host::run(args)).await.map_err(Failure::other)? }),
         Command::Connect(args) => app::viewer::run(args, &runtime),
         Command::Hosts(args) => app::hosts::run(args),
+        Command::Cp(args) => app::viewer::copy(args, &runtime),
         Command::RotatePassword(args) => runtime.block_on(app::rotate_password::run(args)),
         Command::Relay(args) => runtime.block_on(app::relay::run(args)),
         Command::Panel => app::panel::run(),

@@ -15,7 +15,7 @@ const WAITING: usize = 8;
 
 /// What takes part at this side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Part {
     /// This machine's clipboard.
     Desktop,
     /// What somebody [gives](Sharing::offer) and [takes](Sharing::kept) by hand.
@@ -27,13 +27,13 @@ pub(super) enum Place {
 /// See the module.
 pub(super) struct Sharing {
     own: Side,
-    place: Place,
+    part: Part,
     is_permitted: bool,
     board: Option<Clipboard>,
     events: mpsc::Sender<ClipboardEvent>,
     copied: mpsc::Receiver<ClipboardEvent>,
     exchange: Exchange,
-    /// [`Place::Hand`]: the newest copy from the other side.
+    /// [`Part::Hand`]: the newest copy from the other side.
     kept: Option<Content>,
 }
 
@@ -48,10 +48,10 @@ pub(super) enum Told {
 
 impl Sharing {
     /// `own`: which side this is.
-    pub(super) fn new(own: Side, place: Place) -> Self {
+    pub(super) fn new(own: Side, part: Part) -> Self {
         let (events, copied) = mpsc::channel(WAITING);
         let (is_permitted, board, kept) = (false, None, None);
-        Self { own, place, is_permitted, board, events, copied, exchange: Exchange::default(), kept }
+        Self { own, part, is_permitted, board, events, copied, exchange: Exchange::default(), kept }
     }
 
     /// Whether it is permitted from now on.
@@ -63,12 +63,12 @@ impl Sharing {
         // Its thread is waited for; what it found last is not told any more.
         tokio::task::block_in_place(|| self.board = None);
         while self.copied.try_recv().is_ok() {}
-        if is_permitted && self.place == Place::Desktop {
+        if is_permitted && self.part == Part::Desktop {
             match tokio::task::block_in_place(|| Clipboard::start(self.events.clone())) {
                 Ok(board) => self.board = Some(board),
                 Err(error) => {
                     tracing::info!(%error, "the clipboard is not shared");
-                    self.place = Place::Nowhere;
+                    self.part = Part::Nowhere;
                 }
             }
         }
@@ -116,7 +116,7 @@ impl Sharing {
         None
     }
 
-    /// [`Place::Hand`]: the newest copy from the other side.
+    /// [`Part::Hand`]: the newest copy from the other side.
     pub(super) fn kept(&self) -> Option<&Content> {
         self.kept.as_ref()
     }
@@ -126,10 +126,10 @@ impl Sharing {
     /// # Errors
     /// It broke the protocol.
     pub(super) fn receive(&mut self, message: ClipboardMessage) -> Result<Option<Told>, Broken> {
-        let refusal = match self.place {
+        let refusal = match self.part {
             _ if !self.is_permitted => Some(Refusal::NotPermitted),
-            Place::Nowhere => Some(Refusal::NoClipboard),
-            Place::Desktop | Place::Hand => None,
+            Part::Nowhere => Some(Refusal::NoClipboard),
+            Part::Desktop | Part::Hand => None,
         };
         if let (Some(why), ClipboardMessage::Part { .. }) = (refusal, &message) {
             self.exchange.refuse(&message, why);

@@ -1,6 +1,6 @@
 //! The driver: a [`Session`] and the streams that carry it.
 //!
-//! A path is attached when both its lanes are open. Each lane has a task that reads, opens and hands in whole records, and one
+//! A path is attached when all its lanes are open. Each lane has a task that reads, opens and hands in whole records, and one
 //! that seals and writes. The session decides; nothing is decided here. A lane that ends, breaks or cannot take more
 //! takes its whole path down.
 
@@ -30,6 +30,8 @@ use crate::{
     },
 };
 
+/// A path has one of each.
+const LANES: usize = Lane::ALL.len();
 /// Records that may wait for a lane's writer. The session's own bounds are below it, so a full queue is a dead path.
 const WRITE_QUEUE: usize = 2048;
 /// Records read but not yet handled, all lanes together.
@@ -45,6 +47,9 @@ pub(super) struct OpenLane {
     pub(super) sealer: Sealer,
     pub(super) opener: Opener,
 }
+
+/// The open lanes of a path, in the order of [`Lane::ALL`].
+pub(super) type OpenPath = [OpenLane; LANES];
 
 /// A session with its streams.
 pub(super) struct Driver {
@@ -62,7 +67,7 @@ pub(super) struct Driver {
 
 /// The writers and readers of a path.
 struct Link {
-    writers: [mpsc::Sender<Outgoing>; 2],
+    writers: [mpsc::Sender<Outgoing>; LANES],
     readers: Vec<AbortHandle>,
     writing: JoinSet<()>,
 }
@@ -78,7 +83,7 @@ impl Link {
     /// Waits until all that was queued is with the network.
     async fn written_out(mut self) {
         let (closed, _) = mpsc::channel(1);
-        self.writers = [closed.clone(), closed];
+        self.writers = std::array::from_fn(|_| closed.clone());
         while self.writing.join_next().await.is_some() {}
     }
 }
@@ -116,9 +121,11 @@ impl Driver {
     }
 
     /// Starts to use a path.
-    pub(super) fn attach(&mut self, path: PathId, kind: PathKind, carrier: Carrier, control: OpenLane, video: OpenLane) {
+    pub(super) fn attach(&mut self, path: PathId, kind: PathKind, carrier: Carrier, lanes: OpenPath) {
         let (mut readers, mut writing) = (Vec::new(), JoinSet::new());
-        let writers = [(Lane::Control, control), (Lane::Video, video)].map(|(lane, open)| {
+        let mut names = Lane::ALL.into_iter();
+        let writers = lanes.map(|open| {
+            let lane = names.next().expect("as many names as lanes");
             let (queue, records) = mpsc::channel(WRITE_QUEUE);
             let (reader, writer) = open.stream.split();
             readers.push(tokio::spawn(read(reader, open.opener, path, lane, self.inbound_sender.clone())).abort_handle());
@@ -157,6 +164,29 @@ impl Driver {
     pub(super) fn send_picture(&mut self, picture: Vec<u8>, made: Instant) {
         self.unsent.push_back(made);
         self.session.send_picture(Instant::now(), picture);
+        self.drain();
+    }
+
+    /// Whether there is a chunk of a file to send.
+    pub(super) fn bulk_ready(&mut self, ready: bool) {
+        self.session.bulk_ready(Instant::now(), ready);
+        self.drain();
+    }
+
+    /// Sends a chunk of a file, against one [`Event::WantBulk`].
+    pub(super) fn send_bulk(&mut self, chunk: Vec<u8>) {
+        self.session.send_bulk(Instant::now(), chunk);
+        self.drain();
+    }
+
+    /// Bytes of files that were sent and are not taken.
+    pub(super) fn bulk_under_way(&self) -> usize {
+        self.session.bulk_under_way()
+    }
+
+    /// The oldest chunk of a file is taken.
+    pub(super) fn bulk_done(&mut self) {
+        self.session.bulk_done(Instant::now());
         self.drain();
     }
 

@@ -22,6 +22,7 @@ mod chat;
 mod clipboard;
 mod control_socket;
 mod driver;
+mod files;
 mod outlet;
 mod packets;
 mod relays;

@@ -32,15 +32,21 @@ pub enum Lane {
     Control = 0,
     /// The picture.
     Video = 1,
+    /// Files.
+    Bulk = 2,
 }
 
 impl Lane {
+    /// All of them, by number: a path has one of each.
+    pub const ALL: [Self; 3] = [Self::Control, Self::Video, Self::Bulk];
+
     /// The longest record that a peer may send in it, in bytes.
     #[must_use]
     pub fn limit(self) -> usize {
         match self {
             Self::Control => MAX_CONTROL,
             Self::Video => MAX_RECORD,
+            Self::Bulk => MAX_BULK,
         }
     }
 }
@@ -49,6 +55,8 @@ impl Lane {
 pub const MAX_RECORD: usize = 64 << 20;
 /// The longest record in the control lane: a cursor of the largest size fits.
 pub const MAX_CONTROL: usize = 512 << 10;
+/// The longest record in the bulk lane: it takes a quarter of a second of the slowest link that anybody would send a file through.
+pub const MAX_BULK: usize = 32 << 10;
 
 const PATTERN: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
 /// Session and lane.
@@ -100,11 +108,7 @@ impl LaneInitiator {
 pub fn addressed(packet: &[u8]) -> Result<(SessionId, Lane), LaneError> {
     let (address, _) = packet.split_first_chunk::<ADDRESS>().ok_or(LaneError("not the beginning of a lane"))?;
     let [session @ .., lane] = address;
-    let lane = match *lane {
-        0 => Lane::Control,
-        1 => Lane::Video,
-        _ => return Err(LaneError("an unknown lane")),
-    };
+    let lane = *Lane::ALL.get(usize::from(*lane)).ok_or(LaneError("an unknown lane"))?;
     Ok((SessionId(*session), lane))
 }
 
@@ -413,7 +417,7 @@ mod tests {
         for length in 0..first.len() {
             assert!(accept(&host, &first[..length], &mut rng).is_err());
         }
-        assert!(addressed(&[&first[..16], &[2]].concat()).is_err());
+        assert!(addressed(&[&first[..16], &[3]].concat()).is_err());
     }
 
     #[test]

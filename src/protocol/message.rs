@@ -12,6 +12,7 @@ use super::{
     permission::Permissions,
     screens::{Choice, Screens},
     stats::HostStats,
+    transfer::FileMessage,
 };
 
 /// The longest chat line, in bytes of UTF-8.
@@ -159,6 +160,8 @@ pub enum Message {
     },
     /// V→H. The viewer points no more.
     PointAway,
+    /// Both. A word about a file ([`super::transfer`]); the host refuses it without the permission.
+    File(FileMessage),
 }
 
 impl Message {
@@ -170,7 +173,7 @@ impl Message {
             Self::CursorPosition { .. } | Self::KnownCursor(_) | Self::ShowScreen(_) => true,
             Self::Lossless(_) | Self::AskStats | Self::Stats(_) | Self::Point { .. } => true,
             Self::Chat(_) | Self::Control(_) | Self::Permissions(..) | Self::CursorShape(_) | Self::End(_) => false,
-            Self::Screens(_) | Self::Aim(_) | Self::PointAway | Self::Clipboard(_) | Self::Untyped(_) => false,
+            Self::Screens(_) | Self::Aim(_) | Self::PointAway | Self::Clipboard(_) | Self::Untyped(_) | Self::File(_) => false,
         }
     }
 
@@ -190,6 +193,7 @@ impl Message {
             Self::Screens(screens) => screens.is_valid(),
             Self::Stats(stats) => stats.is_valid(),
             Self::Clipboard(message) => message.is_valid(),
+            Self::File(message) => message.is_valid(),
             Self::Permissions(permissions, timers) => are_valid(*permissions, timers),
             Self::Input(_) | Self::Control(_) | Self::CursorPosition { .. } | Self::End(_) => true,
             Self::Point { .. } | Self::PointAway | Self::Untyped(_) => true,
@@ -205,7 +209,9 @@ impl Message {
             Self::Lossless(_) | Self::AskStats | Self::Point { .. } | Self::PointAway => role == Role::Viewer,
             Self::Control(_) | Self::Permissions(..) | Self::CursorShape(_) | Self::CursorPosition { .. } => role == Role::Host,
             Self::Screens(_) | Self::KnownCursor(_) | Self::Stats(_) | Self::Untyped(_) => role == Role::Host,
-            Self::Chat(_) | Self::Clipboard(_) => true,
+            Self::File(FileMessage::Fetch { .. }) => role == Role::Viewer,
+            Self::File(FileMessage::NoFetch { .. }) => role == Role::Host,
+            Self::Chat(_) | Self::Clipboard(_) | Self::File(_) => true,
             Self::End(reason) => reason.may_come_from(role),
         }
     }

@@ -19,3 +19,4 @@ pub mod screens;
 pub mod session;
 pub mod stats;
 pub mod throttle;
+pub mod transfer;

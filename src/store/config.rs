@@ -1,6 +1,6 @@
 //! `config.toml`: what a person would otherwise type again and again. All of it is optional, and the command line wins.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
@@ -19,6 +19,7 @@ const CONSENT_PAUSE: u64 = 10;
 /// resume_seconds = 300
 /// hand_back = 30
 /// consent_pause = 0
+/// files = "/home/anna/from-others"
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -35,6 +36,8 @@ pub struct Config {
     pub hand_back: Option<u64>,
     /// How long the first yes of all on this machine is not taken, in seconds: 10, and less only where people practise or programs test.
     pub consent_pause: Option<u64>,
+    /// The folder for files that are received and fetched, as for `--files`; without it, `rs` among the user's downloads.
+    pub files: Option<PathBuf>,
 }
 
 impl Config {

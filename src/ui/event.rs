@@ -292,6 +292,10 @@ pub enum HostAction {
     Revoke(Vec<Permission>),
     /// Tell the figures of each session.
     Stats,
+    /// Send these files to the viewer.
+    Send(Vec<PathBuf>),
+    /// Give up a file that is sent, else one that is received.
+    Cancel(u32),
     /// A new one-time password.
     Rotate,
     /// A permanent password of the user's own choice.
@@ -452,13 +456,15 @@ pub enum ViewerAction {
     Keyboard(KeyboardMode),
     /// Tell the figures.
     Stats,
-    /// Send these files.
+    /// Send these files to the host.
     Send(Vec<PathBuf>),
+    /// Have the host send this file, below its folder.
+    Fetch(String),
     /// Take the file that the host offers under this number.
     Save(u32),
     /// Do not take it.
     Refuse(u32),
-    /// Give up the transfer with this number, whoever sends.
+    /// Give up a file that is sent, else one that is received.
     Cancel(u32),
     /// Try this password: the answer to [`ViewerEvent::PasswordWanted`].
     Password(Secret),

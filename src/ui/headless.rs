@@ -16,6 +16,10 @@
 //! | `copy TEXT` | puts TEXT on the host's clipboard |
 //! | `paste FILE` | saves what was last copied at the host: text, or a PNG |
 //! | `lossless on`, `lossless off` | has every picture exact at once, or as the link allows |
+//! | `send FILE…` | sends files to the host; quotes around a name with spaces |
+//! | `fetch PATH` | has the host send a file below its folder |
+//! | `save N`, `refuse N` | takes file N that is offered, or not |
+//! | `cancel N` | gives up file N |
 //! | `stats` | tells the session's figures |
 //! | `quit` | leaves |
 //!
@@ -30,7 +34,7 @@ use super::{
     ViewerSeat,
     event::{Show, ViewerAction, ViewerEvent},
     keymap,
-    lines::{Manner, converse, pieces, tell, word},
+    lines::{Manner, converse, paths, pieces, tell, transfer, word},
     stdin, words,
 };
 use crate::protocol::{
@@ -40,7 +44,8 @@ use crate::protocol::{
 
 /// What a viewer's line may be.
 const VIEWER_LINES: &str = "type move X Y, point X Y|away, click X Y [BUTTON], scroll DX DY, key COMBO, keyboard auto|physical|translate, \
-     type TEXT, chat TEXT, screenshot FILE, copy TEXT, paste FILE, screens, screen N|all|next, lossless on|off, stats or quit";
+     type TEXT, chat TEXT, screenshot FILE, copy TEXT, paste FILE, screens, screen N|all|next, lossless on|off, send FILE, fetch PATH, \
+     save N, refuse N, cancel N, stats or quit";
 
 /// What typed lines mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +108,11 @@ pub fn viewer_line(line: &str) -> Result<Vec<ViewerAction>, String> {
         ("lossless", ["on"]) => Ok(vec![ViewerAction::Lossless(true)]),
         ("lossless", ["off"]) => Ok(vec![ViewerAction::Lossless(false)]),
         ("stats", []) => Ok(vec![ViewerAction::Stats]),
+        ("send", [_, ..]) => Ok(vec![ViewerAction::Send(paths(rest)?)]),
+        ("fetch", [_, ..]) => Ok(vec![ViewerAction::Fetch(rest.trim_end().to_owned())]),
+        ("save", [number]) => Ok(vec![ViewerAction::Save(transfer(number)?)]),
+        ("refuse", [number]) => Ok(vec![ViewerAction::Refuse(transfer(number)?)]),
+        ("cancel", [number]) => Ok(vec![ViewerAction::Cancel(transfer(number)?)]),
         ("quit", []) => Ok(vec![ViewerAction::Quit]),
         _ => Err(format!(
             "\"{}\" is not understood; {VIEWER_LINES}",
@@ -201,6 +211,13 @@ mod tests {
         assert_eq!(viewer_line("stats").expect("stats"), [ViewerAction::Stats]);
         assert_eq!(viewer_line("copy a  b").expect("copy"), [ViewerAction::Copy("a  b".to_owned())]);
         assert_eq!(viewer_line("paste x y.txt").expect("paste"), [ViewerAction::Paste(PathBuf::from("x y.txt"))]);
+        assert_eq!(viewer_line("send /tmp/x").expect("send"), [ViewerAction::Send(vec![PathBuf::from("/tmp/x")])]);
+        assert_eq!(viewer_line("fetch a/b c").expect("fetch"), [ViewerAction::Fetch("a/b c".to_owned())]);
+        for (line, action) in
+            [("save 2", ViewerAction::Save(2)), ("refuse 2", ViewerAction::Refuse(2)), ("cancel 2", ViewerAction::Cancel(2))]
+        {
+            assert_eq!(viewer_line(line).expect(line), [action]);
+        }
         assert_eq!(viewer_line("lossless on").expect("lossless"), [ViewerAction::Lossless(true)]);
         assert_eq!(viewer_line("lossless off").expect("lossless"), [ViewerAction::Lossless(false)]);
         assert_eq!(viewer_line("quit").expect("quit"), [ViewerAction::Quit]);

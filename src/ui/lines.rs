@@ -10,6 +10,8 @@
 //! | `allow LIST for TIME` | gives it for `90s`, `10m`, `2h`, at most a day; then it ends by itself |
 //! | `allow control` | lets the viewer drive (again), with what it may already or else with mouse and keyboard |
 //! | `take` | drives oneself; the viewer keeps what it may do for later |
+//! | `send FILE…` | sends files to the viewer; quotes around a name with spaces |
+//! | `cancel N` | gives up file N |
 //! | `stats` | tells the figures of each session |
 //! | `rotate` | makes a new password of the same kind |
 //! | `password TEXT` | makes this the permanent password; it is never echoed |
@@ -22,6 +24,7 @@
 use std::{
     collections::VecDeque,
     io::{self, Write},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -41,8 +44,8 @@ use crate::protocol::{
 };
 
 /// What a host's line may be.
-const HOST_LINES: &str = "type accept [PERMISSION], deny, chat TEXT, allow PERMISSION [for 10m], revoke PERMISSION, take, stats, rotate, \
-     password TEXT, end or quit";
+const HOST_LINES: &str = "type accept [PERMISSION], deny, chat TEXT, allow PERMISSION [for 10m], revoke PERMISSION, take, send FILE, \
+     cancel N, stats, rotate, password TEXT, end or quit";
 
 /// Runs the host's face in lines. Returns when the seat's events close.
 pub async fn run_host(seat: HostSeat, json: bool) {
@@ -89,6 +92,8 @@ pub fn host_line(line: &str) -> Result<Vec<HostAction>, String> {
         "accept" => Ok(vec![HostAction::Accept(Some(rest.parse().map_err(|error| format!("{error}"))?))]),
         "deny" => alone(HostAction::Deny),
         "stats" => alone(HostAction::Stats),
+        "send" => Ok(vec![HostAction::Send(paths(rest)?)]),
+        "cancel" => Ok(vec![HostAction::Cancel(transfer(rest)?)]),
         "rotate" => alone(HostAction::Rotate),
         "password" if !rest.is_empty() => Ok(vec![HostAction::OwnPassword(OwnPassword(rest.to_owned().into()))]),
         "take" => alone(HostAction::TakeControl),
@@ -141,6 +146,25 @@ fn permissions(list: &str) -> Result<Vec<Permission>, String> {
     } else {
         Ok(named)
     }
+}
+
+/// Names of files, separated by spaces; quotes around one that has spaces itself.
+pub(super) fn paths(list: &str) -> Result<Vec<PathBuf>, String> {
+    let (mut paths, mut rest) = (Vec::new(), list.trim());
+    while !rest.is_empty() {
+        let (path, after) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').ok_or("a quote is not closed")?,
+            None => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
+        };
+        paths.push(PathBuf::from(path));
+        rest = after.trim_start();
+    }
+    if paths.is_empty() { Err("which file? type: send FILE".to_owned()) } else { Ok(paths) }
+}
+
+/// The number of a transfer.
+pub(super) fn transfer(number: &str) -> Result<u32, String> {
+    number.trim().parse().map_err(|_| "which file? give its number".to_owned())
 }
 
 /// The first word of a line, and the rest without the spaces around it.
@@ -247,6 +271,9 @@ mod tests {
         assert_eq!(one("end"), HostAction::End);
         assert_eq!(one("quit"), HostAction::Quit);
         assert_eq!(one("chat hello  there"), HostAction::Chat("hello  there".to_owned()));
+        let files = ["a b.txt", "/tmp/c"].map(PathBuf::from).to_vec();
+        assert_eq!(one("send \"a b.txt\"  /tmp/c"), HostAction::Send(files));
+        assert_eq!(one("cancel 3"), HostAction::Cancel(3));
         assert_eq!(one("allow control"), HostAction::GiveControl);
         assert_eq!(one("allow mouse"), HostAction::Allow(vec![Permission::Mouse], None));
         for (line, seconds) in [("allow mouse for 90s", 90), ("allow mouse for 10m ", 600), ("allow mouse FOR 24h", 86_400)] {
@@ -267,6 +294,7 @@ mod tests {
             let text = host_line(wrong).expect_err("not a command");
             assert!(text.contains("accept [PERMISSION], deny") && !text.contains('\u{1b}') && !text.contains('\n'), "{text}");
         }
+        assert!(host_line("send").is_err() && host_line("send \"a").is_err() && host_line("cancel x").is_err());
         assert!(host_line("allow").is_err() && host_line("allow flying").is_err());
         for wrong in
             ["for", "for 0s", "for 25h", "for 10", "for m", "for 10m now", "for -1m", "for 1µ", "for 99999999999999999999h"]

@@ -21,6 +21,7 @@
 //! | [`keyboard`] | what is typed at the viewer's layout arrives at the host's |
 //! | [`console`] | the viewer in a terminal |
 //! | [`toolbar`] | what lies over the picture in it: toolbar, chat, pages |
+//! | [`files`] | files both ways, `rs cp` |
 //! | [`stats`] | figures of every stage, exact pictures, `--lossless` |
 
 #[path = "../support/link.rs"]
@@ -34,6 +35,7 @@ mod console;
 mod desktop;
 mod direct;
 mod doctor;
+mod files;
 mod identity;
 mod keyboard;
 mod lan;

@@ -108,7 +108,9 @@ fn a_film_leaves_room(transport: &str) {
     let film = Film::start(&display);
     let mut host = host(&link, &display);
     let home = Home::new();
-    let line = format!("connect --json --password-stdin --no-lan --view window {}", host.direct(transport));
+    let files = home.file("files");
+    let line =
+        format!("connect --json --password-stdin --no-lan --view window --files {} {}", files.display(), host.direct(transport));
     let started = start(&link, VIEWER, &home, &line).on(&desk);
     let mut viewer = Viewer::started(home, started, &host.password);
     viewer.is_in_session();
@@ -117,14 +119,13 @@ fn a_film_leaves_room(transport: &str) {
     let (left, top, width, height) = desk.geometry(window).expect("it is there");
     let centre = (left + width.cast_signed() / 2, top + height.cast_signed() / 2);
     let begun = (Instant::now(), figures(&mut host));
-    let mut shown: Vec<Duration> = (0..30)
-        .map(|number| {
-            let (before, moved) = (desk.pixel(centre.0, centre.1), Instant::now());
-            desk.point(centre.0 - 100 + 7 * number, centre.1 + 60);
-            until_true("the marker has another colour", || desk.pixel(centre.0, centre.1) != before);
-            moved.elapsed()
-        })
-        .collect();
+    let show = |number: i16| {
+        let (before, moved) = (desk.pixel(centre.0, centre.1), Instant::now());
+        desk.point(centre.0 - 100 + 7 * number, centre.1 + 60);
+        until_true("the marker has another colour", || desk.pixel(centre.0, centre.1) != before);
+        moved.elapsed()
+    };
+    let mut shown: Vec<Duration> = (0..30).map(show).collect();
     let stats = figures(&mut host);
     let bytes = |stats: &Value| stats["picture_bytes"].as_u64().expect("a number");
     let used = (bytes(&stats) - bytes(&begun.1)) as f64 * 800.0 / RATE as f64 / begun.0.elapsed().as_secs_f64();
@@ -136,6 +137,19 @@ fn a_film_leaves_room(transport: &str) {
             said.elapsed()
         })
         .collect();
+    let large = viewer.home.file("large");
+    std::fs::write(&large, vec![1; 50 << 20]).expect("written");
+    host.rs.send(&format!("send {}", large.display()));
+    let done = |file: &Value| file["done"].as_u64().expect("a number");
+    let begun = done(&viewer.rs.expect_where("file", |file| file["state"] == "running" && done(file) > 0));
+    let since = Instant::now();
+    let mut beside: Vec<Duration> = (0..30).map(show).collect();
+    let got = viewer.rs.seen("file").last().map_or(0, done) - begun;
+    beside.sort();
+    let rate = got as f64 / since.elapsed().as_secs_f64() / 1000.0;
+    eprintln!("{transport}: beside a file ({rate:.0} kB/s of it) shown after {:?}, p95 {:?}", beside[15], beside[28]);
+    assert!(beside[15] < Duration::from_secs(1), "{beside:?}");
+    host.rs.send("cancel 1");
     drop(film);
     let stopped = Instant::now();
     until_true("the picture is exact again", || figures(&mut host)["exact"] == true);

@@ -1,6 +1,6 @@
 //! What the host and its faces tell a running session.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use crate::{
     app::driver::OpenLane,
@@ -23,6 +23,10 @@ pub(super) enum Command {
     PathDown(PathId),
     /// The user says something.
     Chat(String),
+    /// The user sends files.
+    Send(Vec<PathBuf>),
+    /// The user gives up a file.
+    Cancel(u32),
     /// The user wants to see the figures.
     Stats,
     /// The user gives permissions, for good or for a while; what was granted already gives control back.

@@ -8,10 +8,10 @@ mod consent;
 mod door;
 mod face;
 mod figures;
+mod gathering;
 mod helm;
 mod lanes;
 mod network;
-mod pairs;
 mod panel;
 mod password;
 mod pointing;
@@ -43,6 +43,7 @@ use self::{
 use super::{
     Failure, control_socket,
     control_socket::{Asked, Reply, Request},
+    files::{Files, Place},
     outlet::Outlet,
     peer_key, relays,
 };
@@ -60,7 +61,7 @@ use crate::{
     store::Store,
     ui::{
         self, HostSeat,
-        event::{HostAction, HostEvent, OwnPassword, Reach, Summary},
+        event::{HostAction, HostEvent, OwnPassword, Reach, Side, Summary},
     },
 };
 
@@ -122,6 +123,7 @@ pub async fn run(args: HostArgs) -> Result<(), Failure> {
         link,
         screen,
         lossless: args.lossless,
+        files: Place { takes_all: true, ..Place::new(args.files, config.files.clone()) },
         yes: args.yes,
         lan,
         resume: config.resume(),
@@ -170,6 +172,7 @@ struct Host {
     screen: Options,
     /// Whether every picture is exact at once.
     lossless: bool,
+    files: Place,
     yes: bool,
     lan: bool,
     resume: Duration,
@@ -284,6 +287,9 @@ impl Host {
             HostAction::Accept(only) => self.answer(Ok(only)),
             HostAction::Deny => self.answer(Err(DenyReason::User)),
             HostAction::Chat(text) => self.command(|| Command::Chat(text.clone())).await,
+            HostAction::Send(_) if self.sessions.is_empty() => self.warn("nobody is connected who could get a file".to_owned()),
+            HostAction::Send(paths) => self.command(|| Command::Send(paths.clone())).await,
+            HostAction::Cancel(number) => self.command(|| Command::Cancel(number)).await,
             HostAction::Stats if self.sessions.is_empty() => self.warn("there is no session that could have figures".to_owned()),
             HostAction::Stats => self.command(|| Command::Stats).await,
             HostAction::Allow(permissions, lasting) => self.command(|| Command::Allow(permissions.clone(), lasting)).await,
@@ -315,6 +321,7 @@ impl Host {
             permissions: auth.permissions,
             screen: self.screen.clone(),
             lossless: self.lossless,
+            files: Files::new(Side::Host, auth.peer, self.files.clone()),
             resume: self.resume,
             hand_back: self.hand_back,
             epoch,

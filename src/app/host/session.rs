@@ -4,6 +4,7 @@
 //! person at the machine takes control at the first touch, before this task hears of it. Held keys are let go whenever the session
 //! stalls, ends, loses control or a permission.
 
+mod files;
 mod picture;
 
 use std::{
@@ -16,16 +17,17 @@ use tokio::sync::mpsc;
 use super::{
     command::Command,
     figures::Figures,
+    gathering::{Gathering, Opened},
     helm::{Helm, News},
-    pairs::{Pair, Pairs},
     pointing::Pointing,
     shown::Shown,
 };
 use crate::{
     app::{
         chat::Chat,
-        clipboard::{Place, Sharing, Told},
+        clipboard::{Part, Sharing, Told},
         driver::Driver,
+        files::Files,
         outlet::Outlet,
     },
     desktop::{
@@ -59,6 +61,7 @@ pub(super) struct Start {
     pub(super) screen: Options,
     /// Whether every picture is exact at once, whatever the viewer wishes.
     pub(super) lossless: bool,
+    pub(super) files: Files,
     pub(super) resume: Duration,
     /// How long the person must be quiet until the viewer has control again; `None`: only their word gives it.
     pub(super) hand_back: Option<Duration>,
@@ -73,25 +76,26 @@ pub(super) struct Start {
 
 /// Lives a session from the first lane to the end.
 pub(super) async fn run(start: Start) {
-    let Start { name, viewer, permissions, screen, lossless, resume, hand_back, epoch, panics, mut commands, face, node } = start;
+    let Start { name, viewer, permissions, screen, lossless, files, resume, hand_back, epoch, panics, mut commands, face, node } =
+        start;
     let mut face = Outlet::new(face);
-    let mut lanes = Pairs::default();
+    let mut lanes = Gathering::default();
     let first = tokio::time::timeout(FIRST_LANES, async {
         loop {
             match commands.recv().await? {
                 Command::Lane { path, kind, transport, lane, open } => {
-                    if let Some(pair) = lanes.add(path, kind, transport, lane, open) {
-                        return Some(pair);
+                    if let Some(opened) = lanes.add(path, kind, transport, lane, open) {
+                        return Some(opened);
                     }
                 }
                 Command::End(_) => return None,
                 Command::PathDown(path) => lanes.forget(path),
                 Command::Chat(_) | Command::Allow(..) | Command::GiveControl | Command::TakeControl | Command::Revoke(_) => {}
-                Command::Stats => {}
+                Command::Stats | Command::Send(_) | Command::Cancel(_) => {}
             }
         }
     });
-    let Ok(Some(pair)) = first.await else {
+    let Ok(Some(opened)) = first.await else {
         let text = format!("{} left before the session began", viewer.name);
         face.tell(HostEvent::Warning { text });
         return face.finish().await;
@@ -100,7 +104,7 @@ pub(super) async fn run(start: Start) {
 
     let (captured, captures) = mpsc::channel(64);
     let (news, told) = mpsc::channel(4);
-    let place = if screen.backend == Backend::Pattern { Place::Nowhere } else { Place::Desktop };
+    let part = if screen.backend == Backend::Pattern { Part::Nowhere } else { Part::Desktop };
     let (untyped, untypable) = mpsc::channel(1);
     let mut session = HostSession {
         name,
@@ -110,9 +114,10 @@ pub(super) async fn run(start: Start) {
         driver: Driver::new(Role::Host, resume),
         screen,
         lossless,
+        files,
         figures: Figures::default(),
         chat: Chat::default(),
-        clipboard: Sharing::new(Side::Host, place),
+        clipboard: Sharing::new(Side::Host, part),
         grants: Grants::new(permissions),
         helm: Helm::new(hand_back),
         pointing: Pointing::default(),
@@ -128,7 +133,7 @@ pub(super) async fn run(start: Start) {
     session.open_hands();
     session.clipboard.permit(permissions.contains(Permission::Clipboard));
     session.helm.begin();
-    session.attach(pair).await;
+    session.attach(opened).await;
     session.announce();
     let reason = session.live(lanes, commands, captures, told, untypable).await;
     session.finish(reason).await;
@@ -142,6 +147,7 @@ struct HostSession {
     driver: Driver,
     screen: Options,
     lossless: bool,
+    files: Files,
     figures: Figures,
     chat: Chat,
     clipboard: Sharing,
@@ -206,7 +212,7 @@ impl HostSession {
     /// Until it ends.
     async fn live(
         &mut self,
-        mut lanes: Pairs,
+        mut lanes: Gathering,
         mut commands: mpsc::Receiver<Command>,
         mut captures: mpsc::Receiver<CaptureEvent>,
         mut news: mpsc::Receiver<News>,
@@ -224,8 +230,8 @@ impl HostSession {
                 () = self.face.flush(), if self.face.is_waiting() => {}
                 command = commands.recv() => match command {
                     Some(Command::Lane { path, kind, transport, lane, open }) => {
-                        if let Some(pair) = lanes.add(path, kind, transport, lane, open) {
-                            self.attach(pair).await;
+                        if let Some(opened) = lanes.add(path, kind, transport, lane, open) {
+                            self.attach(opened).await;
                         }
                     }
                     Some(Command::PathDown(path)) => {
@@ -241,6 +247,10 @@ impl HostSession {
                         return reason;
                     }
                 }
+                reply = self.files.next() => {
+                    self.files.replied(reply, &mut self.driver);
+                    self.tell_files();
+                }
                 Some(captured) = captures.recv() => self.captured(captured),
                 copied = self.clipboard.next() => {
                     let told = self.clipboard.follow(copied, self.driver.is_attached());
@@ -251,13 +261,13 @@ impl HostSession {
     }
 
     /// Uses a path. One that is in use stays as it is, whoever knows its first packets.
-    async fn attach(&mut self, pair: Pair) {
-        if self.driver.has(pair.path) {
+    async fn attach(&mut self, opened: Opened) {
+        if self.driver.has(opened.path) {
             return;
         }
-        self.node.keep(pair.path, true).await;
-        self.transports.insert(pair.path, pair.transport);
-        self.driver.attach(pair.path, pair.kind, pair.transport.carrier(), pair.control, pair.video);
+        self.node.keep(opened.path, true).await;
+        self.transports.insert(opened.path, opened.transport);
+        self.driver.attach(opened.path, opened.kind, opened.transport.carrier(), opened.lanes);
     }
 
     fn command(&mut self, command: Command) {
@@ -269,6 +279,8 @@ impl HostSession {
                 }
                 self.tell_chat(Side::Host, text);
             }
+            Command::Send(paths) => self.files.send(paths),
+            Command::Cancel(number) => self.cancel_file(number),
             Command::Stats => self.tell_figures(),
             Command::Allow(permissions, lasting) => self.allow(&permissions, lasting),
             Command::TakeControl => self.take_control(),
@@ -332,6 +344,7 @@ impl HostSession {
         self.helm.halt();
         self.pause_unless_permitted();
         self.clipboard.permit(self.grants.permissions().contains(Permission::Clipboard));
+        self.forbid_files_unless_permitted();
         self.announce_permissions();
         let (session, permissions) = (self.name.clone(), self.grants.permissions());
         self.tell(HostEvent::Permissions { session, permissions, timers: self.grants.timers(Instant::now()) });
@@ -395,6 +408,12 @@ impl HostSession {
             Event::Delivered(number) => self.tell(HostEvent::ChatDelivered { session: self.name.clone(), number }),
             Event::Message(Message::Lossless(wish)) => self.wish_lossless(wish),
             Event::Message(Message::AskStats) => self.answer_figures(),
+            Event::Message(Message::File(message)) => self.file_message(message),
+            Event::Bulk(chunk) => self.file_chunk(&chunk),
+            Event::WantBulk(room) => {
+                self.files.want(room, &mut self.driver);
+                self.tell_files();
+            }
             // The session lets only a viewer's messages through.
             Event::Message(_) | Event::Picture(_) => {}
             Event::WantPicture(Credit { bytes, rate }) => {
@@ -406,9 +425,11 @@ impl HostSession {
             Event::Stalled => {
                 self.helm.halt();
                 self.point(None);
+                self.pause_files(true);
                 self.warn(format!("the connection to {} is interrupted; waiting for it to come back", self.viewer));
             }
             Event::Resumed => {
+                self.pause_files(false);
                 // What was told of timers may have waited for the path.
                 if self.grants.due().is_some() {
                     self.announce_permissions();
@@ -468,7 +489,8 @@ impl HostSession {
     async fn finish(mut self, reason: EndReason) {
         self.helm.take();
         let seconds = self.begun.elapsed().as_secs();
-        let summary = Summary { picture_bytes: self.figures.picture_bytes(), ..Summary::default() };
+        let (files, file_bytes) = self.files.arrived();
+        let summary = Summary { picture_bytes: self.figures.picture_bytes(), files, file_bytes, ..Summary::default() };
         self.tell(HostEvent::SessionEnded { session: self.name.clone(), reason, seconds, summary });
         let (capture, helm) = (self.capture.take(), self.helm);
         // Their threads are waited for.

@@ -16,7 +16,11 @@ use zeroize::Zeroizing;
 
 use super::PasswordSource;
 use crate::{
-    app::{Failure, driver::OpenLane, packets, relays},
+    app::{
+        Failure,
+        driver::{OpenLane, OpenPath},
+        packets, relays,
+    },
     cli::ExitCode,
     net::{Event, Node, Purpose, Transport, address},
     protocol::{
@@ -376,13 +380,16 @@ fn refused(error: AuthError) -> Failure {
     Failure::new(code, error)
 }
 
-/// Opens both lanes of a session on a path.
+/// Opens all lanes of a session on a path.
 ///
 /// # Errors
 /// The path is gone, or the host no longer knows the session.
-pub(super) async fn open_lanes(node: Node, path: PathId, auth: &Authenticated) -> Result<(OpenLane, OpenLane), String> {
-    let both = async { tokio::try_join!(open_lane(&node, path, auth, Lane::Control), open_lane(&node, path, auth, Lane::Video)) };
-    timeout(STEP, both).await.map_err(|_| "the host fell silent".to_owned())?
+pub(super) async fn open_lanes(node: Node, path: PathId, auth: &Authenticated) -> Result<OpenPath, String> {
+    let all = async {
+        let [control, video, bulk] = Lane::ALL.map(|lane| open_lane(&node, path, auth, lane));
+        tokio::try_join!(control, video, bulk).map(<[OpenLane; 3]>::from)
+    };
+    timeout(STEP, all).await.map_err(|_| "the host fell silent".to_owned())?
 }
 
 async fn open_lane(node: &Node, path: PathId, auth: &Authenticated, lane: Lane) -> Result<OpenLane, String> {

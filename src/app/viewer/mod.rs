@@ -1,6 +1,7 @@
-//! `rs connect`: finds a host, gets in, shows and drives it.
+//! `rs connect`: finds a host, gets in, shows and drives it; `rs cp`: copies files instead.
 
 pub(super) mod connect;
+mod cp;
 mod decode;
 mod exact;
 mod figures;
@@ -15,21 +16,22 @@ use std::{
 
 use ed25519_dalek::SigningKey;
 use futures::future::join_all;
-use tokio::{runtime::Runtime, sync::mpsc};
+use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
 use zeroize::Zeroizing;
 
 use self::{
     connect::{Network, Wanted, authenticate},
     session::{Session, Start},
 };
-use super::{Failure, clipboard::Place, display_name, exit_code, hosts, outlet::Outlet, path_info, relays};
+use super::{Failure, clipboard::Part, display_name, exit_code, files::Place, hosts, outlet::Outlet, path_info, relays};
 use crate::{
-    cli::{ConnectArgs, ExitCode, Target, View},
+    cli::{self, ConnectArgs, CpArgs, ExitCode, Target, View, Whom, cp::Copy},
     net,
     protocol::{
         auth::{Authenticated, Offer},
+        input::KeyboardMode,
         message::EndReason,
-        permission::Permissions,
+        permission::{Permission, Permissions},
         session::path::PathId,
     },
     store::{Config, Store},
@@ -50,6 +52,41 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// # Errors
 /// Every way a visit can fail, each with its exit code.
 pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
+    visit(args, None, runtime)
+}
+
+/// Connects, copies and leaves.
+///
+/// # Errors
+/// As [`run`], or something was not copied.
+pub fn copy(args: CpArgs, runtime: &Runtime) -> Result<(), Failure> {
+    let copy = cli::cp::copy(args.paths).map_err(|text| Failure::new(ExitCode::Usage, text))?;
+    let (Copy::To(target, ..) | Copy::From(target, ..)) = &copy;
+    let connect = ConnectArgs {
+        target: Some(Whom::Target((**target).clone())),
+        net: args.net,
+        password_file: args.password_file,
+        password_stdin: args.password_stdin,
+        view: Some(View::None),
+        lossless: false,
+        keyboard: KeyboardMode::default(),
+        files: None,
+        screenshot: None,
+        view_only: false,
+        no_clipboard: true,
+        json: args.json,
+    };
+    visit(connect, Some(copy), runtime)
+}
+
+/// Connects: for a copy, or to show and drive.
+fn visit(args: ConnectArgs, copy: Option<Copy>, runtime: &Runtime) -> Result<(), Failure> {
+    let place = copy.as_ref().map(cp::place).transpose()?;
+    let wants = match &copy {
+        Some(_) => [Permission::Files].into_iter().collect(),
+        None if args.view_only => Permissions::view_only(),
+        None => Permissions::all(),
+    };
     let view = args.view.unwrap_or_default();
     let windowed = view == View::Window && args.screenshot.is_none();
     let in_terminal = view == View::Terminal;
@@ -68,12 +105,15 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
     let (password, typed) = password_source(&args, windowed)?;
     // On a thread of its own: a terminal that takes nothing must not hold up the session.
     let handle = runtime.handle().clone();
-    let face = runtime.spawn_blocking(move || {
+    let face: JoinHandle<Result<(), Failure>> = runtime.spawn_blocking(move || {
         handle.block_on(async {
-            match (quiet && !json, in_terminal) {
-                (true, _) => drain(shown).await,
-                (false, true) => return console::run(shown, id.to_string()).await,
-                (false, false) => headless::run_viewer(shown, json, commands).await,
+            match copy {
+                Some(copy) => cp::run(shown, json, copy).await?,
+                None if quiet && !json => drain(shown).await,
+                None if in_terminal => console::run(shown, id.to_string())
+                    .await
+                    .map_err(|error| Failure::other(format!("the terminal cannot be used any more ({error:#})")))?,
+                None => headless::run_viewer(shown, json, commands).await,
             }
             Ok(())
         })
@@ -90,28 +130,28 @@ pub fn run(args: ConnectArgs, runtime: &Runtime) -> Result<(), Failure> {
         keyboard: args.keyboard,
     };
     let (window_seat, window_acted) = windowed.then(|| faces.add(&picture)).unzip();
-    let visit = Visit { args, target, picture, faces, actions: [Some(acted), window_acted], typed };
+    let visit = Visit { args, target, wants, place, picture, faces, actions: [Some(acted), window_acted], typed };
     let visit = runtime.spawn(visit.run(password));
     // The window is there from the first moment; it shows how finding the host and being let in go on.
     let shown = window_seat.map(|seat| window::run(seat, options));
     let result = runtime.block_on(visit).map_err(|_| Failure::other("the session ended in an error; see RS_LOG=debug"))?;
     // The last events are shown before the process ends; in a terminal they stay until the user has read them.
     let patience = if in_terminal { Duration::MAX } else { LAST_WORDS };
-    let told = runtime.block_on(async { tokio::time::timeout(patience, face).await });
+    let said = runtime.block_on(async { tokio::time::timeout(patience, face).await });
     // A window that could not be opened ended the visit by dropping its seat.
     if let Some(Err(error)) = shown {
         return Err(Failure::new(ExitCode::NoScreen, format!("{error:#}")));
     }
-    match told {
-        Ok(Ok(Err(error))) => result.and(Err(Failure::other(format!("the terminal cannot be used any more ({error:#})")))),
-        _ => result,
-    }
+    result.and(said.ok().and_then(Result::ok).unwrap_or(Ok(())))
 }
 
 /// From the search for the host to the end.
 struct Visit {
     args: ConnectArgs,
     target: Target,
+    wants: Permissions,
+    /// Where files go, if not where the arguments say.
+    place: Option<Place>,
     picture: Picture,
     faces: Faces,
     /// What the users of the faces do: the lines first, then the window, if there is one.
@@ -124,7 +164,7 @@ impl Visit {
     async fn run(mut self, password: PasswordSource) -> Result<(), Failure> {
         let mut node = None;
         let opened = {
-            let opening = open(&self.args, &self.target, password, &mut self.faces, &mut node);
+            let opening = open(&self.args, &self.target, self.wants, password, &mut self.faces, &mut node);
             tokio::select! {
                 opened = opening => opened.map(Some),
                 () = left(&mut self.actions[1], &self.typed) => Ok(None),
@@ -158,11 +198,12 @@ impl Visit {
             picture: self.picture,
             faces: self.faces,
             actions: self.actions,
+            files: self.place.unwrap_or_else(|| Place::new(self.args.files.clone(), opened.config.files.clone())),
             lossless: self.args.lossless,
             clipboard: match self.args.view.unwrap_or_default() {
-                _ if self.args.no_clipboard => Place::Nowhere,
-                View::None => Place::Hand,
-                View::Window | View::Terminal => Place::Desktop,
+                _ if self.args.no_clipboard => Part::Nowhere,
+                View::None => Part::Hand,
+                View::Window | View::Terminal => Part::Desktop,
             },
             keyboard: self.args.keyboard,
             screenshot: self.args.screenshot,
@@ -278,6 +319,7 @@ struct Opened {
 async fn open(
     args: &ConnectArgs,
     target: &Target,
+    wants: Permissions,
     password: PasswordSource,
     faces: &mut Faces,
     kept: &mut Option<net::Node>,
@@ -294,7 +336,6 @@ async fn open(
     if let Some(path) = shown_path.clone() {
         faces.tell(&ViewerEvent::Connected { id: wanted.id.to_string(), path });
     }
-    let wants = if args.view_only { Permissions::view_only() } else { Permissions::all() };
     let name = display_name(config.name.clone());
     let offer = Offer { identity, host: wanted.id, expected: wanted.key, name, wants };
     let node = network.node.clone();

@@ -1,5 +1,6 @@
 //! One session at the viewer: the driver, the decode thread and the faces. Its paths are for [`ways`].
 
+mod files;
 mod ways;
 
 use std::{
@@ -24,9 +25,11 @@ use crate::{
     app::{
         Failure,
         chat::Chat,
-        clipboard::{Place, Sharing, Told},
+        clipboard::{Part, Sharing, Told},
         driver::Driver,
-        exit_code, path_info,
+        exit_code,
+        files::{Files, Place},
+        path_info,
     },
     cli::ExitCode,
     protocol::{
@@ -63,10 +66,12 @@ pub(super) struct Start {
     pub(super) faces: Faces,
     /// What the users of the faces do.
     pub(super) actions: [Option<mpsc::Receiver<ViewerAction>>; 2],
+    /// Where files go.
+    pub(super) files: Place,
     /// Whether the host is asked for nothing but exact pictures.
     pub(super) lossless: bool,
     /// What takes part in sharing what is copied.
-    pub(super) clipboard: Place,
+    pub(super) clipboard: Part,
     /// How keys are understood at first.
     pub(super) keyboard: KeyboardMode,
     /// Save the first picture here and leave.
@@ -103,6 +108,7 @@ pub(super) struct Session {
     timed: bool,
     chat: Chat,
     clipboard: Sharing,
+    files: Files,
     shown_path: Option<PathInfo>,
     figures: Figures,
     started: Instant,
@@ -121,6 +127,7 @@ impl Session {
             picture,
             faces,
             actions,
+            files,
             lossless,
             clipboard,
             keyboard,
@@ -133,6 +140,7 @@ impl Session {
             timed: false,
             chat: Chat::default(),
             clipboard: Sharing::new(Side::Viewer, clipboard),
+            files: Files::new(Side::Viewer, auth.peer, files),
             auth: std::sync::Arc::new(auth),
             network,
             driver: Driver::new(Role::Viewer, resume),
@@ -195,6 +203,10 @@ impl Session {
                         break reason;
                     }
                 }
+                reply = self.files.next() => {
+                    self.files.replied(reply, &mut self.driver);
+                    self.tell_files();
+                }
                 decoded = self.decode.done.recv() => match decoded {
                     Some(decoded) => self.decoded(decoded),
                     // The thread is gone, and it said why if it could.
@@ -245,6 +257,7 @@ impl Session {
             }
             Event::Stalled => {
                 self.stalled = true;
+                self.pause_files(true);
                 self.faces.tell(&ViewerEvent::Stalled);
                 if let Some(probe) = self.upgrade.give() {
                     self.open(probe);
@@ -253,7 +266,13 @@ impl Session {
             }
             Event::Resumed => {
                 self.stalled = false;
+                self.pause_files(false);
                 self.faces.tell(&ViewerEvent::Resumed);
+            }
+            Event::Bulk(chunk) => self.file_chunk(&chunk),
+            Event::WantBulk(room) => {
+                self.files.want(room, &mut self.driver);
+                self.tell_files();
             }
             Event::Ended(reason) => return Some(reason),
             Event::Delivered(number) => self.faces.tell(&ViewerEvent::ChatDelivered { number }),
@@ -291,6 +310,7 @@ impl Session {
                 let news = self.shown.told(screens);
                 self.screens_changed(news);
             }
+            Message::File(message) => self.file_message(message),
             Message::Stats(stats) => {
                 self.figures.answered(&stats);
                 self.tell_figures();
@@ -336,6 +356,8 @@ impl Session {
                 self.share(told);
             }
             Some(ViewerAction::Paste(file)) => self.paste(&file),
+            Some(action @ (ViewerAction::Send(_) | ViewerAction::Fetch(_))) => self.file_action(action),
+            Some(action @ (ViewerAction::Save(_) | ViewerAction::Refuse(_) | ViewerAction::Cancel(_))) => self.file_action(action),
             Some(ViewerAction::Screens) => self.tell_screens(),
             Some(ViewerAction::Show(show)) => match self.shown.choose(show) {
                 Ok(choice) => drop(self.driver.send(Message::ShowScreen(choice))),
@@ -346,10 +368,6 @@ impl Session {
                     self.warn("the host cannot be reached now; try again later".to_owned());
                 }
             }
-            Some(ViewerAction::Send(_) | ViewerAction::Save(_) | ViewerAction::Refuse(_) | ViewerAction::Cancel(_)) => {
-                self.warn("files cannot be transferred yet".to_owned());
-            }
-            // Too late: nobody asks any more.
             Some(ViewerAction::Password(_)) => {}
             Some(ViewerAction::Stats) => {
                 self.figures.asked(Instant::now());
@@ -469,7 +487,8 @@ impl Session {
             redial.abort();
         }
         let seconds = self.started.elapsed().as_secs();
-        let summary = Summary { picture_bytes: self.figures.picture_bytes(), ..Summary::default() };
+        let (files, file_bytes) = self.files.arrived();
+        let summary = Summary { picture_bytes: self.figures.picture_bytes(), files, file_bytes, ..Summary::default() };
         self.faces.tell(&ViewerEvent::SessionEnded { reason, seconds, summary });
         let faces = std::mem::take(&mut self.faces);
         tokio::join!(self.driver.linger(), faces.finish());

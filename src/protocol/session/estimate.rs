@@ -10,23 +10,27 @@
 //!   after its departure was due has not departed. So when a link fails or slows down, what is under way stays bounded: by what the
 //!   round trip, [`TARGET`] and one picture held at the rate before.
 //!
+//! Pictures and chunks of files are one queue: what the one has put into it the other finds there.
+//!
 //! Rules:
 //! - A picture is due when the backlog has sunk to [`TARGET`] less [`PICTURE`]; it may fill it up to [`TARGET`].
 //! - Before the rate is known, [`FIRST_BYTES`] may be under way.
 //! - Others may fill the queue too. Then [`LEAST_BYTES`] still go every [`LEAST_INTERVAL`], until their queue counts as part of the way.
 //! - A link that is never empty shows no least delay. After [`CALM`] of that, pictures wait until it has run empty for a ping.
+//! - A chunk of a file is due when the backlog, pictures included, leaves [`BULK_STEP`] below [`BULK_TARGET`]: so files never take a
+//!   picture's turn, and what is asked next waits for them that long at most. On a link of unknown rate one chunk goes alone.
 //! - A picture alone that is small or quick is no proof of a slow link: it says more about who was late to look at it. Nor does it
 //!   take away from what an unknown link gets.
 //!
 //! The viewer's times come from a peer: a departure is held between its sending and now, so that a false one spoils only that viewer's
-//! own picture. Bounded: [`MAX_UNDER_WAY`] pictures are remembered.
+//! own picture. Bounded: [`MAX_UNDER_WAY`] pictures and chunks are remembered.
 
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
-use super::io::Credit;
+use super::{io::Credit, pictures};
 use crate::protocol::stats::{Samples, Spread};
 
 /// How long pictures may take to get through the link, at most: beyond the round trip, what one waits before it is shown.
@@ -39,6 +43,14 @@ pub(super) const FIRST_BYTES: u64 = 100_000;
 pub(super) const LEAST_BYTES: u64 = 4096;
 /// … so often, however full the link is.
 pub(super) const LEAST_INTERVAL: Duration = Duration::from_millis(200);
+/// How long chunks of files may make others wait: below it, pictures are asked for as on an idle link.
+pub(super) const BULK_TARGET: Duration = TARGET.saturating_sub(PICTURE);
+/// The least of it that a chunk is worth being cut for.
+pub(super) const BULK_STEP: Duration = Duration::from_millis(5);
+/// The first chunk on a link of unknown rate: it tells the rate, and is over in 64 ms at 2 Mbit/s.
+const FIRST_CHUNK: u64 = 16 << 10;
+/// The smallest chunk.
+const LEAST_CHUNK: u64 = 1024;
 /// Busy time after which a measurement has lost half its weight, about.
 const MEMORY: Duration = Duration::from_millis(150);
 /// How long a least value counts: so long and up to twice that.
@@ -54,15 +66,18 @@ const TELLING: u64 = 4096;
 /// Bytes a second; nothing is slower.
 const LEAST_RATE: u64 = 4096;
 const SECOND: u64 = 1_000_000;
-/// More pictures under way than the credit allows come from switching to and fro; the oldest are forgotten.
-const MAX_UNDER_WAY: usize = 32;
+/// There are never more chunks under way. More pictures than the credit allows come from switching to and fro; the oldest of all
+/// are forgotten then.
+const MAX_UNDER_WAY: usize = 512;
 
 /// What is known of a path.
 pub(super) struct Estimate {
     /// The beginning of time, for durations.
     origin: Instant,
     under_way: VecDeque<Sent>,
+    /// When the last picture went out, and the last chunk.
     last_sent: Duration,
+    last_chunk: Duration,
     /// When the last picture that is reported departed.
     departed: Duration,
     /// Bytes that departed, and the microseconds that took; the past weighs less.
@@ -80,8 +95,25 @@ pub(super) struct Estimate {
     calm: Duration,
 }
 
+/// What goes through the link, each kind numbered by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Item {
+    Picture(u64),
+    Chunk(u64),
+}
+
+impl Item {
+    /// Whether a report of `other` tells that this one has departed too: those of one kind arrive in order.
+    fn is_before(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Picture(this), Self::Picture(other)) | (Self::Chunk(this), Self::Chunk(other)) => this < other,
+            _ => false,
+        }
+    }
+}
+
 struct Sent {
-    number: u64,
+    item: Item,
     at: Duration,
     bytes: u64,
 }
@@ -92,6 +124,7 @@ impl Estimate {
             origin: now,
             under_way: VecDeque::new(),
             last_sent: Duration::ZERO,
+            last_chunk: Duration::ZERO,
             departed: Duration::ZERO,
             served: (0, 0),
             offset: Least::default(),
@@ -120,28 +153,34 @@ impl Estimate {
         self.delayed(now, sent, at);
     }
 
-    /// A picture goes out.
-    pub(super) fn sent(&mut self, now: Instant, number: u64, bytes: usize) {
-        let bytes = bytes as u64;
+    /// It goes out.
+    pub(super) fn sent(&mut self, now: Instant, item: Item, bytes: usize) {
+        let (at, bytes) = (self.since(now), bytes as u64);
         if self.under_way.len() == MAX_UNDER_WAY {
             self.under_way.pop_front();
         }
-        self.last_sent = self.since(now);
-        self.under_way.push_back(Sent { number, at: self.last_sent, bytes });
+        match item {
+            Item::Picture(_) => self.last_sent = at,
+            Item::Chunk(_) => self.last_chunk = at,
+        }
+        self.under_way.push_back(Sent { item, at, bytes });
     }
 
-    /// A picture arrived when the viewer's clock showed `at`.
-    pub(super) fn arrived(&mut self, now: Instant, number: u64, at: u64) {
-        let Some(index) = self.under_way.iter().position(|sent| sent.number == number) else { return };
-        let Some(picture) = self.under_way.drain(..=index).next_back() else { return };
+    /// It arrived when the peer's clock showed `at`.
+    pub(super) fn arrived(&mut self, now: Instant, item: Item, at: u64) {
+        let Some(index) = self.under_way.iter().position(|sent| sent.item == item) else { return };
+        let Some(sent) = self.under_way.remove(index) else { return };
+        self.under_way.retain(|other| !other.item.is_before(item));
         let now = self.since(now);
-        let departed = (picture.at + self.delayed(now, picture.at, at)).min(now);
-        let is_alone = self.departed <= picture.at;
-        let busy = departed.saturating_sub(self.departed.max(picture.at));
+        let departed = (sent.at + self.delayed(now, sent.at, at)).min(now);
+        let is_alone = self.departed <= sent.at;
+        let busy = departed.saturating_sub(self.departed.max(sent.at));
         self.departed = self.departed.max(departed);
         if self.is_measured {
-            self.wire.add(self.queue + self.least_rtt().unwrap_or_default() / 2);
-            self.serve(picture.bytes, busy, is_alone);
+            if let Item::Picture(_) = item {
+                self.wire.add(self.queue + self.least_rtt().unwrap_or_default() / 2);
+            }
+            self.serve(sent.bytes, busy, is_alone);
         }
     }
 
@@ -220,6 +259,32 @@ impl Estimate {
         times.into_iter().map(|at| self.origin + at).filter(|at| *at > now && !self.under_way.is_empty()).min()
     }
 
+    /// How many bytes the next chunk of a file may have, if one may go.
+    pub(super) fn bulk_room(&self, now: Instant) -> Option<u64> {
+        let now = self.since(now);
+        if now >= self.calm + CALM || self.under_way.len() >= MAX_UNDER_WAY - pictures::MAX_WINDOW {
+            return None;
+        }
+        let Some(rate) = self.rate() else {
+            let may_go = self.under_way.iter().all(|sent| matches!(sent.item, Item::Picture(_)) && sent.bytes < TELLING);
+            return may_go.then_some(FIRST_CHUNK);
+        };
+        let reported = now.saturating_sub(self.least_rtt().unwrap_or_default());
+        let room = BULK_TARGET.saturating_sub(self.free_at(rate, reported).saturating_sub(now));
+        if room >= BULK_STEP {
+            Some((rate.saturating_mul(micros(room)) / SECOND).max(LEAST_CHUNK))
+        } else {
+            (now >= self.last_chunk + LEAST_INTERVAL).then_some(LEAST_BYTES)
+        }
+    }
+
+    /// When to look for room for a chunk again, if nothing else happens.
+    pub(super) fn next_bulk(&self, now: Instant) -> Option<Instant> {
+        let sunk = self.free_at(self.rate()?, Duration::ZERO).saturating_sub(BULK_TARGET - BULK_STEP);
+        let times = [sunk, self.last_chunk + LEAST_INTERVAL];
+        times.into_iter().map(|at| self.origin + at).filter(|at| *at > now && !self.under_way.is_empty()).min()
+    }
+
     /// When a ping should have the link for itself, if it has run empty.
     pub(super) fn calm_due(&self) -> Option<Instant> {
         self.under_way.is_empty().then(|| self.origin + self.calm + CALM)
@@ -289,8 +354,8 @@ mod tests {
 
     /// A picture of so many bytes, sent and departed at these milliseconds.
     fn carry(estimate: &mut Estimate, origin: Instant, number: u64, bytes: usize, sent: u32, departed: u32) {
-        estimate.sent(origin + MS * sent, number, bytes);
-        estimate.arrived(origin + MS * (departed + 60), number, OFFSET + u64::from(departed) * 1000);
+        estimate.sent(origin + MS * sent, Item::Picture(number), bytes);
+        estimate.arrived(origin + MS * (departed + 60), Item::Picture(number), OFFSET + u64::from(departed) * 1000);
     }
 
     fn rate(estimate: &Estimate) -> u64 {
@@ -304,10 +369,10 @@ mod tests {
         assert_eq!(rate(&estimate), 250_000);
         carry(&mut estimate, origin, 1, 10_000, 4000, 4040);
         assert_eq!(rate(&estimate).next_multiple_of(10), 250_000, "the pause does not count");
-        estimate.sent(origin + 5000 * MS, 2, 10_000);
-        estimate.sent(origin + 5010 * MS, 3, 10_000);
-        estimate.arrived(origin + 5100 * MS, 2, OFFSET + 5_040_000);
-        estimate.arrived(origin + 5140 * MS, 3, OFFSET + 5_080_000);
+        estimate.sent(origin + 5000 * MS, Item::Picture(2), 10_000);
+        estimate.sent(origin + 5010 * MS, Item::Picture(3), 10_000);
+        estimate.arrived(origin + 5100 * MS, Item::Picture(2), OFFSET + 5_040_000);
+        estimate.arrived(origin + 5140 * MS, Item::Picture(3), OFFSET + 5_080_000);
         assert_eq!(rate(&estimate).next_multiple_of(10), 250_000, "the second waited for the first");
     }
 
@@ -350,7 +415,7 @@ mod tests {
         carry(&mut estimate, origin, 0, 100_000, 100, 500);
         let now = origin + 1000 * MS;
         assert_eq!(estimate.credit(now), Some(Credit { bytes: 15_000, rate: Some(250_000) }), "60 ms of the link");
-        estimate.sent(now, 1, 15_000);
+        estimate.sent(now, Item::Picture(1), 15_000);
         assert_eq!(estimate.credit(now), None);
         let due = estimate.next_credit(now).expect("later");
         assert_eq!(due, now + 40 * MS);
@@ -363,7 +428,7 @@ mod tests {
         carry(&mut estimate, origin, 0, 100_000, 100, 500);
         let now = origin + 1000 * MS;
         // The round trip and the target are full, and nothing arrives.
-        (1..=4).for_each(|number| estimate.sent(now, number, 10_000));
+        (1..=4).for_each(|number| estimate.sent(now, Item::Picture(number), 10_000));
         assert_eq!(estimate.credit(now + 150 * MS), None);
         assert_eq!(estimate.credit(now + 300 * MS).map(|credit| credit.bytes), Some(LEAST_BYTES));
     }
@@ -373,7 +438,7 @@ mod tests {
         let (mut estimate, origin) = pinged();
         let first = estimate.credit(origin).expect("at once");
         assert_eq!(first, Credit { bytes: FIRST_BYTES, rate: None });
-        estimate.sent(origin, 0, 100_000);
+        estimate.sent(origin, Item::Picture(0), 100_000);
         assert_eq!(estimate.credit(origin + 3000 * MS), None);
     }
 
@@ -382,9 +447,9 @@ mod tests {
         let (mut estimate, origin) = pinged();
         carry(&mut estimate, origin, 0, 100_000, 100, 500);
         let full = origin + CALM - 10 * MS;
-        estimate.sent(full, 1, 5000);
+        estimate.sent(full, Item::Picture(1), 5000);
         assert_eq!((estimate.credit(origin + CALM), estimate.calm_due()), (None, None));
-        estimate.arrived(origin + CALM + 50 * MS, 1, OFFSET + 15_010_000);
+        estimate.arrived(origin + CALM + 50 * MS, Item::Picture(1), OFFSET + 15_010_000);
         assert_eq!(estimate.calm_due(), Some(origin + CALM));
         estimate.pinged(origin + CALM + 50 * MS);
         assert!(estimate.credit(origin + CALM + 50 * MS).is_some());
@@ -394,12 +459,12 @@ mod tests {
     fn false_times_do_no_harm() {
         let (mut estimate, origin) = pinged();
         for (number, at) in [(0, 0), (1, u64::MAX), (2, OFFSET), (3, 1)] {
-            estimate.sent(origin + MS * number, u64::from(number), 10_000);
-            estimate.arrived(origin + MS * (number + 1), u64::from(number), at);
-            estimate.arrived(origin + MS * (number + 1), 99, at);
+            estimate.sent(origin + MS * number, Item::Picture(u64::from(number)), 10_000);
+            estimate.arrived(origin + MS * (number + 1), Item::Picture(u64::from(number)), at);
+            estimate.arrived(origin + MS * (number + 1), Item::Picture(99), at);
             let _ = (estimate.credit(origin + MS * number), estimate.next_credit(origin + MS * number));
         }
-        (0..100).for_each(|number| estimate.sent(origin, number, 1));
+        (0..1000).for_each(|number| estimate.sent(origin, Item::Picture(number), 1));
         assert_eq!(estimate.under_way.len(), MAX_UNDER_WAY);
     }
 }

@@ -9,7 +9,7 @@ pub use crate::protocol::{lane::Lane, message::Role};
 /// What happens to a session.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// Both lanes are open on this path.
+    /// All lanes are open on this path.
     PathUp(PathId, PathKind, Carrier),
     /// The path's connection is gone.
     PathDown(PathId),
@@ -54,6 +54,10 @@ pub enum Event {
     WantPicture(Credit),
     /// Viewer: a picture, each exactly once and in order; call [`super::Session::picture_done`] when it is decoded.
     Picture(Vec<u8>),
+    /// There is room for a chunk of so many bytes; answer with [`super::Session::send_bulk`]. Told once [`super::Session::bulk_ready`].
+    WantBulk(usize),
+    /// A chunk, each exactly once and in order; call [`super::Session::bulk_done`] when it is taken.
+    Bulk(Vec<u8>),
     /// The session uses this path now.
     PathChanged(PathId, PathKind),
     /// So many of the chat lines that were sent here have arrived at the peer. It only rises.

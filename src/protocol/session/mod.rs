@@ -17,13 +17,15 @@
 //!   since the last ones may have been lost with the old path.
 //! - *Pictures* are asked for one at a time ([`Event::WantPicture`]) while the path in use has credit ([`pictures`]), each with the
 //!   bytes that its link can take now ([`estimate`]). The viewer reports when each arrived, and the host what it makes of that.
+//! - *Chunks* of files take what pictures leave of the link, in both directions ([`bulk`]).
 //! - *Stall.* When no path is left the session stalls; a path within the resume time resumes it, else it is lost.
 //! - *End.* `End` is the last message of the side that ends. It is transmitted until it is acknowledged
 //!   ([`Session::is_drained`]) or the caller has had enough. Afterwards nothing is told, and only `End`, acknowledgements and pongs go out.
 //! - *Violations* end the session with [`EndReason::ProtocolError`], and the peer is told. Whatever it sends, memory is bounded:
-//!   by the outbox ([`outbox`]), the credit ([`pictures`]), [`MAX_PATHS`], and what one mutation puts out.
+//!   by the outbox ([`outbox`]), the credit ([`pictures`], [`bulk`]), [`MAX_PATHS`], and what one mutation puts out.
 
 mod acks;
+mod bulk;
 mod estimate;
 mod io;
 mod known;
@@ -41,7 +43,9 @@ use std::{
 };
 
 use acks::Acks;
-use estimate::micros;
+use bulk::Bulk;
+pub use bulk::MAX_CHUNK;
+use estimate::{Item, micros};
 use io::Violation;
 pub use io::{Credit, Event, Full, Input, Lane, LinkEstimate, Output, Role};
 use outbox::Outbox;
@@ -75,6 +79,8 @@ pub struct Session {
     outgoing: Outgoing,
     /// Viewer: pictures from the host.
     incoming: Incoming,
+    /// Chunks of files, both ways.
+    bulk: Bulk,
     /// Host: when there may be credit for a picture, if nothing else happens.
     credit_at: Option<Instant>,
     outputs: VecDeque<Output>,
@@ -110,6 +116,7 @@ impl Session {
             acks: Acks::default(),
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
+            bulk: Bulk::default(),
             credit_at: None,
             outputs: VecDeque::new(),
         }
@@ -237,13 +244,19 @@ impl Session {
             Record::Pong { number, at } => path.pong(now, number, at).map(|()| self.report_link(id)),
             Record::Picture { number, payload } => self.receive_picture(now, id, number, payload),
             Record::Arrived { picture, at } if self.role == Role::Host => {
-                path.estimate.arrived(now, picture, at);
+                path.estimate.arrived(now, Item::Picture(picture), at);
                 Ok(())
             }
             Record::Link { rate, queue } if self.role == Role::Viewer => {
                 path.told = Some((rate, queue));
                 Ok(())
             }
+            Record::Chunk { number, payload } => self.receive_chunk(now, id, number, payload),
+            Record::Reached { chunk, at } => {
+                path.estimate.arrived(now, Item::Chunk(chunk), at);
+                Ok(())
+            }
+            Record::Taken { below } => self.chunks_taken(below),
             Record::Arrived { .. } | Record::Link { .. } => Err(Violation("a record for the other direction")),
         }
     }
@@ -310,6 +323,7 @@ impl Session {
         self.transmit_messages();
         self.transmit_ack(now);
         self.transmit_pictures(now);
+        self.transmit_bulk(now);
     }
 
     fn look_around(&mut self, now: Instant) {
@@ -342,6 +356,7 @@ impl Session {
     fn switch_to(&mut self, id: PathId) {
         let Some(path) = self.paths.get_mut(&id) else { return };
         (path.control_next, path.picture_next) = (self.outbox.first(), self.outgoing.first());
+        path.bulk_next = self.bulk.switch();
         let kind = path.kind;
         if self.role == Role::Viewer {
             self.epoch += 1;
@@ -410,7 +425,7 @@ impl Session {
         let window = pictures::window(path.rtt());
         while let Some((number, payload)) = self.outgoing.take(path.picture_next, window, path.estimate.credit(now).is_some()) {
             path.picture_next = number + 1;
-            path.estimate.sent(now, number, payload.len());
+            path.estimate.sent(now, Item::Picture(number), payload.len());
             self.outputs.push_back(record::transmit(id, &Record::Picture { number, payload }));
         }
         self.credit_at = path.estimate.next_credit(now);
@@ -444,7 +459,7 @@ impl Session {
         let pings = pings.filter(|_| !self.has_ended());
         let ack = self.acks.due.filter(|_| self.current.is_some());
         let late = self.current.and_then(|id| self.paths.get(&id)?.late_at());
-        deaths.chain(late).chain(pings).chain(ack).chain(self.credit_at).chain(self.resume_deadline()).min()
+        deaths.chain(late).chain(pings).chain(ack).chain(self.credit_at).chain(self.bulk.due).chain(self.resume_deadline()).min()
     }
 
     /// When the session is lost if no path comes.
@@ -469,6 +484,7 @@ impl Session {
         self.tell(Event::Ended(reason));
         self.phase = Phase::Ended;
         self.outgoing.clear();
+        self.bulk.clear();
     }
 
     fn has_ended(&self) -> bool {

@@ -138,6 +138,7 @@ fn weight(message: &Message) -> usize {
         Message::CursorShape(shape) => shape.bgra.len(),
         Message::Clipboard(ClipboardMessage::Part { bytes, .. }) => bytes.len(),
         Message::Permissions(_, timers) => size_of_val(timers.as_slice()),
+        Message::File(message) => message.heap(),
         Message::Screens(screens) => screens.list.iter().map(|screen| size_of_val(screen) + screen.name.len()).sum(),
         _ => 0,
     };

@@ -83,7 +83,9 @@ pub(super) struct Path {
     pub(super) control_next: u64,
     /// The next picture that this path has to carry.
     pub(super) picture_next: u64,
-    /// Its link, as far as pictures show it.
+    /// The next chunk that this path has to carry.
+    pub(super) bulk_next: u64,
+    /// Its link, as far as pictures and chunks show it.
     pub(super) estimate: Estimate,
     /// Viewer: the host's word on that, bytes a second and microseconds.
     pub(super) told: Option<(u64, u64)>,
@@ -115,6 +117,7 @@ impl Path {
             epoch: 0,
             control_next: 0,
             picture_next: 0,
+            bulk_next: 0,
             estimate: Estimate::new(now),
             told: None,
             attached: false,

@@ -2,7 +2,8 @@
 //!
 //! - A record is one [`Record`] in postcard's encoding, with nothing behind it. Variants are numbered from 0 in the order of the
 //!   file; new ones go to the end.
-//! - [`Record::Picture`] travels in the video lane and nothing else does; everything else travels in the control lane.
+//! - [`Record::Picture`] travels in the video lane and nothing else does, [`Record::Chunk`] in the bulk lane and nothing else does;
+//!   everything else travels in the control lane.
 //! - The first record in a path's control lane is [`Record::Attach`]; it comes once.
 //! - Sequence numbers start at 0. "Next" numbers are cumulative: everything below them has arrived.
 
@@ -87,6 +88,26 @@ pub(super) enum Record<'a> {
         /// How long the last thing waited, in microseconds.
         queue: u64,
     },
+    /// Both, bulk lane. A chunk of a file.
+    Chunk {
+        /// Its number.
+        number: u64,
+        /// At most [`MAX_CHUNK`](super::bulk::MAX_CHUNK) bytes.
+        #[serde(borrow, serialize_with = "as_bytes")]
+        payload: &'a [u8],
+    },
+    /// Both. A chunk came in on this path; at once, also when it has come before on another one.
+    Reached {
+        /// Its number.
+        chunk: u64,
+        /// As [`Record::Pong`]'s.
+        at: u64,
+    },
+    /// Both. The sender has done with every chunk below this one.
+    Taken {
+        /// The next chunk that it has not done with.
+        below: u64,
+    },
 }
 
 impl<'a> Record<'a> {
@@ -94,6 +115,7 @@ impl<'a> Record<'a> {
     pub(super) fn lane(&self) -> Lane {
         match self {
             Self::Picture { .. } => Lane::Video,
+            Self::Chunk { .. } => Lane::Bulk,
             _ => Lane::Control,
         }
     }
@@ -107,7 +129,7 @@ impl<'a> Record<'a> {
     pub(super) fn decode(lane: Lane, bytes: &'a [u8]) -> Result<Self, Violation> {
         let longest = match lane {
             Lane::Control => MAX_CONTROL_RECORD,
-            Lane::Video => MAX_RECORD,
+            Lane::Video | Lane::Bulk => lane.limit(),
         };
         if bytes.len() > longest {
             return Err(Violation("a record is too long"));

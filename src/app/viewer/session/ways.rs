@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::Session;
 use crate::{
     app::{
-        driver::OpenLane,
+        driver::OpenPath,
         viewer::{connect::open_lanes, upgrade::Todo},
     },
     net::{Node, Purpose, address},
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// A path whose lanes are open, or why they are not.
-pub(super) type Opened = (PathId, Result<(OpenLane, OpenLane), String>);
+pub(super) type Opened = (PathId, Result<OpenPath, String>);
 
 /// Between two attempts to reach the host again: growing by a quarter from the first to the last. A relay takes one a second for ever.
 const FIRST_REDIAL: Duration = Duration::from_millis(200);
@@ -99,7 +99,7 @@ impl Session {
     pub(super) async fn opened(&mut self, opened: Option<Opened>) {
         let Some((path, lanes)) = opened else { return };
         match (lanes, self.network.paths.get(&path)) {
-            (Ok((control, video)), Some(known)) => self.driver.attach(path, known.kind, known.transport.carrier(), control, video),
+            (Ok(lanes), Some(known)) => self.driver.attach(path, known.kind, known.transport.carrier(), lanes),
             (Ok(_), None) => {}
             (Err(reason), _) => {
                 tracing::info!(?path, reason, "a path could not be used");

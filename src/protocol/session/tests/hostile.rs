@@ -189,3 +189,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn chunks_out_of_order_or_bounds() {
+    let chunk = |number, size| Record::Chunk { number, payload: &vec![0; size] }.encode();
+    for role in [Role::Host, Role::Viewer] {
+        breaks(role, Lane::Bulk, &chunk(1, 10));
+        breaks(role, Lane::Control, &chunk(0, 10));
+        breaks(role, Lane::Bulk, &chunk(0, MAX_CHUNK + 100));
+        breaks(role, Lane::Bulk, &Record::Ping { number: 0 }.encode());
+        breaks(role, Lane::Control, &Record::Taken { below: 1 }.encode());
+        let (mut session, now) = attached(role);
+        let ended = |outputs: Vec<Output>| outputs.contains(&Output::Event(Event::Ended(EndReason::ProtocolError)));
+        let taken =
+            (0..10_000).take_while(|number| !ended(give(&mut session, now, Lane::Bulk, &chunk(*number, MAX_CHUNK)))).count();
+        assert_eq!(taken, bulk::MAX_IN_FLIGHT / MAX_CHUNK);
+    }
+}

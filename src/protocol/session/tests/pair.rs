@@ -3,7 +3,8 @@
 //! Records of one lane of one link arrive in order; lanes and links overtake each other. The host films as soon as a picture is
 //! wanted, the viewer decodes, both with a delay. A link may have a narrow place with a buffer before it ([`Narrow`]), which others
 //! may share. Every picture carries its number, and the pair itself checks that each comes
-//! exactly once and in order, that chat counts as delivered when the peer was told it and not before, that nothing follows the end, and that a poll never asks for the past twice.
+//! exactly once and in order, that chat counts as delivered when the peer was told it and not before, that nothing follows the end, and that
+//! a poll never asks for the past twice. A side may send a file too, whose bytes are checked in the same way.
 
 use std::{
     collections::BTreeMap,
@@ -35,6 +36,8 @@ pub(super) struct Pair {
     pub(super) is_thrifty: bool,
     /// How long the viewer takes to decode one.
     pub(super) decode: Duration,
+    /// How long a receiver takes to write a chunk of a file.
+    pub(super) disk: Duration,
     /// How long the host takes to make one.
     pub(super) film: Duration,
     /// Pictures made and pictures seen.
@@ -55,15 +58,30 @@ pub(super) struct Side {
     pub(super) delivered: u64,
     /// The other events, without pictures, and when they were told.
     pub(super) events: Vec<(Instant, Event)>,
+    /// Bytes of a file that it has still to send, that it sent, and that it received.
+    pub(super) to_send: u64,
+    pub(super) file_sent: u64,
+    pub(super) file_received: u64,
     /// Records transmitted, by lane.
-    pub(super) transmitted: [usize; 2],
+    pub(super) transmitted: [usize; 3],
     wake: Option<Instant>,
 }
 
 impl Side {
     fn new(role: Role, now: Instant) -> Self {
         let session = Session::new(role, RESUME, now);
-        Self { session, messages: Vec::new(), chats: 0, delivered: 0, events: Vec::new(), transmitted: [0; 2], wake: None }
+        Self {
+            session,
+            messages: Vec::new(),
+            chats: 0,
+            delivered: 0,
+            events: Vec::new(),
+            to_send: 0,
+            file_sent: 0,
+            file_received: 0,
+            transmitted: [0; 3],
+            wake: None,
+        }
     }
 
     pub(super) fn ended(&self) -> Option<EndReason> {
@@ -129,6 +147,8 @@ enum Task {
     },
     Film(Credit),
     Decoded,
+    /// A chunk is on this side's disk.
+    Written(Role),
     /// A packet of a stranger, one of a window that is always under way.
     Stranger(PathId),
 }
@@ -145,6 +165,7 @@ impl Pair {
             is_thrifty: false,
             decode: 3 * MS,
             film: 20 * MS,
+            disk: MS,
             filmed: 0,
             seen: 0,
             links: BTreeMap::new(),
@@ -249,6 +270,15 @@ impl Pair {
         sent
     }
 
+    /// Begins to send a file of so many bytes, or of so many more.
+    pub(super) fn send_file(&mut self, from: Role, bytes: u64) {
+        let now = self.now;
+        let side = self.side(from);
+        side.to_send += bytes;
+        side.session.bulk_ready(now, true);
+        self.drain(from);
+    }
+
     pub(super) fn end(&mut self, from: Role, reason: EndReason) {
         let now = self.now;
         self.side(from).session.end(now, reason);
@@ -313,6 +343,10 @@ impl Pair {
                 self.host.session.send_picture(now, picture);
                 self.drain(Role::Host);
             }
+            Task::Written(role) => {
+                self.side(role).session.bulk_done(now);
+                self.drain(role);
+            }
             Task::Decoded => {
                 self.viewer.session.picture_done(now);
                 self.drain(Role::Viewer);
@@ -372,6 +406,22 @@ impl Pair {
                 assert_eq!(picture[..4], self.seen.to_be_bytes(), "each picture once and in order");
                 self.seen += 1;
                 self.plan(now + self.decode, Task::Decoded);
+            }
+            Event::WantBulk(bytes) => {
+                let side = self.side(role);
+                let bytes = side.to_send.min(bytes as u64);
+                let chunk = (side.file_sent..side.file_sent + bytes).map(|at| (at % 251) as u8).collect();
+                (side.file_sent, side.to_send) = (side.file_sent + bytes, side.to_send - bytes);
+                side.session.send_bulk(now, chunk);
+                let more = side.to_send > 0;
+                side.session.bulk_ready(now, more);
+            }
+            Event::Bulk(chunk) => {
+                let side = self.side(role);
+                let at = side.file_received;
+                assert!((at..).zip(&chunk).all(|(at, byte)| (at % 251) as u8 == *byte), "each byte once and in order");
+                side.file_received += chunk.len() as u64;
+                self.plan(now + self.disk, Task::Written(role));
             }
             other => self.side(role).events.push((now, other)),
         }

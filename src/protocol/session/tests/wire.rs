@@ -11,6 +11,7 @@ use crate::protocol::{
     permission::{Permission, Permissions},
     screens::{Choice, ScreenInfo, Screens},
     stats::{HostStats, ModeBytes, Spread},
+    transfer::{Chunk, FileMessage, Offer},
 };
 
 #[track_caller]
@@ -35,6 +36,9 @@ fn records() {
     golden(Record::Picture { number: 3, payload: &[0xaa, 0xbb] }, "060302aabb");
     golden(Record::Arrived { picture: 3, at: 300 }, "0703ac02");
     golden(Record::Link { rate: 250_000, queue: 1500 }, "0890a10fdc0b");
+    golden(Record::Chunk { number: 3, payload: &[0xaa, 0xbb] }, "090302aabb");
+    golden(Record::Reached { chunk: 3, at: 300 }, "0a03ac02");
+    golden(Record::Taken { below: 300 }, "0bac02");
 }
 
 #[test]
@@ -66,6 +70,23 @@ fn screens() {
     golden_message(Message::KnownCursor(63), "0a3f");
     golden_message(Message::Point { x: 1, y: 200 }, "1001c801");
     golden_message(Message::PointAway, "11");
+}
+
+#[test]
+fn files() {
+    let file = |message, hex: &str| golden_message(Message::File(message), &format!("12{hex}"));
+    let (number, reason, prefix) = (1, "no".to_owned(), [7; 32]);
+    file(FileMessage::Offer(Offer { number, name: "a".into(), size: 300, fetch: Some(2) }), "00010161ac020102");
+    file(FileMessage::Accept { number, offset: 300, prefix }, &format!("0101ac02{}", "07".repeat(32)));
+    file(FileMessage::Refuse { number, reason: reason.clone() }, "0201026e6f");
+    file(FileMessage::Stop { number, reason: reason.clone() }, "0301026e6f");
+    file(FileMessage::Verified { number }, "0401");
+    file(FileMessage::Fetch { number, path: "a".into() }, "05010161");
+    file(FileMessage::NoFetch { number, reason }, "0601026e6f");
+    let data = Chunk::Data { number, offset: 3, bytes: b"lo" };
+    assert_eq!((HEXLOWER.encode(&data.encode()), Chunk::decode(&data.encode())), ("000103026c6f".into(), Some(data.clone())));
+    let done = Chunk::Done { number, hash: [7; 32] };
+    assert_eq!(HEXLOWER.encode(&done.encode()), format!("0101{}", "07".repeat(32)));
 }
 
 #[test]
