@@ -10,6 +10,7 @@ pub mod cursors;
 pub mod grants;
 pub mod id;
 pub mod input;
+pub mod journal;
 pub mod lane;
 pub mod link;
 pub mod message;

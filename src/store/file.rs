@@ -117,6 +117,11 @@ fn lock_file(path: &Path) -> io::Result<File> {
     private::file(options.write(true).create(true).truncate(false)).open(path)
 }
 
+/// For records that are added at the end; made (mode 0600) if it is not there.
+pub(super) fn open_to_append(path: &Path) -> io::Result<File> {
+    lock_file(path)
+}
+
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let mut file = private::file(options.write(true).create_new(true)).open(path)?;
@@ -132,7 +137,7 @@ fn forget(path: &Path) -> io::Result<()> {
 }
 
 /// Makes a rename or a removal in the folder of `path` last through a power cut.
-fn sync_folder(path: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_folder(path: &Path) -> Result<(), StoreError> {
     let Some(folder) = path.parent() else { return Ok(()) };
     private::sync(folder).map_err(|error| StoreError::io("write", folder, error))
 }

@@ -16,12 +16,14 @@
 //! | `known_viewers` | viewers that had a session here: key, day, name |
 //! | `known_relays` | relays that were given without their key: key, day, address |
 //! | `config.toml` | the user's own settings: [`Config`] |
+//! | `log/` | the session log: [`Journal`] |
 //! | `control.sock` | through it `rs rotate-password` reaches a running host |
 //! | `lock`, `host.lock` | empty; only their locks count |
 
 mod config;
 mod file;
 mod hosts;
+mod journal;
 mod ledger;
 
 use std::{
@@ -41,6 +43,7 @@ pub use config::Config;
 use file::Access;
 use hosts::Hosts;
 pub use hosts::{Host, NameError, is_name};
+pub use journal::{Journal, Tampered};
 use ledger::Ledger;
 
 /// The environment variable with the path of the state folder.
@@ -116,6 +119,7 @@ impl StoreError {
             Some("identity.key") => "restore it from a backup, or delete it to get a new ID",
             Some("password.opaque") => "set a new password with `rs rotate-password --permanent`",
             Some("config.toml") => "correct it, or delete it",
+            Some("head") => "look into it with `rs log verify`, then move the folder `log` away to begin a new one",
             _ => "correct it by hand, or delete it to forget what it holds",
         };
         Self::Damaged { path: path.to_owned(), reason: reason.into(), advice }
