@@ -8,6 +8,7 @@ pub mod address;
 pub mod cp;
 pub mod doctor;
 pub mod limits;
+pub mod log;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -23,6 +24,7 @@ pub use address::{Relay, Target, Whom};
 pub use cp::CpArgs;
 pub use doctor::DoctorArgs;
 pub use limits::LimitArgs;
+pub use log::{LogArgs, LogCheck};
 
 /// How the process ends. Part of the contract with scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +105,11 @@ pub enum Command {
                             after a break: it goes on where it stopped."
     )]
     Cp(CpArgs),
+    /// Tell who was here and where you were: sessions, permissions, files
+    #[command(after_help = "Examples: rs log\n          rs log 3\n          rs log verify\n\n\
+                            Both sides keep a log: who, when, how long, what was permitted, files with their hashes, how it ended. What was\n\
+                            said, typed, copied or shown is not in it. It is a chain of hashes, signed with this machine's key.")]
+    Log(LogArgs),
     /// Replace the password of this machine's host; the old one is dead at once
     #[command(after_help = "Example: rs rotate-password")]
     RotatePassword(RotateArgs),
@@ -113,6 +120,20 @@ pub enum Command {
     #[command(after_help = "Examples: rs doctor --relay relay.example.org\n          rs doctor 9339-2522-7420-3124\n\n\
                             Nobody is asked for a password, and nothing is shared. Exit code 3: nothing can be reached.")]
     Doctor(DoctorArgs),
+    /// Write what makes a shell complete the words of rs
+    #[command(after_help = "Example: rs completions bash > ~/.local/share/bash-completion/completions/rs")]
+    Completions {
+        /// For which shell
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual: one page to the standard output, or a page for each word into a folder
+    #[command(after_help = "Examples: rs man | man -l -\n          rs man ~/.local/share/man/man1")]
+    Man {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
     /// The host's window: started by `rs host`, which it talks to over stdin and stdout
     #[command(hide = true)]
     Panel,

@@ -6,6 +6,8 @@
 //! | [`panel`] | `rs panel`: the host's window, started by `rs host` |
 //! | [`viewer`] | `rs connect`: find, authenticate, see and drive |
 //! | [`hosts`] | `rs hosts`: hosts that were visited, and their names |
+//! | [`log`] | `rs log`: the session log, which both sides keep |
+//! | [`manual`] | `rs completions` and `rs man` |
 //! | [`relay`] | `rs relay` |
 //! | [`doctor`] | `rs doctor`: what stands between this machine and a direct connection |
 //! | [`rotate_password`] | `rs rotate-password`, over the host's local socket |
@@ -13,6 +15,8 @@
 pub mod doctor;
 pub mod host;
 pub mod hosts;
+pub mod log;
+pub mod manual;
 pub mod panel;
 pub mod relay;
 pub mod rotate_password;

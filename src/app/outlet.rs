@@ -14,16 +14,26 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub(super) struct Outlet<Event> {
     face: mpsc::Sender<Event>,
     waiting: VecDeque<Event>,
+    watch: Option<Watch<Event>>,
 }
+
+/// Sees each event before a face does and may complete it; what it has to say itself is told first.
+pub(super) type Watch<Event> = Box<dyn FnMut(&mut Event) -> Option<Event> + Send + Sync>;
 
 impl<Event> Outlet<Event> {
     pub(super) fn new(face: mpsc::Sender<Event>) -> Self {
-        Self { face, waiting: VecDeque::new() }
+        Self { face, waiting: VecDeque::new(), watch: None }
+    }
+
+    /// One with somebody who watches.
+    pub(super) fn watched(face: mpsc::Sender<Event>, watch: Watch<Event>) -> Self {
+        Self { watch: Some(watch), ..Self::new(face) }
     }
 
     /// Tells the face, now or when it has room. A face that went away is not missed.
-    pub(super) fn tell(&mut self, event: Event) {
-        self.waiting.push_back(event);
+    pub(super) fn tell(&mut self, mut event: Event) {
+        let own = self.watch.as_mut().and_then(|watch| watch(&mut event));
+        self.waiting.extend(own.into_iter().chain([event]));
         while let Some(event) = self.waiting.pop_front() {
             if let Err(mpsc::error::TrySendError::Full(event)) = self.face.try_send(event) {
                 self.waiting.push_front(event);

@@ -316,7 +316,7 @@ pub struct PathInfo {
 }
 
 /// What a viewer tells: one JSON line each with `--json`, else words. Part of the command-line contract.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum ViewerEvent {
     /// The host answered.

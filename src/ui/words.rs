@@ -41,8 +41,14 @@ pub fn plain(text: &str) -> String {
 pub fn json<Event: Serialize>(event: &Event) -> String {
     let text = serde_json::to_string(event)
         .unwrap_or_else(|error| format!(r#"{{"event":"warning","text":"an event was lost: {error}"}}"#));
-    let mut line = String::with_capacity(text.len());
-    for character in text.chars() {
+    escaped(&text)
+}
+
+/// JSON that holds no control character, those of Unicode included: safe to look at, and the same value.
+#[must_use]
+pub fn escaped(json: &str) -> String {
+    let mut line = String::with_capacity(json.len());
+    for character in json.chars() {
         if character.is_control() {
             let _ = write!(line, "\\u{:04x}", u32::from(character));
         } else {
@@ -215,17 +221,23 @@ pub(super) fn file(transfer: &Transfer, own: Side) -> String {
 
 /// What was copied and where it went.
 fn clipboard(from: Side, own: Side, copied: &Copied) -> String {
-    let what = match copied.kind {
+    let whose = if from == own { "from your clipboard is on the other side's" } else { "from the other side is on your clipboard" };
+    format!("{} ({}) {whose}.", self::copied(copied.kind), bytes(copied.bytes))
+}
+
+/// What was copied, at the beginning of a sentence.
+#[must_use]
+pub fn copied(kind: CopiedKind) -> &'static str {
+    match kind {
         CopiedKind::Text => "Text",
         CopiedKind::Image => "A picture",
-    };
-    let whose = if from == own { "from your clipboard is on the other side's" } else { "from the other side is on your clipboard" };
-    format!("{what} ({}) {whose}.", bytes(copied.bytes))
+    }
 }
 
 /// `512 bytes`, `1.5 kB`, `2.0 GB`.
 #[expect(clippy::cast_precision_loss, reason = "a size for people")]
-pub(super) fn bytes(count: u64) -> String {
+#[must_use]
+pub fn bytes(count: u64) -> String {
     let scaled = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")].into_iter().find(|(unit, _)| count as f64 >= *unit);
     scaled.map_or_else(|| format!("{count} bytes"), |(unit, name)| format!("{:.1} {name}", count as f64 / unit))
 }

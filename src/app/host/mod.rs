@@ -44,6 +44,7 @@ use super::{
     Failure, control_socket,
     control_socket::{Asked, Reply, Request},
     files::{Files, Place},
+    log::{About, HostName, Recorder, ViewerName},
     outlet::Outlet,
     peer_key, relays,
 };
@@ -61,7 +62,7 @@ use crate::{
     store::Store,
     ui::{
         self, HostSeat,
-        event::{HostAction, HostEvent, OwnPassword, Reach, Side, Summary},
+        event::{HostAction, HostEvent, OwnPassword, Reach, Side, Summary, Viewer},
     },
 };
 
@@ -327,12 +328,20 @@ impl Host {
             epoch,
             panics: self.panics.clone(),
             commands: told,
-            face: self.face.clone(),
+            face: self.recorded(auth.session, &viewer),
             node: self.node.clone(),
         }));
         let live = Live { name, viewer: viewer.name, auth, task, begun: Instant::now(), epoch, commands };
         self.sessions.insert(id, live);
         self.node.hurry(true).await;
+    }
+
+    /// The way to the face, past the log of this session.
+    fn recorded(&self, session: SessionId, viewer: &Viewer) -> Outlet<HostEvent> {
+        let host = HostName { id: self.id.to_string(), name: None };
+        let viewer = ViewerName { name: viewer.name.clone(), key: viewer.key.clone() };
+        let mut recorder = Recorder::start(&self.store, About { session, side: Side::Host, host, viewer, path: None });
+        Outlet::watched(self.face.clone(), Box::new(move |event| recorder.host(event)))
     }
 
     /// A session is over: its secret goes, and with it a one-time password that was used.

@@ -70,7 +70,7 @@ pub(super) struct Start {
     /// Takes that number when the person pressed the combination that ends everything.
     pub(super) panics: mpsc::Sender<u64>,
     pub(super) commands: mpsc::Receiver<Command>,
-    pub(super) face: mpsc::Sender<HostEvent>,
+    pub(super) face: Outlet<HostEvent>,
     pub(super) node: Node,
 }
 
@@ -78,7 +78,7 @@ pub(super) struct Start {
 pub(super) async fn run(start: Start) {
     let Start { name, viewer, permissions, screen, lossless, files, resume, hand_back, epoch, panics, mut commands, face, node } =
         start;
-    let mut face = Outlet::new(face);
+    let mut face = face;
     let mut lanes = Gathering::default();
     let first = tokio::time::timeout(FIRST_LANES, async {
         loop {

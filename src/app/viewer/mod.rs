@@ -23,12 +23,22 @@ use self::{
     connect::{Network, Wanted, authenticate},
     session::{Session, Start},
 };
-use super::{Failure, clipboard::Part, display_name, exit_code, files::Place, hosts, outlet::Outlet, path_info, relays};
+use super::{
+    Failure,
+    clipboard::Part,
+    display_name, exit_code,
+    files::Place,
+    hosts,
+    log::{About, HostName, Recorder, ViewerName},
+    outlet::Outlet,
+    path_info, peer_key, relays,
+};
 use crate::{
     cli::{self, ConnectArgs, CpArgs, ExitCode, Target, View, Whom, cp::Copy},
     net,
     protocol::{
         auth::{Authenticated, Offer},
+        id::HostId,
         input::KeyboardMode,
         message::EndReason,
         permission::{Permission, Permissions},
@@ -37,7 +47,7 @@ use crate::{
     store::{Config, Store},
     ui::{
         self, ViewerSeat, console,
-        event::{PathInfo, ViewerAction, ViewerEvent},
+        event::{PathInfo, Side, ViewerAction, ViewerEvent},
         headless::{self, Commands},
         picture::Picture,
         prompt, window,
@@ -119,7 +129,7 @@ fn visit(args: ConnectArgs, copy: Option<Copy>, runtime: &Runtime) -> Result<(),
         })
     });
 
-    let name = store.hosts()?.into_iter().find(|host| host.id == id).map(|host| host.name).filter(|name| !name.is_empty());
+    let name = local_name(&store, id)?;
     let patience = store.config()?.resume();
     let options = window::Options {
         id: id.to_string(),
@@ -143,6 +153,11 @@ fn visit(args: ConnectArgs, copy: Option<Copy>, runtime: &Runtime) -> Result<(),
         return Err(Failure::new(ExitCode::NoScreen, format!("{error:#}")));
     }
     result.and(said.ok().and_then(Result::ok).unwrap_or(Ok(())))
+}
+
+/// What the user calls this host.
+fn local_name(store: &Store, id: HostId) -> Result<Option<String>, Failure> {
+    Ok(store.hosts()?.into_iter().find(|host| host.id == id).map(|host| host.name).filter(|name| !name.is_empty()))
 }
 
 /// From the search for the host to the end.
@@ -254,6 +269,8 @@ fn farewell(reason: EndReason) -> &'static str {
 #[derive(Default)]
 struct Faces {
     outlets: Vec<Outlet<ViewerEvent>>,
+    /// Keeps the log, once somebody let us in.
+    recorder: Option<Recorder>,
 }
 
 impl Faces {
@@ -266,7 +283,11 @@ impl Faces {
 
     /// Tells every face, without waiting for any.
     fn tell(&mut self, event: &ViewerEvent) {
-        self.outlets.iter_mut().for_each(|face| face.tell(event.clone()));
+        let mut event = event.clone();
+        let warning = self.recorder.as_mut().and_then(|recorder| recorder.viewer(&mut event));
+        for event in warning.into_iter().chain([event]) {
+            self.outlets.iter_mut().for_each(|face| face.tell(event.clone()));
+        }
     }
 
     /// Tells the face that asks for figures: the window, if there is one, since lines beside it are chat.
@@ -337,6 +358,7 @@ async fn open(
         faces.tell(&ViewerEvent::Connected { id: wanted.id.to_string(), path });
     }
     let name = display_name(config.name.clone());
+    let viewer = ViewerName { name: name.clone(), key: format!("{:?}", peer_key(&identity)) };
     let offer = Offer { identity, host: wanted.id, expected: wanted.key, name, wants };
     let node = network.node.clone();
     let auth = {
@@ -355,6 +377,9 @@ async fn open(
     };
     store.pin_host(wanted.id, auth.peer)?;
     store.visited(wanted.id)?;
+    let named = HostName { id: wanted.id.to_string(), name: local_name(&store, wanted.id)? };
+    let about = About { session: auth.session, side: Side::Viewer, host: named, viewer, path: shown_path.clone() };
+    faces.recorder = Some(Recorder::start(&store, about));
     faces.tell(&ViewerEvent::Granted { permissions: auth.permissions });
     let path = network.best(host).unwrap_or(path);
     Ok(Opened { auth, network, path, shown_path, config, begun })
