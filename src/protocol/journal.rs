@@ -1,7 +1,7 @@
 //! The chain of the session log: records of which none can be changed, taken out, put in or moved without it showing.
 //!
-//! A record is one line of JSON. Each begins with its `number`, counted from 1, and `previous`, the BLAKE3 hash of the line before it (32
-//! zero bytes for the first). So every line stands for all before it, and what a change breaks is found by reading the lines in order
+//! A record is one line of JSON: its `number`, counted from 1, `previous`, the BLAKE3 hash of the line before it (32 zero bytes for the
+//! first), and the `record` itself. So every line stands for all before it, and what a change breaks is found by reading the lines in order
 //! ([`Tip::follow`]). That the end was cut off, or that all of it was written anew, a chain alone does not show: the [`Head`] does, which
 //! says where the log ends and is signed with the identity key. Whoever has that key can write another log; nothing here hinders them.
 //!
@@ -59,7 +59,7 @@ impl<'de> Deserialize<'de> for Hash {
 }
 
 /// What every line begins with.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Link {
     number: u64,
     previous: Hash,
@@ -104,13 +104,11 @@ impl Tip {
     pub fn add(&mut self, record: &impl Serialize) -> Result<String, serde_json::Error> {
         #[derive(Serialize)]
         struct Line<'a, R> {
-            #[serde(flatten)]
-            link: Link,
-            #[serde(flatten)]
+            number: u64,
+            previous: Hash,
             record: &'a R,
         }
-        let link = Link { number: self.count + 1, previous: self.hash };
-        let line = serde_json::to_string(&Line { link, record })?;
+        let line = serde_json::to_string(&Line { number: self.count + 1, previous: self.hash, record })?;
         if line.len() > MAX_LINE {
             return Err(serde::ser::Error::custom("the record is too long"));
         }

@@ -270,8 +270,10 @@ mod tests {
         assert_eq!(journal.verify().expect("read"), Ok(0));
         journal.append(&[json!({ "word": "a" }), json!({ "word": "b" })]).expect("written");
         write(&journal, 1);
-        let words: Vec<Value> =
-            lines(&journal).iter().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["word"].clone()).collect();
+        let words: Vec<Value> = lines(&journal)
+            .iter()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["record"]["word"].clone())
+            .collect();
         assert_eq!(words, [json!("a"), json!("b"), json!(0)]);
         assert_eq!(journal.verify().expect("read"), Ok(3));
         let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;

@@ -22,6 +22,7 @@
 //! | [`console`] | the viewer in a terminal |
 //! | [`toolbar`] | what lies over the picture in it: toolbar, chat, pages |
 //! | [`files`] | files both ways, `rs cp` |
+//! | [`log`] | the session log of both sides, and what a change of it looks like |
 //! | [`stats`] | figures of every stage, exact pictures, `--lossless` |
 
 #[path = "../support/link.rs"]
@@ -39,6 +40,7 @@ mod files;
 mod identity;
 mod keyboard;
 mod lan;
+mod log;
 mod loss;
 mod narrow;
 mod panel;

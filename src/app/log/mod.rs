@@ -19,7 +19,7 @@ use crate::{
     ui::{event::Side, words},
 };
 pub(super) use record::{HostName, ViewerName};
-use record::{Record, What, when};
+use record::{Line, Record, What, when};
 pub(super) use recorder::{About, Recorder};
 
 /// A session as it stands in the log.
@@ -71,7 +71,7 @@ fn verify(store: &Store, out: &mut impl Write) -> Result<(), Failure> {
 fn sessions(store: &Store) -> Result<Vec<Past>, Failure> {
     let mut sessions: Vec<Past> = Vec::new();
     store.journal()?.read(|line| {
-        let Ok(record) = serde_json::from_str::<Record>(line) else { return };
+        let Ok(Line { record }) = serde_json::from_str(line) else { return };
         let same = |past: &&mut Past| {
             past.records.first().is_some_and(|first| (&first.session, first.side) == (&record.session, record.side))
         };

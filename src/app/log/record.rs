@@ -18,7 +18,13 @@ use crate::{
     },
 };
 
-/// One record, beside its place in the chain.
+/// A line of the log, as far as it is about a session; the rest is its place in the chain.
+#[derive(Deserialize)]
+pub(super) struct Line {
+    pub(super) record: Record,
+}
+
+/// One record.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Record {
     /// The session's name: the same in the log of the other side.
@@ -34,7 +40,7 @@ pub(super) struct Record {
 
 /// What happened.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "record", rename_all = "kebab-case")]
+#[serde(tag = "what", rename_all = "kebab-case")]
 pub(super) enum What {
     /// The session began.
     Started { host: HostName, viewer: ViewerName, permissions: Permissions },
