@@ -4,7 +4,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 packages_build := "build-essential pkg-config libxcb1-dev libxcb-shm0-dev libxcb-randr0-dev libxkbcommon-dev"
 packages_desktop := "xvfb openbox xterm xdotool xclip x11-xserver-utils x11-utils x11-apps imagemagick libxkbcommon-x11-0 libx11-xcb1 libxcursor1 libxi6 libxtst6 fonts-dejavu-core featherpad iproute2 nftables miniupnpd nginx-light openssl procps python3"
-packages_bench := "tigervnc-scraping-server tigervnc-standalone-server tigervnc-viewer x11vnc ffmpeg coturn"
+packages_bench := "tigervnc-scraping-server tigervnc-standalone-server tigervnc-viewer x11vnc ffmpeg coturn openssh-server openssh-client"
 
 [private]
 default:

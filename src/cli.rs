@@ -12,7 +12,7 @@ pub mod log;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
 use libp2p::Multiaddr;
 
 use crate::{
@@ -336,6 +336,21 @@ pub enum View {
     Terminal,
     /// Nowhere: for scripts
     None,
+}
+
+impl ValueEnum for KeyboardMode {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Auto => "By position where both layouts agree, else by character",
+            Self::Physical => "By position, whatever is printed on the keys (games)",
+            Self::Translate => "By character",
+        };
+        Some(PossibleValue::new(self.name()).help(help))
+    }
 }
 
 /// Where the host's user sees and answers.

@@ -35,7 +35,7 @@ fn may_use(module: &str) -> &'static [&'static str] {
         "protocol" | "video" => &[],
         "desktop" | "net" | "ui" | "store" | "files" => &["protocol", "video"],
         "logging" => &[],
-        "cli" => &["protocol", "video", "desktop", "net"],
+        "cli" => &["protocol", "video", "desktop", "net", "store"],
         // The composition and the crate's roots.
         _ => &["protocol", "video", "desktop", "net", "ui", "store", "files", "app", "cli", "logging"],
     }

@@ -13,15 +13,17 @@
 //! | `throughput`, `fairness` | [`flows`]: transports over the link, with [`ends`] and [`systems`] |
 //! | `pictures` | [`pictures`]: time to the first picture in round trips, in a [`scene`] |
 //! | `gaps` | [`gaps`]: how long the picture stands still when the path changes, in a [`scene`] |
+//! | `files` | [`files`]: a file to the other side, beside `scp` |
 //! | `reservations`, `circuits` | [`reservations`], [`circuits`]: what a relay pays, with [`peers`] as load, beside coturn ([`turn`]) |
 //!
-//! - `run`: the tables. Needs root, `ip`, `nft`, `/dev/net/tun` and coturn.
+//! - `run`: the tables. Needs root, `ip`, `nft`, `/dev/net/tun`, coturn, and an SSH server.
 //! - `send`, `receive`, `hosts` and `visitors`: workers, started by `run`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program, not a library")]
 
 mod circuits;
 mod ends;
+mod files;
 mod flows;
 mod gaps;
 #[path = "../../tests/support/link.rs"]

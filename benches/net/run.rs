@@ -3,7 +3,7 @@
 use anyhow::bail;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::{circuits, flows, gaps, pictures, reservations, systems::System};
+use crate::{circuits, files, flows, gaps, pictures, reservations, systems::System};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -43,6 +43,8 @@ enum Part {
     Pictures,
     /// Gaps between pictures when the path changes
     Gaps,
+    /// One file to the other side
+    Files,
     /// What a relay pays for hosts that wait
     Reservations,
     /// What a relay pays for bytes, beside coturn
@@ -51,7 +53,8 @@ enum Part {
 
 impl Part {
     const FLOWS: [Self; 2] = [Self::Throughput, Self::Fairness];
-    const ALL: [Self; 6] = [Self::Throughput, Self::Fairness, Self::Pictures, Self::Gaps, Self::Reservations, Self::Circuits];
+    const ALL: [Self; 7] =
+        [Self::Throughput, Self::Fairness, Self::Pictures, Self::Gaps, Self::Files, Self::Reservations, Self::Circuits];
 
     fn measure(self, options: &Options, systems: &[System]) -> anyhow::Result<()> {
         match self {
@@ -59,6 +62,7 @@ impl Part {
             Self::Fairness => flows::fairness(options, systems),
             Self::Pictures => pictures::run(options.rounds),
             Self::Gaps => gaps::run(options.rounds),
+            Self::Files => files::run(options.rounds),
             Self::Reservations => reservations::run(options.reservations),
             Self::Circuits => circuits::run(options.circuits),
         }

@@ -9,15 +9,17 @@ use std::{
 use rs_fuzz::{
     STREAMS,
     protocol::{
+        clipboard::{ClipboardMessage, Kind},
+        grants::Timer,
         input::InputEvent,
         message::{CursorShape, Holder, Message},
-        grants::Timer,
         permission::{Permission, Permissions},
         screens::{Choice, ScreenInfo, Screens},
         session::{
-            Event, Input, Lane, Output, Role, Session,
+            Event, Input, Output, Role, Session,
             path::{Carrier, PathId, PathKind},
         },
+        transfer::{FileMessage, Offer},
     },
     video::{
         budget::Budget,
@@ -176,6 +178,11 @@ fn messages() -> Vec<Message> {
         Message::Aim(2),
         Message::Point { x: 7, y: 900 },
         Message::PointAway,
+        Message::Clipboard(ClipboardMessage::Part { copy: 1, kind: Kind::Text, size: 5, offset: 0, bytes: b"hello".to_vec() }),
+        Message::Clipboard(ClipboardMessage::Taken { copy: 1, bytes: 5 }),
+        Message::Untyped('é'),
+        Message::File(FileMessage::Offer(Offer { number: 1, name: "a.txt".into(), size: 5, fetch: None })),
+        Message::File(FileMessage::Verified { number: 1 }),
         Message::Input(InputEvent::Motion { x: 7, y: 900 }),
         Message::Input(InputEvent::Text("hé".into())),
     ]
@@ -188,6 +195,7 @@ fn talk(role: Role) -> Vec<u8> {
     let path = PathId(0);
     sides.iter_mut().for_each(|side| side.handle_input(now, Input::PathUp(path, PathKind::Direct, Carrier::Quic)));
     let mut out = vec![u8::from(role == Role::Viewer)];
+    sides.iter_mut().for_each(|side| side.bulk_ready(now, true));
     for step in 0..20 {
         if let Some(message) = messages().into_iter().filter(|message| message.may_come_from(role.peer())).nth(step) {
             sides[1].send(now, message).expect("there is room");
@@ -199,13 +207,15 @@ fn talk(role: Role) -> Vec<u8> {
                     Output::Timeout(_) => break,
                     Output::Transmit { lane, record, .. } => {
                         if from == 1 {
-                            out.extend([if lane == Lane::Video { 32 + 3 } else { 3 }, 1]);
+                            out.extend([(lane as u8) * 32 + 3, 1]);
                             write_part(&record, &mut out);
                         }
                         sides[1 - from].handle_input(now, Input::Received { path, lane, record: &record });
                     }
                     Output::Event(Event::WantPicture(_)) => sides[from].send_picture(now, vec![7; 30]),
                     Output::Event(Event::Picture(_)) => sides[from].picture_done(now),
+                    Output::Event(Event::WantBulk(room)) => sides[from].send_bulk(now, vec![7; room.min(30)]),
+                    Output::Event(Event::Bulk(_)) => sides[from].bulk_done(now),
                     Output::Event(_) => {}
                 }
             }

@@ -24,7 +24,11 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     while let Some(&[event, after]) = rest.split_off(..2) {
         now += Duration::from_millis(after.into());
         let path = PathId(u64::from(event >> 4 & 1));
-        let lane = if event >> 5 & 1 == 0 { Lane::Control } else { Lane::Video };
+        let lane = match event >> 5 & 3 {
+            0 | 3 => Lane::Control,
+            1 => Lane::Video,
+            _ => Lane::Bulk,
+        };
         match event & 15 {
             0 => session.handle_input(now, Input::Timeout),
             1 => session.handle_input(now, Input::PathDown(path)),
@@ -46,6 +50,8 @@ fn drain(session: &mut Session, now: Instant) -> bool {
             Output::Transmit { .. } => {}
             Output::Event(Event::WantPicture(_)) => session.send_picture(now, vec![7; 100]),
             Output::Event(Event::Picture(_)) => session.picture_done(now),
+            Output::Event(Event::WantBulk(room)) => session.send_bulk(now, vec![7; room.min(100)]),
+            Output::Event(Event::Bulk(_)) => session.bulk_done(now),
             Output::Event(Event::Ended(_)) => has_ended = true,
             Output::Event(_) => assert!(!has_ended, "something follows the end"),
         }

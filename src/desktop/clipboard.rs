@@ -142,11 +142,12 @@ fn decode(content: &Content) -> Result<Clip, DesktopError> {
     }
     let mut decoder = png::Decoder::new(std::io::Cursor::new(content.bytes()));
     decoder.set_transformations(png::Transformations::normalize_to_color8() | png::Transformations::ALPHA);
-    let mut reader = decoder.read_info().map_err(unusable)?;
-    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
+    let header = decoder.read_header_info().map_err(unusable)?;
+    let (width, height) = (header.width as usize, header.height as usize);
     if width.saturating_mul(height) > MAX_PIXELS {
         return Err(unusable("it is too large"));
     }
+    let mut reader = decoder.read_info().map_err(unusable)?;
     let mut pixels = vec![0; reader.output_buffer_size().ok_or_else(|| unusable("it is too large"))?];
     let shape = reader.next_frame(&mut pixels).map_err(unusable)?;
     let rgba = match shape.color_type {

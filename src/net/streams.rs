@@ -31,7 +31,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{Purpose, Stream};
 
-/// Inbound streams of one connection that may be open at a time: a session needs four (two lanes, a handshake, a port probe).
+/// Inbound streams of one connection that may be open at a time: a session needs five (three lanes, a handshake, a port probe).
 const MAX_INBOUND: usize = 16;
 
 /// Requests for outbound streams of one connection that may wait.

@@ -54,15 +54,30 @@ pub enum Meaning {
 }
 
 /// How keys are to be understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum KeyboardMode {
-    /// By position where both layouts agree, else by character
+    /// By position where both layouts agree, else by character.
     #[default]
     Auto,
-    /// By position, whatever is printed on the keys (games)
+    /// By position, whatever is printed on the keys: for games.
     Physical,
-    /// By character
+    /// By character.
     Translate,
+}
+
+impl KeyboardMode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Physical, Self::Translate];
+
+    /// The word used on the command line and in lines.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Physical => "physical",
+            Self::Translate => "translate",
+        }
+    }
 }
 
 /// Which locks are on.

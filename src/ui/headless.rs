@@ -28,8 +28,6 @@
 
 use std::{io, path::PathBuf, str::FromStr};
 
-use clap::ValueEnum as _;
-
 use super::{
     ViewerSeat,
     event::{Show, ViewerAction, ViewerEvent},
@@ -139,8 +137,8 @@ fn number<N: FromStr>(text: &str) -> Result<N, String> {
 }
 
 fn keyboard(mode: &str) -> Result<KeyboardMode, String> {
-    let unknown = |_| format!("\"{}\" is not a keyboard mode; use auto, physical or translate", words::plain(mode));
-    KeyboardMode::from_str(mode, true).map_err(unknown)
+    let named = KeyboardMode::ALL.into_iter().find(|known| known.name().eq_ignore_ascii_case(mode));
+    named.ok_or_else(|| format!("\"{}\" is not a keyboard mode; use auto, physical or translate", words::plain(mode)))
 }
 
 fn button(name: &str) -> Result<Button, String> {

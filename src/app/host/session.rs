@@ -4,7 +4,9 @@
 //! person at the machine takes control at the first touch, before this task hears of it. Held keys are let go whenever the session
 //! stalls, ends, loses control or a permission.
 
+mod clipboard;
 mod files;
+mod permissions;
 mod picture;
 
 use std::{
@@ -25,7 +27,7 @@ use super::{
 use crate::{
     app::{
         chat::Chat,
-        clipboard::{Part, Sharing, Told},
+        clipboard::{Part, Sharing},
         driver::Driver,
         files::Files,
         outlet::Outlet,
@@ -325,61 +327,6 @@ impl HostSession {
         }
     }
 
-    fn allow(&mut self, permissions: &[Permission], lasting: Option<Duration>) {
-        self.grants.allow(Instant::now(), permissions, lasting);
-        self.changed_permissions();
-        if permissions.iter().any(|permission| matches!(permission, Permission::Mouse | Permission::Keyboard)) {
-            self.give_control();
-        }
-    }
-
-    fn give_control(&mut self) {
-        self.open_hands();
-        if self.helm.has_hands() && self.helm.give(Instant::now()) {
-            self.announce_holder();
-        }
-    }
-
-    fn changed_permissions(&mut self) {
-        self.helm.halt();
-        self.pause_unless_permitted();
-        self.clipboard.permit(self.grants.permissions().contains(Permission::Clipboard));
-        self.forbid_files_unless_permitted();
-        self.announce_permissions();
-        let (session, permissions) = (self.name.clone(), self.grants.permissions());
-        self.tell(HostEvent::Permissions { session, permissions, timers: self.grants.timers(Instant::now()) });
-        if !permissions.may_control() {
-            self.take_control();
-        }
-        self.point(None);
-    }
-
-    fn announce_permissions(&mut self) {
-        let timers = self.grants.timers(Instant::now());
-        let _ = self.driver.send(Message::Permissions(self.grants.permissions(), timers));
-    }
-
-    /// The screen is looked at only for a viewer that may see it.
-    fn pause_unless_permitted(&self) {
-        if let Some(capture) = &self.capture {
-            capture.pause(!self.grants.permissions().contains(Permission::View));
-        }
-    }
-
-    /// The person takes control with a word.
-    fn take_control(&mut self) {
-        if self.helm.take() {
-            self.announce_holder();
-        }
-    }
-
-    fn announce_holder(&mut self) {
-        let holder = self.helm.holder();
-        let _ = self.driver.send(Message::Control(holder));
-        self.tell(HostEvent::Control { session: self.name.clone(), holder });
-        self.point(None);
-    }
-
     /// The viewer points there, if it may and does not drive the pointer itself; else nowhere.
     fn point(&mut self, at: Option<(u16, u16)>) {
         let permissions = self.grants.permissions();
@@ -448,24 +395,6 @@ impl HostSession {
             && let Some(input) = self.shown.as_mut().and_then(|shown| shown.aimed(input))
         {
             self.helm.act(input);
-        }
-    }
-
-    /// Tells people what became of a copy, and the other side what there is to tell.
-    fn share(&mut self, told: Option<Told>) {
-        while let Some(message) = self.clipboard.message() {
-            if self.driver.send(Message::Clipboard(message)).is_err() {
-                let unsent = self.clipboard.unsent();
-                self.tell_copied(unsent);
-            }
-        }
-        told.into_iter().for_each(|told| self.tell_copied(told));
-    }
-
-    fn tell_copied(&mut self, told: Told) {
-        match told {
-            Told::Shared(from, copied) => self.tell(HostEvent::Clipboard { session: self.name.clone(), from, copied }),
-            Told::Warning(text) => self.warn(text),
         }
     }
 

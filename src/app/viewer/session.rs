@@ -1,11 +1,12 @@
 //! One session at the viewer: the driver, the decode thread and the faces. Its paths are for [`ways`].
 
+mod clipboard;
 mod files;
+mod picture;
 mod ways;
 
 use std::{
-    io::Write,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -25,7 +26,7 @@ use crate::{
     app::{
         Failure,
         chat::Chat,
-        clipboard::{Part, Sharing, Told},
+        clipboard::{Part, Sharing},
         driver::Driver,
         exit_code,
         files::{Files, Place},
@@ -44,11 +45,9 @@ use crate::{
     },
     ui::{
         event::{PathInfo, Side, Summary, ViewerAction, ViewerEvent},
-        figures::{Stages, Stats},
         picture::Picture,
-        screenshot, whole, words,
+        words,
     },
-    video::decoder::DecodeError,
 };
 use ways::Opened;
 
@@ -385,103 +384,6 @@ impl Session {
         }
     }
 
-    /// The picture on hand shows something else, or the list is another one.
-    fn screens_changed(&mut self, news: Option<News>) {
-        let Some(News { aim, lost }) = news else { return };
-        aim.into_iter().for_each(|view| drop(self.driver.send(Message::Aim(view))));
-        self.tell_screens();
-        if let Some(lost) = lost {
-            self.warn(format!("the host's screen {lost} is gone; another one is shown"));
-        }
-    }
-
-    fn tell_screens(&mut self) {
-        if let Some(screens) = self.shown.screens().cloned() {
-            self.faces.tell(&ViewerEvent::Screens(screens.into()));
-        }
-    }
-
-    /// Nobody waits for a picture that the host's user does not show.
-    fn leave_if_blind(&mut self) {
-        if self.leave_after_screenshot && !self.permissions.contains(Permission::View) {
-            let text = "the host's user does not show the screen; ask them to type: allow view";
-            self.failure.get_or_insert_with(|| Failure::new(ExitCode::Refused, text));
-            self.driver.end(EndReason::ViewerLeft);
-        }
-    }
-
-    fn decoded(&mut self, decoded: Result<Decoded, DecodeError>) {
-        match decoded {
-            Ok(decoded) => {
-                self.driver.picture_done();
-                let news = self.shown.picture_decoded();
-                self.screens_changed(news);
-                let now = Instant::now();
-                self.figures.decoded(&decoded, now);
-                self.exactness.decoded(decoded.is_exact, now);
-                self.tell_exactness();
-                self.save_screenshots();
-            }
-            Err(error) => {
-                self.warn(error.to_string());
-                self.driver.end(EndReason::ProtocolError);
-            }
-        }
-    }
-
-    /// Something has waited long enough.
-    fn in_time(&mut self) {
-        self.tell_exactness();
-        self.save_screenshots();
-        if self.figures.due().is_some_and(|due| due <= Instant::now()) {
-            self.tell_figures();
-        }
-    }
-
-    fn tell_exactness(&mut self) {
-        if let Some(exact) = self.exactness.news(Instant::now()) {
-            self.faces.tell(&ViewerEvent::Picture { exact });
-        }
-    }
-
-    /// Answers every question there is.
-    fn tell_figures(&mut self) {
-        let path = self.driver.current_path().and_then(|(path, kind, _)| {
-            let known = self.network.paths.get(&path)?;
-            Some(path_info(kind, known.transport))
-        });
-        let known = self.figures.now(self.exactness.is_exact(), Instant::now());
-        let present = self.picture.presenting().map(Into::into);
-        let (rtt_ms, link) = (self.rtt_ms(), self.driver.link().into());
-        let stats = ViewerEvent::Stats(Box::new(Stats { rtt_ms, link, path, stages: Stages { present, ..known.stages }, ..known }));
-        (0..self.figures.take_questions()).for_each(|_| self.faces.tell_asker(&stats));
-    }
-
-    /// Saves what was asked for, once there is a picture that is fit for it.
-    fn save_screenshots(&mut self) {
-        if self.screenshots.is_empty() {
-            return;
-        }
-        let (files, frame, exact) = {
-            let state = self.picture.lock();
-            let files = if state.shown { self.screenshots.take(state.exact, Instant::now()) } else { Vec::new() };
-            if files.is_empty() {
-                return;
-            }
-            (files, state.frame.clone(), state.exact)
-        };
-        for file in files {
-            match tokio::task::block_in_place(|| screenshot::save(&frame, &file)) {
-                Ok(()) => self.faces.tell(&ViewerEvent::Screenshot { file, exact }),
-                Err(error) if self.leave_after_screenshot => self.failure = Some(Failure::other(error)),
-                Err(error) => self.warn(error.to_string()),
-            }
-        }
-        if self.leave_after_screenshot {
-            self.driver.end(EndReason::ViewerLeft);
-        }
-    }
-
     async fn finish(mut self, reason: EndReason) -> Result<EndReason, Failure> {
         if let Some(redial) = self.redial.take() {
             redial.abort();
@@ -498,38 +400,6 @@ impl Session {
             self.failure.get_or_insert_with(|| Failure::new(ExitCode::Lost, text));
         }
         self.failure.map_or(Ok(reason), Err)
-    }
-
-    /// Tells people what became of a copy, and the other side what there is to tell.
-    fn share(&mut self, told: Option<Told>) {
-        while let Some(message) = self.clipboard.message() {
-            if self.driver.send(Message::Clipboard(message)).is_err() {
-                let unsent = self.clipboard.unsent();
-                self.tell_copied(unsent);
-            }
-        }
-        told.into_iter().for_each(|told| self.tell_copied(told));
-    }
-
-    fn tell_copied(&mut self, told: Told) {
-        match told {
-            Told::Shared(from, copied) => self.faces.tell(&ViewerEvent::Clipboard { from, copied }),
-            Told::Warning(text) => self.warn(text),
-        }
-    }
-
-    /// Writes what was copied at the host into a file.
-    fn paste(&mut self, file: &Path) {
-        let Some(content) = self.clipboard.kept() else {
-            return self.warn("nothing was copied at the host since its clipboard is shared with this face".to_owned());
-        };
-        let saved = tokio::task::block_in_place(|| whole::save(file, |out| out.write_all(content.bytes())));
-        match saved {
-            Ok(()) => self.faces.tell(&ViewerEvent::Pasted { file: file.to_owned() }),
-            Err(reason) => {
-                self.warn(format!("what was copied cannot be saved to {} ({reason}); choose another file", file.display()))
-            }
-        }
     }
 
     fn rtt_ms(&self) -> Option<u64> {

@@ -67,7 +67,7 @@ impl PathKind {
 /// What carries a path, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Carrier {
-    /// TCP, in whatever disguise: one lost segment holds up both lanes, and it dies with its address.
+    /// TCP, in whatever disguise: one lost segment holds up all lanes, and it dies with its address.
     Tcp,
     /// QUIC: lanes do not wait for each other, loss slows it less, and its client may change its address.
     Quic,

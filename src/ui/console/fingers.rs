@@ -120,7 +120,7 @@ fn prefix(modifiers: Modifiers) -> String {
 }
 
 fn split(events: Vec<InputEvent>) -> Option<(Vec<InputEvent>, Vec<InputEvent>)> {
-    Some(events.into_iter().partition(|event| matches!(event, InputEvent::Key { down: true, .. })))
+    Some(events.into_iter().partition(|event| !matches!(event, InputEvent::Key { down: false, .. })))
 }
 
 #[cfg(test)]
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use crate::{
         protocol::{
-            input::{Button, Key},
+            input::{Button, Key, Meaning},
             permission::Permissions,
         },
         ui::{
@@ -166,6 +166,11 @@ mod tests {
         InputEvent::Key { key: Key(key), down: false }
     }
 
+    /// A letter in a shortcut: the host finds the key with this label.
+    fn shortcut(key: u16, label: char) -> InputEvent {
+        InputEvent::Press { key: Key(key), meaning: Meaning::Shortcut(label) }
+    }
+
     #[test]
     fn what_is_printable_is_text_and_the_rest_are_keys() {
         assert_eq!(host_gets(false, "aÄ".as_bytes()), ["a", "Ä"].map(|text| InputEvent::Text(text.to_owned())));
@@ -173,7 +178,7 @@ mod tests {
             host_gets(false, b"\x03\r\x1b[1;2D"),
             [
                 down(0xe0),
-                down(0x06),
+                shortcut(0x06, 'c'),
                 up(0x06),
                 up(0xe0), // Ctrl+C is for the host
                 down(0x28),
@@ -189,8 +194,8 @@ mod tests {
     #[test]
     fn a_key_is_held_as_long_as_the_terminal_says() {
         assert_eq!(host_gets(true, b"\x1b[A\x1b[1;1:2A\x1b[1;1:3A"), [down(0x52), up(0x52)]);
-        assert_eq!(host_gets(true, b"\x1b[97;5u\x1b[97;5:2u"), [down(0xe0), down(0x04)]);
-        assert_eq!(host_gets(true, b"\x1b[97;5u\x1b[97;1:3u"), [down(0xe0), down(0x04), up(0x04), up(0xe0)]);
+        assert_eq!(host_gets(true, b"\x1b[97;5u\x1b[97;5:2u"), [down(0xe0), shortcut(0x04, 'a')]);
+        assert_eq!(host_gets(true, b"\x1b[97;5u\x1b[97;1:3u"), [down(0xe0), shortcut(0x04, 'a'), up(0x04), up(0xe0)]);
         assert_eq!(host_gets(true, b"\r\r"), [down(0x28), up(0x28), down(0x28), up(0x28)]);
         assert_eq!(host_gets(false, b"\x1b[A\x1b[A"), [down(0x52), up(0x52), down(0x52), up(0x52)]);
     }
