@@ -4,6 +4,7 @@ pub(super) mod connect;
 mod cp;
 mod decode;
 mod exact;
+mod faces;
 mod figures;
 mod session;
 mod shown;
@@ -15,12 +16,12 @@ use std::{
 };
 
 use ed25519_dalek::SigningKey;
-use futures::future::join_all;
 use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
 use zeroize::Zeroizing;
 
 use self::{
     connect::{Network, Wanted, authenticate},
+    faces::Faces,
     session::{Session, Start},
 };
 use super::{
@@ -30,7 +31,6 @@ use super::{
     files::Place,
     hosts,
     log::{About, HostName, Recorder, ViewerName},
-    outlet::Outlet,
     path_info, peer_key, relays,
 };
 use crate::{
@@ -46,7 +46,7 @@ use crate::{
     },
     store::{Config, Store},
     ui::{
-        self, ViewerSeat, console,
+        ViewerSeat, console,
         event::{PathInfo, Side, ViewerAction, ViewerEvent},
         headless::{self, Commands},
         picture::Picture,
@@ -262,62 +262,6 @@ fn farewell(reason: EndReason) -> &'static str {
         EndReason::HostEnded | EndReason::ViewerLeft | EndReason::PasswordRotated | EndReason::HostQuit => {
             "the session is finished"
         }
-    }
-}
-
-/// The seats of all faces, as outlets of what happens; the lines come first.
-#[derive(Default)]
-struct Faces {
-    outlets: Vec<Outlet<ViewerEvent>>,
-    /// Keeps the log, once somebody let us in.
-    recorder: Option<Recorder>,
-}
-
-impl Faces {
-    fn add(&mut self, picture: &Picture) -> (ViewerSeat, mpsc::Receiver<ViewerAction>) {
-        let (sender, events) = mpsc::channel(ui::QUEUE);
-        let (actions, acted) = mpsc::channel(ui::QUEUE);
-        self.outlets.push(Outlet::new(sender));
-        (ViewerSeat { events, actions, picture: picture.clone() }, acted)
-    }
-
-    /// Tells every face, without waiting for any.
-    fn tell(&mut self, event: &ViewerEvent) {
-        let mut event = event.clone();
-        let warning = self.recorder.as_mut().and_then(|recorder| recorder.viewer(&mut event));
-        for event in warning.into_iter().chain([event]) {
-            self.outlets.iter_mut().for_each(|face| face.tell(event.clone()));
-        }
-    }
-
-    /// Tells the face that asks for figures: the window, if there is one, since lines beside it are chat.
-    fn tell_asker(&mut self, event: &ViewerEvent) {
-        self.outlets.iter_mut().next_back().into_iter().for_each(|face| face.tell(event.clone()));
-    }
-
-    /// Tells the window, if there is one.
-    fn tell_window(&mut self, event: &ViewerEvent) {
-        self.outlets.iter_mut().skip(1).for_each(|face| face.tell(event.clone()));
-    }
-
-    /// Whether something waits for a face: call [`Self::flush`] beside everything else.
-    fn is_waiting(&self) -> bool {
-        self.outlets.iter().any(Outlet::is_waiting)
-    }
-
-    /// Passes on what waits. Cancel-safe.
-    async fn flush(&mut self) {
-        join_all(self.outlets.iter_mut().map(Outlet::flush)).await;
-    }
-
-    /// The last events, but not for a face that is stuck.
-    async fn finish(mut self) {
-        join_all(self.outlets.iter_mut().map(Outlet::finish)).await;
-    }
-
-    /// Closes the window, if there is one.
-    fn close_window(&mut self) {
-        self.outlets.truncate(1);
     }
 }
 
