@@ -255,7 +255,8 @@ pub struct Source {
     /// Its bytes.
     pub size: u64,
     at: u64,
-    hasher: blake3::Hasher,
+    /// Two kilobytes: not to be carried about.
+    hasher: Box<blake3::Hasher>,
 }
 
 impl Source {
@@ -288,7 +289,7 @@ impl Source {
         }
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
         name::check(&name).map_err(|reason| format!("{shown} cannot be sent: {reason}; rename it"))?;
-        Ok(Self { file, name, size: about.len(), at: 0, hasher: blake3::Hasher::new() })
+        Ok(Self { file, name, size: about.len(), at: 0, hasher: Box::default() })
     }
 
     /// Where to begin for a receiver that has so many bytes with this hash: behind them, or at 0 if they are others.

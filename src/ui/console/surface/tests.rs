@@ -28,8 +28,11 @@ fn sent(surface: &mut Surface, state: &mut State) -> Vec<u8> {
     out
 }
 
+/// Its number, cell, size and pixels.
+type Tile = (u32, (u16, u16), (usize, usize), Vec<u32>);
+
 /// The images of tiles in some output.
-fn images(out: &[u8]) -> Vec<(u32, (u16, u16), (usize, usize), Vec<u32>)> {
+fn images(out: &[u8]) -> Vec<Tile> {
     let text = std::str::from_utf8(out).expect("ASCII");
     let starts: Vec<usize> = text.match_indices("\x1b[").map(|(at, _)| at).collect();
     let ends = starts.iter().skip(1).copied().chain([text.len()]);
