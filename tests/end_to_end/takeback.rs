@@ -121,6 +121,7 @@ impl Motions {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "figures to read")]
 fn percentiles(what: &str, mut times: Vec<Duration>) {
     times.sort();
     let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1000.0;
