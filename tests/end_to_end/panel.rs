@@ -32,14 +32,12 @@ fn button(display: &Display, colour: Colour) -> Option<(i16, i16)> {
     Some((left + i16::try_from(x).ok()?, top + i16::try_from(y).ok()?))
 }
 
-/// A button is at least 90 pixels wide and 30 high: a row of its colour below its text, and one above it. A mere edge has no second row.
+/// A button is 34 pixels high, with no text at its left edge: the lowest patch of 8 by 26 pixels of nothing but its colour. An edge that
+/// is drawn around a button under the pointer has no such patch.
 fn lowest(picture: &Image, colour: Colour) -> Option<(usize, usize)> {
-    let run = |y: usize| {
-        let row: Vec<usize> = (0..picture.width).filter(|x| picture.at(*x, y) == colour).collect();
-        (row.len() >= 60).then(|| (row[0] + row[row.len() - 1]) / 2)
-    };
-    let bottom = (26..picture.height).rev().find(|y| run(*y).is_some() && run(*y - 26).is_some())?;
-    Some((run(bottom)?, bottom - 4))
+    let is_patch = |x: usize, y: usize| (0..26).all(|row| (0..8).all(|column| picture.at(x + column, y - row) == colour));
+    let places = (25..picture.height).rev().flat_map(|y| (0..picture.width.saturating_sub(8)).map(move |x| (x, y)));
+    places.into_iter().find(|(x, y)| is_patch(*x, *y)).map(|(x, y)| (x + 4, y - 13))
 }
 
 /// The process that shows the host's panel.
