@@ -214,7 +214,7 @@ pub(super) fn file(transfer: &Transfer, own: Side) -> String {
 }
 
 /// What was copied and where it went.
-fn clipboard(from: Side, own: Side, copied: &Copied) -> String {
+pub(super) fn clipboard(from: Side, own: Side, copied: &Copied) -> String {
     let what = match copied.kind {
         CopiedKind::Text => "Text",
         CopiedKind::Image => "A picture",

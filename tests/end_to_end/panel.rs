@@ -4,9 +4,9 @@
 use std::process::Command;
 
 use crate::support::{
-    display::Display,
+    display::{Display, keysym},
     image::{Colour, Image},
-    machine::{Home, Host, Viewer, on_loopback},
+    machine::{Home, Host, Viewer, on_loopback, strings},
     until, until_true,
 };
 
@@ -132,4 +132,99 @@ fn a_panel_that_is_killed_comes_back_with_the_session() {
     until_true("it shows the session", || button(&display, ALERT) == Some(end));
     assert!(host.rs.seen("session-ended").is_empty());
     until_true("and the frame", || display.pixel(2, 300) == ALERT);
+}
+
+#[test]
+fn what_the_viewer_types_does_not_arrive_in_the_panel_and_what_the_person_types_does() {
+    let display = Display::start(1024, 768);
+    let _manager = display.run_window_manager();
+    let mut host = host_on(&display);
+    let mut viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
+    host.accept();
+    viewer.is_in_session();
+    wait_for_button(&display, ALERT);
+    // The chat's entry is the lowest thing in the panel.
+    let panel = display.window("rs-panel");
+    let (left, top, _, height) = display.geometry(panel).expect("it is there");
+    click(&display, (left + 100, top + i16::try_from(height).expect("a small window") - 30));
+    host.rs.expect_where("control", |event| event["holder"] == "local");
+    until_true("the panel has the keyboard", || display.has_focus(panel));
+    host.rs.send("allow control");
+    viewer.rs.expect_where("control", |event| event["holder"] == "remote");
+
+    viewer.rs.send("type injected");
+    viewer.rs.send("key Return");
+    viewer.rs.send("move 200 200");
+    until_true("the viewer's input was done", || display.pointer() == (200, 200));
+    // Another program, by XTEST.
+    display.type_text("injected");
+    display.chord(&[keysym::RETURN]);
+
+    let (letter, enter) = (display.keycode('x'.into()), display.keycode(keysym::RETURN));
+    let (before, shown) = (display.picture_of(panel), || display.picture_of(panel));
+    display.person().hold(letter, || until_true("the letter is shown", || shown() != before));
+    let mut said = None;
+    display.person().hold(enter, || said = Some(host.rs.expect("chat")));
+    assert_eq!(said.expect("a line")["text"], "x", "only what the person typed");
+    assert!(display.has_focus(panel));
+}
+
+#[test]
+fn a_viewer_points_with_its_name_and_the_persons_click_goes_through() {
+    let display = Display::start(1024, 768);
+    let _manager = display.run_window_manager();
+    let mut host = host_on(&display);
+    let clicked = host.home.file("clicked");
+    // A terminal that writes down where it is clicked.
+    let shell = format!("stty raw -echo; printf '\\033[?1000h'; exec head -c 6 > {}", clicked.display());
+    let _below = display.run("xterm", &["-T", "below", "-geometry", "60x12+60+80", "-e", &shell]);
+    display.window("below");
+    let mut viewer = Viewer::headless(&host.direct("tcp"), &host.password, "--view-only");
+    host.accept();
+    viewer.is_in_session();
+    until_true("the frame is shown", || display.pixel(2, 300) == ACCENT);
+    host.rs.send("allow point");
+    viewer.rs.expect_where("permissions", |event| strings(&event["permissions"]).contains(&"point".to_owned()));
+
+    let is_at = |x: i16, y: i16| display.pixel(x + 4, y + 9) == ACCENT;
+    viewer.rs.send("point 500 400");
+    until_true("the arrow is shown", || is_at(500, 400));
+    viewer.rs.send("point 200 150");
+    until_true("it moves", || is_at(200, 150) && !is_at(500, 400));
+    until_true("a click on it goes to what is below", || {
+        click(&display, (204, 159));
+        std::fs::metadata(&clicked).is_ok_and(|file| file.len() == 6)
+    });
+    until_true("it goes by itself", || !is_at(200, 150));
+    viewer.rs.send("point 500 400");
+    until_true("it comes back", || is_at(500, 400));
+    viewer.rs.send("point away");
+    until_true("it goes by the viewer's word", || !is_at(500, 400));
+}
+
+#[test]
+fn a_panel_that_cannot_be_shown_pauses_the_session_until_it_can() {
+    let display = Display::start(1024, 768);
+    let _manager = display.run_window_manager();
+    let mut host = host_on(&display);
+    let viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
+    host.accept();
+    viewer.is_in_session();
+    // It is started again at once three times, and then given up for a while.
+    until_true("the session is paused", || {
+        if let Some(panel) = panel_of(&mut host) {
+            assert!(Command::new("kill").args(["-KILL", &panel]).status().expect("kill runs").success());
+        }
+        host.rs.seen("permissions").iter().any(|event| strings(&event["permissions"]).is_empty())
+    });
+    viewer.rs.expect_where("permissions", |event| strings(&event["permissions"]).is_empty());
+    viewer.rs.expect_where("control", |event| event["holder"] == "local");
+    viewer.rs.expect_where("chat", |event| event["from"] == "host");
+    host.rs.expect_where("warning", |event| event["text"].as_str().is_some_and(|text| text.contains("allow view")));
+    assert!(host.rs.seen("session-ended").is_empty());
+
+    // Another one comes and stays: what was allowed is allowed again, and the person drives.
+    viewer.rs.expect_where("permissions", |event| strings(&event["permissions"]).len() == 6);
+    assert_eq!(host.rs.seen("control").last().expect("it was told")["holder"], "local");
+    until_true("the frame is shown", || display.pixel(2, 300) == ACCENT);
 }
