@@ -148,7 +148,7 @@ fn title(ui: &mut Ui, shape: &mut Shape, left: impl FnOnce(&mut Ui)) {
                 ui.spacing_mut().button_padding.x = 4.0;
                 ui.add(Button::new(sign).min_size(vec2(28.0, 24.0))).on_hover_text(hint).clicked()
             };
-            if button(ui, "✕", "Stop hosting") {
+            if button(ui, "✖", "Stop hosting") {
                 (shape.is_folded, shape.asks_to_close) = (false, true);
             }
             let (sign, hint) = if shape.is_folded { ("+", "Show everything") } else { ("–", "Show one line only") };
