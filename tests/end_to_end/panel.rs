@@ -1,7 +1,7 @@
 //! The host's panel: only the person's hands press anything in it, it never leaves a session unseen, and the frame is there as long as
 //! somebody sees the screen.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::support::{
     display::{Display, keysym},
@@ -142,10 +142,11 @@ fn what_the_viewer_types_does_not_arrive_in_the_panel_and_what_the_person_types_
     let mut viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
     host.accept();
     viewer.is_in_session();
-    wait_for_button(&display, ALERT);
-    // The chat's entry is the lowest thing in the panel.
     let panel = display.window("rs-panel");
-    let (left, top, _, height) = display.geometry(panel).expect("it is there");
+    // The question is lower than this, the session with its chat is higher.
+    let (left, top, _, height) =
+        until("the panel shows the session", || display.geometry(panel).filter(|(_, _, _, height)| *height > 540));
+    // The chat's entry is the lowest thing in the panel.
     click(&display, (left + 100, top + i16::try_from(height).expect("a small window") - 30));
     host.rs.expect_where("control", |event| event["holder"] == "local");
     until_true("the panel has the keyboard", || display.has_focus(panel));
@@ -212,7 +213,8 @@ fn a_panel_that_cannot_be_shown_pauses_the_session_until_it_can() {
     // It is started again at once three times, and then given up for a while.
     until_true("the session is paused", || {
         if let Some(panel) = panel_of(&mut host) {
-            assert!(Command::new("kill").args(["-KILL", &panel]).status().expect("kill runs").success());
+            // It may be gone already.
+            Command::new("kill").args(["-KILL", &panel]).stderr(Stdio::null()).status().expect("kill runs");
         }
         host.rs.seen("permissions").iter().any(|event| strings(&event["permissions"]).is_empty())
     });
