@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 
 use crate::support::{
-    display::{Display, keysym},
+    display::Display,
     image::{Colour, Image},
     machine::{Home, Host, Viewer, on_loopback, strings},
     until, until_true,
@@ -132,41 +132,6 @@ fn a_panel_that_is_killed_comes_back_with_the_session() {
     until_true("it shows the session", || button(&display, ALERT) == Some(end));
     assert!(host.rs.seen("session-ended").is_empty());
     until_true("and the frame", || display.pixel(2, 300) == ALERT);
-}
-
-#[test]
-fn what_the_viewer_types_does_not_arrive_in_the_panel_and_what_the_person_types_does() {
-    let display = Display::start(1024, 768);
-    let _manager = display.run_window_manager();
-    let mut host = host_on(&display);
-    let mut viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
-    host.accept();
-    viewer.is_in_session();
-    let panel = display.window("rs-panel");
-    // The question is lower than this, the session with its chat is higher.
-    let (left, top, _, height) =
-        until("the panel shows the session", || display.geometry(panel).filter(|(_, _, _, height)| *height > 540));
-    // The chat's entry is the lowest thing in the panel.
-    click(&display, (left + 100, top + i16::try_from(height).expect("a small window") - 30));
-    host.rs.expect_where("control", |event| event["holder"] == "local");
-    until_true("the panel has the keyboard", || display.has_focus(panel));
-    host.rs.send("allow control");
-    viewer.rs.expect_where("control", |event| event["holder"] == "remote");
-
-    viewer.rs.send("type injected");
-    viewer.rs.send("key Return");
-    viewer.rs.send("move 200 200");
-    until_true("the viewer's input was done", || display.pointer() == (200, 200));
-    // Another program, by XTEST.
-    display.type_text("injected");
-    display.chord(&[keysym::RETURN]);
-
-    let (letter, enter) = (display.keycode('x'.into()), display.keycode(keysym::RETURN));
-    // Both are held until the line came: a key counts that is down when the panel looks.
-    let (person, mut said) = (display.person(), None);
-    person.hold(letter, || person.hold(enter, || said = Some(host.rs.expect("chat"))));
-    assert_eq!(said.expect("a line")["text"], "x", "only what the person typed");
-    assert!(display.has_focus(panel));
 }
 
 #[test]

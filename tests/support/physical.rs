@@ -86,13 +86,6 @@ impl<'a> Physical<'a> {
         self.fake(event::BUTTON_RELEASE, button, self.mouse, &[]);
     }
 
-    /// Presses a key, holds it until `until`, and lets go of it: for programs that ask what is held when they hear of it.
-    pub(crate) fn hold(&self, keycode: u8, until: impl FnOnce()) {
-        self.fake(event::KEY_PRESS, keycode, self.keyboard, &[]);
-        until();
-        self.fake(event::KEY_RELEASE, keycode, self.keyboard, &[]);
-    }
-
     /// Presses and releases a key.
     pub(crate) fn tap(&self, keycode: u8) {
         self.chord(&[keycode]);

@@ -229,9 +229,10 @@ fn chat(ui: &mut Ui, session: &Session, entry: &mut String) -> Option<String> {
             let field = TextEdit::singleline(entry).char_limit(MAX_CHAT / 4).hint_text("Message").desired_width(f32::INFINITY);
             let typed = ui.add(field.margin(Margin::symmetric(8, 6)));
             let entered = typed.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
-            if (send || entered) && !entry.trim().is_empty() {
-                said = Some(std::mem::take(entry));
+            if send || entered {
+                // Enter takes the focus away, also from an empty field.
                 typed.request_focus();
+                said = (!entry.trim().is_empty()).then(|| std::mem::take(entry));
             }
         });
     });
