@@ -3,7 +3,7 @@
 use crate::{
     cli::ExitCode,
     desktop::guard::{self, Guard, Hand},
-    ui::panel::{self, Desk, Marks, Touch},
+    ui::panel::{self, Desk, Marks, Tag, Touch},
 };
 
 use super::Failure;
@@ -37,8 +37,12 @@ impl Desk for Desktop {
         self.0.is_held(code)
     }
 
+    fn types(&self) -> bool {
+        self.0.types()
+    }
+
     fn mark(&self, marks: Marks) {
-        let Marks { screens, colour, .. } = marks;
-        self.0.mark(guard::Marks { screens, colour, ..guard::Marks::default() });
+        let Marks { screens, colour, pointer, tag: Tag { width, pixels } } = marks;
+        self.0.mark(guard::Marks { screens, colour, pointer, label: guard::Label { width, pixels } });
     }
 }

@@ -9,10 +9,16 @@
 //! server whether a *real* keyboard holds that key at this moment; what was typed by XTEST, or sent by another program, is held by no
 //! real keyboard. It fails to the safe side: a key that was let go before it was asked about does not count.
 //!
-//! **Marks** are windows that take no input at all and climb up again when something covers them.
+//! What an input method composed has no key of its own: [`Guard::types`] asks whether any key of a real keyboard is down.
+//!
+//! **Marks** are windows that take no input at all. Frames climb up again when something covers them; a pointer goes away when it has
+//! not been told for a while.
 
 use std::{
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
     thread::JoinHandle,
 };
 
@@ -46,9 +52,9 @@ pub struct Marks {
     pub screens: Vec<Place>,
     /// The frames' colour as `0xRRGGBB`; `None`: no frames.
     pub colour: Option<u32>,
-    /// Where somebody points, and the label beside it.
+    /// Where somebody points: the picture's upper left corner is put there.
     pub pointer: Option<(u16, u16)>,
-    /// The label: pixels `0x00RRGGBB`, row by row.
+    /// The picture of an arrow, with the name of who points.
     pub label: Label,
 }
 
@@ -57,8 +63,8 @@ pub struct Marks {
 pub struct Label {
     /// Pixels in a row.
     pub width: u16,
-    /// `0x00RRGGBB`.
-    pub pixels: Vec<u32>,
+    /// Row by row, `0xAARRGGBB`; what is less than half opaque is left out.
+    pub pixels: Arc<[u32]>,
 }
 
 /// Told what hands do.
@@ -116,7 +122,13 @@ impl Guard {
     /// Whether a real keyboard holds the key with this code of the kernel down now.
     #[must_use]
     pub fn is_held(&self, code: u32) -> bool {
-        self.keys.is_held(code).unwrap_or(false)
+        self.keys.is_held(Some(code)).unwrap_or(false)
+    }
+
+    /// Whether a real keyboard holds any key down now.
+    #[must_use]
+    pub fn types(&self) -> bool {
+        self.keys.is_held(None).unwrap_or(false)
     }
 
     /// Draws these marks instead of those before.

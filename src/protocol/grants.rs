@@ -3,6 +3,7 @@
 //! - The newest word counts: a permission given for ten minutes ends then, also if it was there without an end before; given without an
 //!   end it stays.
 //! - Nothing that [needs](Permission::needs_view) the picture outlives the permission to see it.
+//! - While [paused](Grants::pause) the viewer may nothing, and what it was given waits; a new permission ends the pause.
 //! - Time is an argument. Call [`Grants::expire`] when [`Grants::due`] has come; what ends then ends exactly as if it was taken away.
 
 use std::{
@@ -32,23 +33,30 @@ pub struct Grants {
     permissions: Permissions,
     /// The ends of those that have one.
     ends: BTreeMap<Permission, Instant>,
+    is_paused: bool,
 }
 
 impl Grants {
     /// These, without an end.
     #[must_use]
     pub fn new(permissions: Permissions) -> Self {
-        Self { permissions: permissions.without_blind(), ends: BTreeMap::new() }
+        Self { permissions: permissions.without_blind(), ends: BTreeMap::new(), is_paused: false }
     }
 
     /// What the viewer may do now.
     #[must_use]
     pub fn permissions(&self) -> Permissions {
-        self.permissions
+        if self.is_paused { Permissions::NONE } else { self.permissions }
+    }
+
+    /// Suspends everything, or gives it back. True: that is a change.
+    pub fn pause(&mut self, is_paused: bool) -> bool {
+        std::mem::replace(&mut self.is_paused, is_paused) != is_paused
     }
 
     /// Gives these, for good or for a while of at most [`LONGEST`]. What needs the picture brings it along, with the same end.
     pub fn allow(&mut self, now: Instant, given: &[Permission], lasting: Option<Duration>) {
+        self.is_paused = false;
         let given: Permissions = given.iter().copied().collect();
         let brings_view = !self.permissions.contains(Permission::View) && given.iter().any(Permission::needs_view);
         let given = if brings_view { given | Permission::View } else { given };
@@ -88,7 +96,7 @@ impl Grants {
             let left = self.end(permission)?.saturating_duration_since(now);
             Some(Timer { permission, seconds: left.as_secs() + u64::from(left.subsec_nanos() > 0) })
         };
-        self.permissions.iter().filter_map(timer).collect()
+        self.permissions().iter().filter_map(timer).collect()
     }
 
     fn end(&self, permission: Permission) -> Option<Instant> {
@@ -107,6 +115,20 @@ mod tests {
 
     fn left(grants: &Grants, now: Instant) -> Vec<(Permission, u64)> {
         grants.timers(now).into_iter().map(|Timer { permission, seconds }| (permission, seconds)).collect()
+    }
+
+    #[test]
+    fn a_pause_suspends_everything_keeps_it_and_ends_with_the_next_permission() {
+        let (mut grants, start) = (Grants::new(Permissions::all()), Instant::now());
+        grants.allow(start, &[Mouse], Some(MINUTE));
+        assert!(grants.pause(true) && !grants.pause(true));
+        assert_eq!((grants.permissions(), grants.timers(start)), (Permissions::NONE, Vec::new()));
+        assert!(grants.expire(start + MINUTE), "timers go on meanwhile");
+        assert!(grants.pause(false));
+        assert_eq!(grants.permissions(), [View, Point, Keyboard, Clipboard, Files].into_iter().collect());
+        grants.pause(true);
+        grants.allow(start, &[View], None);
+        assert!(grants.permissions().contains(Keyboard));
     }
 
     #[test]

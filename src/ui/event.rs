@@ -300,6 +300,8 @@ pub enum HostAction {
     Rotate,
     /// A permanent password of the user's own choice.
     OwnPassword(OwnPassword),
+    /// Suspend every session with what its viewer may do, or let it go on: no line says so, the watch over the panel does.
+    Pause(bool),
     /// End the session.
     End,
     /// End everything.

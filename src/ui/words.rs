@@ -220,7 +220,7 @@ pub(super) fn file(transfer: &Transfer, own: Side) -> String {
 }
 
 /// What was copied and where it went.
-fn clipboard(from: Side, own: Side, copied: &Copied) -> String {
+pub(super) fn clipboard(from: Side, own: Side, copied: &Copied) -> String {
     let whose = if from == own { "from your clipboard is on the other side's" } else { "from the other side is on your clipboard" };
     format!("{} ({}) {whose}.", self::copied(copied.kind), bytes(copied.bytes))
 }

@@ -1,12 +1,12 @@
 //! The host's panel: only the person's hands press anything in it, it never leaves a session unseen, and the frame is there as long as
 //! somebody sees the screen.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::support::{
     display::Display,
     image::{Colour, Image},
-    machine::{Home, Host, Viewer, on_loopback},
+    machine::{Home, Host, Viewer, on_loopback, strings},
     until, until_true,
 };
 
@@ -25,19 +25,19 @@ fn host_on(display: &Display) -> Host {
 /// Where the last (lowest) block of this colour in the panel is on the screen: its middle.
 fn button(display: &Display, colour: Colour) -> Option<(i16, i16)> {
     let panel = display.find_window("rs-panel")?;
-    let (left, top, _, _) = display.geometry(panel)?;
+    let place = display.geometry(panel)?;
     let (x, y) = lowest(&display.picture_of(panel)?, colour)?;
+    // It grows and moves with what it shows: a place and a picture of different moments do not belong together.
+    let (left, top, _, _) = display.geometry(panel).filter(|now| *now == place)?;
     Some((left + i16::try_from(x).ok()?, top + i16::try_from(y).ok()?))
 }
 
-/// A button is at least 90 pixels wide and 30 high: a row of its colour below its text, and one above it. A mere edge has no second row.
+/// A button is 34 pixels high, with no text at its left edge: the lowest patch of 8 by 26 pixels of nothing but its colour. An edge that
+/// is drawn around a button under the pointer has no such patch.
 fn lowest(picture: &Image, colour: Colour) -> Option<(usize, usize)> {
-    let run = |y: usize| {
-        let row: Vec<usize> = (0..picture.width).filter(|x| picture.at(*x, y) == colour).collect();
-        (row.len() >= 60).then(|| (row[0] + row[row.len() - 1]) / 2)
-    };
-    let bottom = (26..picture.height).rev().find(|y| run(*y).is_some() && run(*y - 26).is_some())?;
-    Some((run(bottom)?, bottom - 4))
+    let is_patch = |x: usize, y: usize| (0..26).all(|row| (0..8).all(|column| picture.at(x + column, y - row) == colour));
+    let places = (25..picture.height).rev().flat_map(|y| (0..picture.width.saturating_sub(8)).map(move |x| (x, y)));
+    places.into_iter().find(|(x, y)| is_patch(*x, *y)).map(|(x, y)| (x + 4, y - 13))
 }
 
 /// The process that shows the host's panel.
@@ -57,7 +57,7 @@ fn wait_for_button(display: &Display, colour: Colour) -> (i16, i16) {
 }
 
 #[test]
-fn an_injected_click_says_no_yes_and_the_persons_own_says_no() {
+fn an_injected_click_says_no_yes_and_the_persons_own_says_no_and_then_yes() {
     let display = Display::start(1024, 768);
     let _manager = display.run_window_manager();
     let host = host_on(&display);
@@ -73,6 +73,13 @@ fn an_injected_click_says_no_yes_and_the_persons_own_says_no() {
     click(&display, (left + 60, allow.1));
     assert_eq!(viewer.rs.ended().code, Some(5), "the person said no");
     assert!(host.rs.seen("session-started").is_empty());
+    until_true("the panel asks no more", || button(&display, ACCENT).is_none());
+
+    // No is the answer to this question, not to the next one.
+    let viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
+    host.rs.expect("request");
+    click(&display, wait_for_button(&display, ACCENT));
+    viewer.is_in_session();
 }
 
 #[test]
@@ -125,4 +132,65 @@ fn a_panel_that_is_killed_comes_back_with_the_session() {
     until_true("it shows the session", || button(&display, ALERT) == Some(end));
     assert!(host.rs.seen("session-ended").is_empty());
     until_true("and the frame", || display.pixel(2, 300) == ALERT);
+}
+
+#[test]
+fn a_viewer_points_with_its_name_and_the_persons_click_goes_through() {
+    let display = Display::start(1024, 768);
+    let _manager = display.run_window_manager();
+    let mut host = host_on(&display);
+    let clicked = host.home.file("clicked");
+    // A terminal that writes down where it is clicked.
+    let shell = format!("stty raw -echo; printf '\\033[?1000h'; exec head -c 6 > {}", clicked.display());
+    let _below = display.run("xterm", &["-T", "below", "-geometry", "60x12+60+80", "-e", &shell]);
+    display.window("below");
+    let mut viewer = Viewer::headless(&host.direct("tcp"), &host.password, "--view-only");
+    host.accept();
+    viewer.is_in_session();
+    until_true("the frame is shown", || display.pixel(2, 300) == ACCENT);
+    host.rs.send("allow point");
+    viewer.rs.expect_where("permissions", |event| strings(&event["permissions"]).contains(&"point".to_owned()));
+
+    let is_at = |x: i16, y: i16| display.pixel(x + 4, y + 9) == ACCENT;
+    viewer.rs.send("point 500 400");
+    until_true("the arrow is shown", || is_at(500, 400));
+    viewer.rs.send("point 200 150");
+    until_true("it moves", || is_at(200, 150) && !is_at(500, 400));
+    until_true("a click on it goes to what is below", || {
+        click(&display, (204, 159));
+        std::fs::metadata(&clicked).is_ok_and(|file| file.len() == 6)
+    });
+    until_true("it goes by itself", || !is_at(200, 150));
+    viewer.rs.send("point 500 400");
+    until_true("it comes back", || is_at(500, 400));
+    viewer.rs.send("point away");
+    until_true("it goes by the viewer's word", || !is_at(500, 400));
+}
+
+#[test]
+fn a_panel_that_cannot_be_shown_pauses_the_session_until_it_can() {
+    let display = Display::start(1024, 768);
+    let _manager = display.run_window_manager();
+    let mut host = host_on(&display);
+    let viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
+    host.accept();
+    viewer.is_in_session();
+    // It is started again at once three times, and then given up for a while.
+    until_true("the session is paused", || {
+        if let Some(panel) = panel_of(&mut host) {
+            // It may be gone already.
+            Command::new("kill").args(["-KILL", &panel]).stderr(Stdio::null()).status().expect("kill runs");
+        }
+        host.rs.seen("permissions").iter().any(|event| strings(&event["permissions"]).is_empty())
+    });
+    viewer.rs.expect_where("permissions", |event| strings(&event["permissions"]).is_empty());
+    viewer.rs.expect_where("control", |event| event["holder"] == "local");
+    viewer.rs.expect_where("chat", |event| event["from"] == "host");
+    host.rs.expect_where("warning", |event| event["text"].as_str().is_some_and(|text| text.contains("allow view")));
+    assert!(host.rs.seen("session-ended").is_empty());
+
+    // Another one comes and stays: what was allowed is allowed again, and the person drives.
+    viewer.rs.expect_where("permissions", |event| strings(&event["permissions"]).len() == 6);
+    assert_eq!(host.rs.seen("control").last().expect("it was told")["holder"], "local");
+    until_true("the frame is shown", || display.pixel(2, 300) == ACCENT);
 }

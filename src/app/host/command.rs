@@ -37,6 +37,8 @@ pub(super) enum Command {
     TakeControl,
     /// The user takes permissions away.
     Revoke(Vec<Permission>),
+    /// Nothing is allowed for now; or what was, is again.
+    Pause(bool),
     /// The session is over.
     End(EndReason),
 }

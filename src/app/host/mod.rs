@@ -297,6 +297,7 @@ impl Host {
             HostAction::TakeControl => self.command(|| Command::TakeControl).await,
             HostAction::GiveControl => self.command(|| Command::GiveControl).await,
             HostAction::Revoke(permissions) => self.command(|| Command::Revoke(permissions.clone())).await,
+            HostAction::Pause(is_paused) => self.pause(is_paused).await,
             HostAction::End => self.command(|| Command::End(EndReason::HostEnded)).await,
             HostAction::Rotate => self.change_password(false, None).await,
             HostAction::OwnPassword(OwnPassword(own)) => self.change_password(true, Some(&own)).await,

@@ -2,8 +2,9 @@
 //!
 //! `rs panel` gets the host's events as JSON lines and answers with the host's lines, like any script. When it dies it is started
 //! again at once and told everything that is still true ([`Recall`]); a session never goes on unseen: if it dies more than
-//! [`RESTARTS`] times within [`WITHIN`], every session is paused (nobody sees or drives any more) and both sides are told. One
-//! more try follows each [`LATER`].
+//! [`RESTARTS`] times within [`WITHIN`], every session is paused (nobody sees or drives any more, and what was allowed is kept) and both
+//! sides are told. One more try follows each [`LATER`]. When a panel has lived for [`STEADY`], or the host's user allows something in
+//! another face, the sessions go on; control stays with the user until they give it.
 
 use std::{
     collections::VecDeque,
@@ -18,18 +19,15 @@ use tokio::{
     sync::mpsc,
     time::timeout,
 };
-
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::{
-    protocol::permission::Permission,
-    ui::{
-        HostSeat,
-        event::{HostAction, HostEvent},
-        lines,
-        recall::Recall,
-        words,
-    },
+use super::{Host, command::Command as Told};
+use crate::ui::{
+    HostSeat,
+    event::{HostAction, HostEvent},
+    lines,
+    recall::Recall,
+    words,
 };
 
 /// So often it may die …
@@ -38,6 +36,8 @@ const RESTARTS: usize = 3;
 const WITHIN: Duration = Duration::from_secs(10);
 /// How long to wait before another try after that.
 const LATER: Duration = Duration::from_secs(10);
+/// A panel that lives for so long is one that can be seen.
+const STEADY: Duration = Duration::from_secs(3);
 /// How long it may take to read a line; then it hangs, and is replaced.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it may take to close.
@@ -48,7 +48,7 @@ const MAX_LINE: u64 = 64 << 10;
 /// Shows the panel until the seat's events close.
 pub(super) async fn run(seat: HostSeat) {
     let HostSeat { mut events, actions } = seat;
-    let mut watch = Watch { recall: Recall::default(), deaths: VecDeque::new(), sessions: Vec::new(), actions };
+    let mut watch = Watch { recall: Recall::default(), deaths: VecDeque::new(), is_paused: false, actions };
     loop {
         match watch.live(&mut events).await {
             End::Closed => return,
@@ -57,7 +57,7 @@ pub(super) async fn run(seat: HostSeat) {
                     tracing::warn!("the panel died and is started again");
                 } else {
                     tracing::error!("the panel cannot be shown");
-                    watch.pause().await;
+                    watch.pause(true).await;
                     if !watch.follow_for(LATER, &mut events).await {
                         return;
                     }
@@ -78,8 +78,8 @@ struct Watch {
     recall: Recall,
     /// The last ones, oldest first.
     deaths: VecDeque<Instant>,
-    /// The sessions that run.
-    sessions: Vec<String>,
+    /// Whether sessions wait for a panel.
+    is_paused: bool,
     actions: mpsc::Sender<HostAction>,
 }
 
@@ -98,11 +98,14 @@ impl Watch {
                 return End::Died;
             }
         }
+        let steady = tokio::time::sleep(STEADY);
+        tokio::pin!(steady);
         loop {
             tokio::select! {
+                () = &mut steady, if self.is_paused => self.pause(false).await,
                 event = events.recv() => match event {
                     Some(event) => {
-                        self.follow(&event);
+                        self.recall.follow(Instant::now(), &event);
                         if !write(&mut input, &event).await {
                             return End::Died;
                         }
@@ -127,15 +130,6 @@ impl Watch {
         }
     }
 
-    fn follow(&mut self, event: &HostEvent) {
-        self.recall.follow(Instant::now(), event);
-        match event {
-            HostEvent::SessionStarted { session, .. } => self.sessions.push(session.clone()),
-            HostEvent::SessionEnded { session, .. } => self.sessions.retain(|other| other != session),
-            _ => {}
-        }
-    }
-
     /// Counts a death; whether another try may follow at once.
     fn may_restart(&mut self, now: Instant) -> bool {
         self.deaths.push_back(now);
@@ -145,28 +139,43 @@ impl Watch {
         self.deaths.len() <= RESTARTS
     }
 
-    /// Nobody sees or drives what its owner cannot watch. What is allowed after this, in the terminal, is allowed.
-    async fn pause(&self) {
-        if self.sessions.is_empty() {
-            return;
-        }
-        let everything = Permission::ALL.to_vec();
-        let why = "The panel of this computer cannot be shown, so the session is paused until its user allows it again.";
-        let _ = self.actions.send(HostAction::Revoke(everything)).await;
-        let _ = self.actions.send(HostAction::Chat(why.to_owned())).await;
+    /// Nobody sees or drives what its owner cannot watch.
+    async fn pause(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+        let _ = self.actions.send(HostAction::Pause(is_paused)).await;
     }
 
     /// Remembers what happens meanwhile; false: the host quits.
     async fn follow_for(&mut self, time: Duration, events: &mut mpsc::Receiver<HostEvent>) -> bool {
         let quits = async {
             while let Some(event) = events.recv().await {
-                self.follow(&event);
+                self.recall.follow(Instant::now(), &event);
                 if matches!(event, HostEvent::SessionStarted { .. }) {
-                    self.pause().await;
+                    self.pause(true).await;
                 }
             }
         };
         timeout(time, quits).await.is_err()
+    }
+}
+
+impl Host {
+    /// Suspends every session, or lets it go on, and tells both sides.
+    pub(super) async fn pause(&mut self, is_paused: bool) {
+        let (here, there) = if is_paused {
+            (
+                "the panel cannot be shown, so that nobody sees or drives this computer for now; allow it here (type: allow view), or end",
+                "The panel of this computer cannot be shown. The session is paused until it can be, or its user allows it again.",
+            )
+        } else {
+            ("the panel is back, and the session goes on; control is yours", "The session goes on.")
+        };
+        if self.sessions.is_empty() {
+            return;
+        }
+        self.warn(here.to_owned());
+        self.command(|| Told::Pause(is_paused)).await;
+        self.command(|| Told::Chat(there.to_owned())).await;
     }
 }
 

@@ -93,7 +93,7 @@ pub(super) async fn run(start: Start) {
                 Command::End(_) => return None,
                 Command::PathDown(path) => lanes.forget(path),
                 Command::Chat(_) | Command::Allow(..) | Command::GiveControl | Command::TakeControl | Command::Revoke(_) => {}
-                Command::Stats | Command::Send(_) | Command::Cancel(_) => {}
+                Command::Stats | Command::Send(_) | Command::Cancel(_) | Command::Pause(_) => {}
             }
         }
     });
@@ -291,6 +291,11 @@ impl HostSession {
             Command::Revoke(permissions) => {
                 self.grants.revoke(&permissions);
                 self.changed_permissions();
+            }
+            Command::Pause(is_paused) => {
+                if self.grants.pause(is_paused) {
+                    self.changed_permissions();
+                }
             }
             // Nothing that came before is done any more.
             Command::End(reason) => {

@@ -26,7 +26,7 @@ use super::{
     DesktopError, Display, WakeFd,
     devices::{Kind, devices},
     lost,
-    marks::Frames,
+    marks::Shown,
 };
 use crate::desktop::guard::{Hand, Order, Tell};
 
@@ -41,7 +41,7 @@ pub(in crate::desktop) struct Glass {
     orders: Receiver<Order>,
     devices: BTreeMap<DeviceId, Kind>,
     pane: Option<Pane>,
-    frames: Frames,
+    marks: Shown,
     wake: WakeFd,
 }
 
@@ -66,7 +66,7 @@ impl Glass {
             devices(&display)
         };
         let devices = ask().map_err(lost)?;
-        Ok(Self { display, orders, devices, pane: None, frames: Frames::default(), wake: WakeFd::new()? })
+        Ok(Self { display, orders, devices, pane: None, marks: Shown::default(), wake: WakeFd::new()? })
     }
 
     pub(in crate::desktop) fn wake_fd(&self) -> WakeFd {
@@ -86,12 +86,12 @@ impl Glass {
                         let covered = self.cover(window, tell).map_err(lost);
                         let _ = done.send(covered);
                     }
-                    Ok(Order::Mark(marks)) => self.frames.show(&self.display, &marks).map_err(lost)?,
+                    Ok(Order::Mark(marks)) => self.marks.show(&self.display, marks).map_err(lost)?,
                     Err(TryRecvError::Empty) => break,
                     Ok(Order::End) | Err(TryRecvError::Disconnected) => return Ok(()),
                 }
             }
-            let rest = self.frames.climb(&self.display).map_err(lost)?;
+            let rest = self.marks.tend(&self.display).map_err(lost)?;
             self.display.x.flush().map_err(lost)?;
             self.display.sleep(&self.wake, rest)?;
         }
@@ -121,7 +121,7 @@ impl Glass {
     fn follow(&mut self, event: &Event) -> Result<(), ReplyError> {
         match event {
             Event::XinputHierarchy(_) => self.devices = devices(&self.display)?,
-            Event::VisibilityNotify(event) => self.frames.covered(event),
+            Event::VisibilityNotify(event) => self.marks.covered(event),
             Event::ConfigureNotify(event) => {
                 if let Some(pane) = self.pane.as_ref().filter(|pane| pane.parent == event.window) {
                     let size = ConfigureWindowAux::new().width(u32::from(event.width)).height(u32::from(event.height));
@@ -196,15 +196,18 @@ impl RealKeys {
         Ok(Self(display))
     }
 
-    /// Whether one of them holds this key.
-    pub(in crate::desktop) fn is_held(&self, code: u32) -> Result<bool, ReplyError> {
-        let Ok(code) = u8::try_from(code + KEYCODE_OFFSET) else { return Ok(false) };
+    /// Whether one of them holds this key, or any.
+    pub(in crate::desktop) fn is_held(&self, code: Option<u32>) -> Result<bool, ReplyError> {
+        let Ok(code) = code.map(|code| u8::try_from(code + KEYCODE_OFFSET)).transpose() else { return Ok(false) };
         let real = devices(&self.0)?.into_iter().filter(|(_, kind)| is_real(Some(kind)));
         for id in real.filter_map(|(id, _)| u8::try_from(id).ok()) {
             // Master devices answer with an error: they hold what any of their slaves holds, and are not asked.
             let Ok(state) = self.0.x.xinput_query_device_state(id)?.reply() else { continue };
             let held = state.classes.iter().any(|class| match &class.data {
-                InputStateData::Key(state) => state.keys[usize::from(code / 8)] >> (code % 8) & 1 == 1,
+                InputStateData::Key(state) => match code {
+                    Some(code) => state.keys[usize::from(code / 8)] >> (code % 8) & 1 == 1,
+                    None => state.keys.iter().any(|keys| *keys != 0),
+                },
                 _ => false,
             });
             if held {

@@ -11,8 +11,9 @@
 //! nothing that a script could not, and the host lives on when it dies.
 //!
 //! **Only the person's hands count.** What it needs of the desktop is a [`Desk`]: pointer events come from there, each with its device
-//! known ([`Touch`]), and the window's own pointer events are thrown away; a key counts while a real keyboard holds it down. Where the
-//! desktop cannot tell ([`Desk::cover`] fails), the panel does not open: it would promise what it cannot keep.
+//! known ([`Touch`]), and the window's own pointer events are thrown away; a key counts while a real keyboard holds it down, and what an
+//! input method composed while one holds any key. What is dropped on the window counts never: a program can drag, too. Where the desktop
+//! cannot tell ([`Desk::cover`] fails), the panel does not open: it would promise what it cannot keep.
 //!
 //! It runs on the main thread and draws only when something happened.
 
@@ -30,7 +31,7 @@ use egui_winit::accesskit_winit;
 use winit::{
     application::ApplicationHandler,
     dpi::{LogicalSize, PhysicalPosition, PhysicalSize},
-    event::{ElementState, WindowEvent},
+    event::{ElementState, Ime, WindowEvent},
     event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy},
     platform::{
         scancode::PhysicalKeyExtScancode,
@@ -40,6 +41,7 @@ use winit::{
     window::{Window, WindowId, WindowLevel},
 };
 
+pub use super::soft::tag::Tag;
 use super::{
     event::HostEvent,
     soft::{look, pane::Pane},
@@ -92,8 +94,10 @@ pub struct Marks {
     pub screens: Vec<Place>,
     /// The frame's colour as `0xRRGGBB`; `None`: no frame.
     pub colour: Option<u32>,
-    /// Where a viewer points, and its name.
-    pub pointer: Option<((u16, u16), String)>,
+    /// Where a viewer points.
+    pub pointer: Option<(u16, u16)>,
+    /// The arrow to show there, with its name.
+    pub tag: Tag,
 }
 
 /// What the panel needs of the desktop.
@@ -105,6 +109,8 @@ pub trait Desk {
     fn cover(&mut self, window: u32, tell: Box<dyn Fn(Touch) + Send>) -> Result<(), String>;
     /// Whether a real keyboard holds the key with this code of the kernel down now.
     fn is_held(&self, code: u32) -> bool;
+    /// Whether a real keyboard holds any key down now.
+    fn types(&self) -> bool;
     /// Draws these marks instead of those before.
     fn mark(&self, marks: Marks);
 }
@@ -127,6 +133,8 @@ pub fn run(desk: impl Desk) -> anyhow::Result<()> {
         pane: None,
         height: 0.0,
         marks: Marks::default(),
+        tagged: None,
+        next: None,
         failure: None,
     };
     event_loop.run_app(&mut panel)?;
@@ -180,6 +188,10 @@ struct Panel<D> {
     /// The window's height in points, as it was last asked for.
     height: f64,
     marks: Marks,
+    /// Who pointed last, and what that looks like.
+    tagged: Option<(String, Tag)>,
+    /// When what was painted last is not true any more.
+    next: Option<Instant>,
     failure: Option<anyhow::Error>,
 }
 
@@ -217,8 +229,14 @@ impl<D: Desk> ApplicationHandler<Wake> for Panel<D> {
             | WindowEvent::MouseWheel { .. }
             | WindowEvent::Touch(_)
             | WindowEvent::DroppedFile(_)
-            | WindowEvent::HoveredFile(_)
-            | WindowEvent::CloseRequested => return,
+            | WindowEvent::HoveredFile(_) => return,
+            // Any program can ask for that. So the person is asked.
+            WindowEvent::CloseRequested => {
+                self.view.ask_to_close();
+                pane.soft.repaint();
+                return;
+            }
+            WindowEvent::Ime(Ime::Preedit(..) | Ime::Commit(_)) if !self.desk.types() => return,
             WindowEvent::KeyboardInput { event: key, .. } if key.state == ElementState::Pressed => {
                 if !key.physical_key.to_scancode().is_some_and(|code| self.desk.is_held(code)) {
                     return;
@@ -238,7 +256,7 @@ impl<D: Desk> ApplicationHandler<Wake> for Panel<D> {
         }
         self.say();
         let due = self.pane.as_ref().and_then(|pane| pane.soft.due());
-        let next = due.into_iter().chain(self.model.next_change(now)).min();
+        let next = due.into_iter().chain(self.next).min();
         event_loop.set_control_flow(next.map_or(ControlFlow::Wait, ControlFlow::WaitUntil));
     }
 }
@@ -298,8 +316,8 @@ impl<D: Desk> Panel<D> {
     }
 
     /// The frame and the pointer that belong to the sessions there are.
-    fn wanted_marks(&self) -> Marks {
-        let seen = self.model.sessions.iter().filter(|session| session.does() != "is connected and sees nothing");
+    fn wanted_marks(&mut self) -> Marks {
+        let seen = self.model.sessions.iter().filter(|session| session.sees());
         let Some(first) = seen.clone().next() else { return Marks::default() };
         let colour = if seen.clone().any(model::Session::drives) { look::ALERT } else { look::ACCENT };
         let [red, green, blue, _] = colour.to_array();
@@ -309,10 +327,17 @@ impl<D: Desk> Panel<D> {
         };
         let signed = |value: u16| i16::try_from(value).unwrap_or(i16::MAX);
         let screens = first.screens.iter().enumerate().filter(|(index, _)| shown(*index));
+        let pointing = seen.clone().find_map(|session| Some((session.pointing?, &session.viewer.name)));
+        if let (Some((_, name)), Some(pane)) = (pointing, &mut self.pane)
+            && self.tagged.as_ref().is_none_or(|(tagged, _)| tagged != name)
+        {
+            self.tagged = Some((name.clone(), pane.soft.tag(name, look::ACCENT)));
+        }
         Marks {
             screens: screens.map(|(_, screen)| (signed(screen.x), signed(screen.y), screen.width, screen.height)).collect(),
             colour: Some(u32::from_be_bytes([0, red, green, blue])),
-            pointer: seen.clone().find_map(|session| Some((session.pointing?, session.viewer.name.clone()))),
+            pointer: pointing.map(|(place, _)| place),
+            tag: self.tagged.as_ref().map(|(_, tag)| tag.clone()).unwrap_or_default(),
         }
     }
 
@@ -344,10 +369,10 @@ impl<D: Desk> Panel<D> {
     /// Draws, if it is time; the window becomes as high as what it shows.
     fn paint(&mut self, now: Instant) -> anyhow::Result<()> {
         let Some(pane) = &mut self.pane else { return Ok(()) };
-        let changes = self.model.next_change(now).is_some_and(|next| next <= now);
-        if !pane.soft.is_due(now) && !changes {
+        if !pane.soft.is_due(now) && self.next.is_none_or(|next| next > now) {
             return Ok(());
         }
+        self.next = self.model.next_change(now);
         let (view, model, mut height) = (&mut self.view, &mut self.model, 0.0);
         pane.paint(|ui| height = view.show(ui, model, now))?;
         let height = f64::from(height.ceil());

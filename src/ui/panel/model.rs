@@ -26,6 +26,12 @@ const MAX_CHAT: usize = 200;
 const MAX_FILES: usize = 64;
 /// How long a warning stays.
 const WARNING: Duration = Duration::from_secs(12);
+/// How long it stays told that something was copied.
+const NEWS: Duration = Duration::from_secs(6);
+/// A timer shows minutes until its last one.
+const MINUTE: Duration = Duration::from_secs(60);
+/// A yes is not taken sooner than this after the question came: the click was meant for what was there before.
+const HASTE: Duration = Duration::from_millis(700);
 
 /// All of it.
 #[derive(Default)]
@@ -40,6 +46,8 @@ pub(super) struct Model {
     pub(super) finished: Option<Finished>,
     /// The newest warning, and until when it is shown.
     pub(super) warning: Option<(String, Instant)>,
+    /// What was copied last, and until when that is told.
+    pub(super) news: Option<(String, Instant)>,
     lines: Vec<String>,
 }
 
@@ -60,6 +68,8 @@ pub(super) struct Session {
     pub(super) name: String,
     pub(super) viewer: Viewer,
     pub(super) permissions: Permissions,
+    /// When they end by themselves.
+    ends: Vec<(Permission, Instant)>,
     pub(super) holder: Holder,
     pub(super) path: String,
     pub(super) chat: VecDeque<Said>,
@@ -96,7 +106,7 @@ impl Model {
             HostEvent::Reachable { kind } => self.reach = Some(kind),
             HostEvent::PasswordRotated { password } => self.password = Some(password),
             HostEvent::Request { session, viewer, wants, code, pause } => {
-                let (viewer, from) = (clean(viewer), now + Duration::from_secs(pause));
+                let (viewer, from) = (clean(viewer), now + Duration::from_secs(pause).max(HASTE));
                 self.request = Some(Request { session, viewer, wants, given: wants, code, from });
             }
             HostEvent::RequestOver { session } => drop(self.request.take_if(|request| request.session == session)),
@@ -116,13 +126,19 @@ impl Model {
             HostEvent::Chat { session, from, number, at, text } => self.session(&session, |it| it.hear(from, number, &at, &text)),
             HostEvent::ChatDelivered { session, number } => self.session(&session, |it| it.delivered = number),
             HostEvent::Control { session, holder } => self.session(&session, |it| it.holder = holder),
-            HostEvent::Permissions { session, permissions, .. } => self.session(&session, |it| it.permissions = permissions),
+            HostEvent::Permissions { session, permissions, timers } => self.session(&session, |it| {
+                it.permissions = permissions;
+                it.ends = timers.iter().map(|timer| (timer.permission, now + Duration::from_secs(timer.seconds))).collect();
+            }),
             HostEvent::Screens { session, screens } => {
                 self.session(&session, |it| (it.screens, it.shown) = (screens.screens, screens.shown));
             }
             HostEvent::File { session, transfer } => self.session(&session, |it| it.carry(transfer)),
             HostEvent::Pointer { session, at } => self.session(&session, |it| it.pointing = at),
-            HostEvent::Clipboard { .. } | HostEvent::Stats { .. } => {}
+            HostEvent::Clipboard { from, copied, .. } => {
+                self.news = Some((words::clipboard(from, Side::Host, &copied), now + NEWS));
+            }
+            HostEvent::Stats { .. } => {}
         }
     }
 
@@ -132,17 +148,18 @@ impl Model {
         }
     }
 
-    /// Forgets a warning whose time is over.
+    /// Forgets what was told for long enough.
     pub(super) fn expire(&mut self, now: Instant) {
-        self.warning.take_if(|(_, until)| *until <= now);
+        [&mut self.warning, &mut self.news].into_iter().for_each(|told| drop(told.take_if(|(_, until)| *until <= now)));
     }
 
     /// The next moment at which something changes by itself.
     pub(super) fn next_change(&self, now: Instant) -> Option<Instant> {
-        // A countdown shows whole seconds.
-        let counting = self.request.as_ref().filter(|request| request.from > now);
-        let tick = counting.map(|request| now + Duration::from_millis(1 + u64::from((request.from - now).subsec_millis())));
-        self.warning.as_ref().map(|(_, until)| *until).into_iter().chain(tick).min()
+        let told = [&self.warning, &self.news].into_iter().flatten().map(|(_, until)| *until);
+        let question = self.request.as_ref().filter(|request| request.from > now).map(|request| tick(request.from - now, 1));
+        let ends = self.sessions.iter().flat_map(|session| &session.ends).filter(|(_, end)| *end > now);
+        let timers = ends.map(|(_, end)| tick(*end - now, if *end - now > MINUTE { 60 } else { 1 }));
+        told.chain(question.into_iter().chain(timers).map(|wait| now + wait)).min()
     }
 
     /// What the person said since, as lines for the host.
@@ -182,6 +199,21 @@ impl Model {
         self.lines.push(format!("{} {}", if give { "allow" } else { "revoke" }, names.join(",")));
     }
 
+    /// Gives a permission for a while.
+    pub(super) fn lend(&mut self, permission: Permission, time: &str) {
+        self.lines.push(format!("allow {} for {time}", permission.name()));
+    }
+
+    /// Sends a file. False: a line cannot name it.
+    pub(super) fn send_file(&mut self, path: &str) -> bool {
+        let path = path.trim();
+        let is_name = !path.is_empty() && !path.contains(['"', '\n', '\r']);
+        if is_name {
+            self.lines.push(format!("send \"{path}\""));
+        }
+        is_name
+    }
+
     /// A password of the person's own choice. Not kept here.
     pub(super) fn own_password(&mut self, password: &str) {
         self.lines.push(format!("password {password}"));
@@ -204,6 +236,7 @@ impl Session {
             name,
             viewer,
             permissions,
+            ends: Vec::new(),
             holder: Holder::Local,
             path: String::new(),
             chat: VecDeque::new(),
@@ -242,16 +275,33 @@ impl Session {
         self.holder == Holder::Remote && self.permissions.may_control()
     }
 
+    /// Whether it sees the screen now.
+    pub(super) fn sees(&self) -> bool {
+        self.permissions.contains(Permission::View)
+    }
+
+    /// How long it still has this permission, if that ends by itself.
+    pub(super) fn left(&self, permission: Permission, now: Instant) -> Option<Duration> {
+        let end = self.ends.iter().find(|(other, _)| *other == permission)?.1;
+        Some(end.saturating_duration_since(now))
+    }
+
     /// `controls your computer`, `sees your screen`, or less.
     pub(super) fn does(&self) -> &'static str {
         if self.drives() {
             "controls your computer"
-        } else if self.permissions.contains(Permission::View) {
+        } else if self.sees() {
             "sees your screen"
         } else {
             "is connected and sees nothing"
         }
     }
+}
+
+/// How long until a countdown, of which so much is left, shows another number: it shows whole units of so many seconds, rounded up.
+fn tick(left: Duration, unit: u64) -> Duration {
+    let rest = left.as_millis() % (u128::from(unit) * 1000);
+    Duration::from_millis(u64::try_from(rest).unwrap_or(0) + 1)
 }
 
 /// A stranger's name cannot pretend to be something else.
@@ -263,6 +313,7 @@ fn clean(mut viewer: Viewer) -> Viewer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::event::Timer;
 
     fn s1() -> String {
         "s1".to_owned()
@@ -291,6 +342,35 @@ mod tests {
         model.request.as_mut().expect("asked").given = Permissions::NONE;
         model.accept(now + Duration::from_secs(10));
         assert!(model.take_lines().is_empty(), "nothing ticked is no yes");
+    }
+
+    #[test]
+    fn a_click_that_was_meant_for_something_else_is_no_yes() {
+        let now = Instant::now();
+        let mut model = asked(now, 0);
+        model.accept(now + HASTE / 2);
+        assert!(model.take_lines().is_empty());
+        model.accept(now + HASTE);
+        assert_eq!(model.take_lines().len(), 1);
+    }
+
+    #[test]
+    fn a_permission_for_a_while_counts_down_by_minutes_and_in_the_last_one_by_seconds() {
+        let now = Instant::now();
+        let mut model = asked(now, 0);
+        model.follow(HostEvent::SessionStarted { session: s1(), viewer: anna(), permissions: Permissions::all() }, now);
+        let timers = vec![Timer { permission: Permission::Mouse, seconds: 600 }];
+        model.follow(HostEvent::Permissions { session: s1(), permissions: Permissions::all(), timers }, now);
+        let at = |seconds| now + Duration::from_millis(seconds * 1000 + 500);
+        let wakes = |seconds: u64| model.next_change(at(seconds)).map(|next| next - at(seconds));
+        assert_eq!(model.sessions[0].left(Permission::Mouse, at(0)), Some(Duration::from_millis(599_500)));
+        assert_eq!(model.sessions[0].left(Permission::Files, at(0)), None);
+        assert_eq!(wakes(0), Some(Duration::from_millis(59_501)));
+        assert_eq!(wakes(590), Some(Duration::from_millis(501)));
+        assert_eq!(wakes(601), None);
+        model.lend(Permission::Mouse, "10m");
+        assert!(model.send_file(" /tmp/a b ") && !model.send_file("a\"b") && !model.send_file(" "));
+        assert_eq!(model.take_lines(), ["allow mouse for 10m", "send \"/tmp/a b\""]);
     }
 
     #[test]

@@ -68,7 +68,8 @@ impl Fonts {
         self.added.extend(found);
     }
 
-    fn definitions(&self) -> FontDefinitions {
+    /// egui's own fonts, and those that were added.
+    pub(super) fn definitions(&self) -> FontDefinitions {
         let mut definitions = FontDefinitions::default();
         for (name, font) in &self.added {
             definitions.font_data.insert(name.clone(), Arc::new(font.clone()));

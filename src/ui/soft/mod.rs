@@ -15,6 +15,7 @@ mod clipboard;
 mod fonts;
 pub(crate) mod look;
 pub(crate) mod pane;
+pub(crate) mod tag;
 
 use std::time::{Duration, Instant};
 
@@ -138,6 +139,12 @@ impl Soft {
     /// Makes sure that `text` can be shown, as far as this machine has fonts for it. Call it for what people wrote.
     pub(crate) fn cover(&mut self, text: &str) {
         self.fonts.cover(&self.context, text);
+    }
+
+    /// The picture of an arrow with a name, in our fonts and at our scale.
+    pub(crate) fn tag(&mut self, name: &str, colour: egui::Color32) -> tag::Tag {
+        self.cover(name);
+        tag::draw(name, colour, self.fonts.definitions(), self.scale())
     }
 
     /// Physical pixels for one of egui's points.

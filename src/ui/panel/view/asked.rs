@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use egui::{Align, Layout, RichText, Ui};
+use egui::{RichText, Ui};
 
-use super::{means, note, plain, small, strong};
+use super::{at_right, means, note, plain, small, strong};
 use crate::ui::{panel::model::Model, soft::look};
 
 /// Said to whoever is asked by a stranger.
@@ -44,7 +44,7 @@ pub(super) fn show(ui: &mut Ui, model: &mut Model, now: Instant) {
         if ui.add(plain("Deny")).clicked() {
             model.deny();
         }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        at_right(ui, |ui| {
             if ui.add_enabled(may, strong(&text, look::ACCENT)).clicked() {
                 model.accept(now);
             }

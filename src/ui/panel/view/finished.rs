@@ -2,7 +2,7 @@
 
 use egui::{Label, RichText, Ui};
 
-use super::{small, strong};
+use super::{at_right, small, strong};
 use crate::ui::{event::Side, panel::model::Model, soft::look, words};
 
 pub(super) fn show(ui: &mut Ui, model: &mut Model) {
@@ -35,7 +35,11 @@ pub(super) fn show(ui: &mut Ui, model: &mut Model) {
         });
     }
     ui.add_space(8.0);
-    if ui.add(strong("OK", look::ACCENT)).clicked() {
-        model.close_finished();
-    }
+    ui.horizontal(|ui| {
+        at_right(ui, |ui| {
+            if ui.add(strong("OK", look::ACCENT)).clicked() {
+                model.close_finished();
+            }
+        });
+    });
 }

@@ -20,13 +20,26 @@ const INSET: i8 = 10;
 /// What belongs to the window rather than to the host.
 #[derive(Default)]
 pub(super) struct View {
-    /// Only the first line is shown.
-    is_folded: bool,
+    shape: Shape,
     ready: ready::Ready,
-    session: session::Entry,
+    session: session::Typed,
+}
+
+/// How much of the window is shown.
+#[derive(Default)]
+struct Shape {
+    /// Only the first line.
+    is_folded: bool,
+    /// The question whether to stop, too.
+    asks_to_close: bool,
 }
 
 impl View {
+    /// Somebody wants to close the window: the person is asked whether to stop hosting.
+    pub(super) fn ask_to_close(&mut self) {
+        self.shape = Shape { is_folded: false, asks_to_close: true };
+    }
+
     /// Shows everything; returns how high the window should be, in points.
     pub(super) fn show(&mut self, ui: &mut Ui, model: &mut Model, now: Instant) -> f32 {
         let mut height = 0.0;
@@ -44,25 +57,58 @@ impl View {
     }
 
     fn state(&mut self, ui: &mut Ui, model: &mut Model, now: Instant) {
+        let shape = &mut self.shape;
         if model.request.is_some() {
             // A question must be seen.
-            self.is_folded = false;
+            shape.is_folded = false;
             asked::show(ui, model, now);
         } else if !model.sessions.is_empty() {
-            session::show(ui, model, &mut self.session, &mut self.is_folded);
+            session::show(ui, model, &mut self.session, shape, now);
         } else if model.finished.is_some() {
-            self.is_folded = false;
+            shape.is_folded = false;
             finished::show(ui, model);
         } else {
-            self.ready.show(ui, model, &mut self.is_folded);
+            self.ready.show(ui, model, shape);
         }
-        if let Some((text, _)) = &model.warning
-            && !self.is_folded
-        {
+        if model.sessions.is_empty() {
+            self.session = session::Typed::default();
+        }
+        if shape.is_folded {
+            return;
+        }
+        if shape.asks_to_close {
+            close(ui, model, shape);
+        }
+        if let Some((text, _)) = &model.news {
+            small(ui, text);
+        }
+        if let Some((text, _)) = &model.warning {
             ui.add_space(4.0);
             note(ui, ui.visuals().warn_fg_color, text);
         }
     }
+}
+
+/// The question whether to stop: this window is how most people know that somebody may come.
+fn close(ui: &mut Ui, model: &mut Model, shape: &mut Shape) {
+    ui.separator();
+    let session = if model.sessions.is_empty() { "" } else { "The session ends, and " };
+    ui.add(Label::new(format!("Stop hosting? {session}nobody can reach this computer until you start rs again.")).wrap());
+    ui.horizontal(|ui| {
+        if ui.add(plain("Keep on")).clicked() {
+            shape.asks_to_close = false;
+        }
+        at_right(ui, |ui| {
+            if ui.add(strong("Stop", look::ALERT)).clicked() {
+                model.say("quit");
+            }
+        });
+    });
+}
+
+/// At the right end of a line.
+fn at_right(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
+    ui.with_layout(Layout::right_to_left(Align::Center), add);
 }
 
 /// Small words above or below something.
@@ -93,14 +139,21 @@ fn note(ui: &mut Ui, colour: Color32, text: &str) {
     });
 }
 
-/// One line at the left, and the button that folds the window at the right.
-fn title(ui: &mut Ui, is_folded: &mut bool, left: impl FnOnce(&mut Ui)) {
+/// One line at the left, and the buttons of the window at the right.
+fn title(ui: &mut Ui, shape: &mut Shape, left: impl FnOnce(&mut Ui)) {
     ui.horizontal(|ui| {
         left(ui);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let (sign, hint) = if *is_folded { ("+", "Show everything") } else { ("–", "Show one line only") };
-            if ui.add(Button::new(sign).min_size(vec2(28.0, 24.0))).on_hover_text(hint).clicked() {
-                *is_folded = !*is_folded;
+        at_right(ui, |ui| {
+            let button = |ui: &mut Ui, sign: &str, hint: &str| {
+                ui.spacing_mut().button_padding.x = 4.0;
+                ui.add(Button::new(sign).min_size(vec2(28.0, 24.0))).on_hover_text(hint).clicked()
+            };
+            if button(ui, "✖", "Stop hosting") {
+                (shape.is_folded, shape.asks_to_close) = (false, true);
+            }
+            let (sign, hint) = if shape.is_folded { ("+", "Show everything") } else { ("–", "Show one line only") };
+            if button(ui, sign, hint) {
+                shape.is_folded = !shape.is_folded;
             }
         });
     });
@@ -116,7 +169,7 @@ fn dot(ui: &mut Ui, colour: Color32) {
 fn large(ui: &mut Ui, text: &str, size: f32, hint: &str, more: impl FnOnce(&mut Ui)) {
     ui.horizontal(|ui| {
         ui.label(RichText::new(text).size(size).monospace());
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        at_right(ui, |ui| {
             if ui.button("Copy").on_hover_text(hint).clicked() {
                 ui.ctx().copy_text(text.to_owned());
             }

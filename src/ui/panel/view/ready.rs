@@ -4,7 +4,7 @@ use egui::{Color32, ColorImage, RichText, TextEdit, TextureHandle, TextureOption
 use qrcode::{EcLevel, QrCode};
 use zeroize::Zeroize;
 
-use super::{dot, large, small, strong, title};
+use super::{Shape, dot, large, small, strong, title};
 use crate::{
     protocol::password::MIN_OWN,
     ui::{event::Reach, panel::model::Model, soft::look},
@@ -25,13 +25,13 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    pub(super) fn show(&mut self, ui: &mut Ui, model: &mut Model, is_folded: &mut bool) {
+    pub(super) fn show(&mut self, ui: &mut Ui, model: &mut Model, shape: &mut Shape) {
         let waits = model.id.is_empty();
-        title(ui, is_folded, |ui| {
+        title(ui, shape, |ui| {
             dot(ui, if waits { ui.visuals().weak_text_color() } else { look::GOOD });
             ui.label(RichText::new(if waits { "Starting…" } else { "Ready for help" }).heading());
         });
-        if *is_folded || waits {
+        if shape.is_folded || waits {
             return;
         }
         small(ui, reach(model.reach));

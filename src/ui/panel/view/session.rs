@@ -1,8 +1,10 @@
 //! Somebody is here: who sees or controls, what they may do, the chat, the files.
 
-use egui::{Align, Color32, CornerRadius, Frame, Label, Layout, Margin, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
+use std::time::{Duration, Instant};
 
-use super::{INSET, driving, means, plain, small, strong, title};
+use egui::{Button, Color32, CornerRadius, Frame, Label, Margin, ProgressBar, RichText, ScrollArea, TextEdit, Ui, vec2};
+
+use super::{INSET, Shape, at_right, driving, means, plain, small, strong, title};
 use crate::{
     protocol::{message::MAX_CHAT, permission::Permission},
     ui::{
@@ -15,71 +17,127 @@ use crate::{
 
 /// The chat's height, in points.
 const CHAT: f32 = 132.0;
+/// The longest name of a file that can be typed, in characters.
+const MAX_PATH: usize = 1024;
 /// So many files are shown; older ones are in the log.
 const FILES: usize = 3;
 
-/// The chat line as far as it is typed.
+/// What is being typed.
 #[derive(Default)]
-pub(super) struct Entry(String);
+pub(super) struct Typed {
+    /// The chat line.
+    line: String,
+    /// The name of a file to send, while its field is open.
+    file: Option<String>,
+}
 
-pub(super) fn show(ui: &mut Ui, model: &mut Model, entry: &mut Entry, is_folded: &mut bool) {
+pub(super) fn show(ui: &mut Ui, model: &mut Model, typed: &mut Typed, shape: &mut Shape, now: Instant) {
     let Some(first) = model.sessions.first() else { return };
-    let others = model.sessions.len() - 1;
-    banner(ui, first, others, is_folded);
-    if *is_folded {
+    for (index, session) in model.sessions.iter().enumerate() {
+        banner(ui, session, (index == 0).then_some(&mut *shape));
+    }
+    if shape.is_folded {
         return;
     }
-    small(ui, format!("Connected: {}", if first.path.is_empty() { "finding the best way…" } else { &first.path }));
+    let several = model.sessions.len() > 1;
+    if several {
+        small(ui, "What you switch, write, send or end here is for all of them.");
+    } else {
+        small(ui, format!("Connected: {}", if first.path.is_empty() { "finding the best way…" } else { &first.path }));
+    }
     // What the person does is said after everything is shown: the model is only looked at meanwhile.
-    let permit = permissions(ui, first);
-    let line = controls(ui, first);
+    let permit = permissions(ui, first, now);
+    let line = controls(ui, first, several);
     ui.separator();
     files(ui, first);
-    let said = chat(ui, first, entry);
-    if let Some((permission, give)) = permit {
-        model.permit(&[permission], give);
+    let sent = file_entry(ui, &mut typed.file, first.permissions.contains(Permission::Files));
+    ui.separator();
+    let said = chat(ui, first, &mut typed.line);
+    match permit {
+        Some((permission, Wish::Give)) => model.permit(&[permission], true),
+        Some((permission, Wish::Take)) => model.permit(&[permission], false),
+        Some((permission, Wish::Lend(time))) => model.lend(permission, time),
+        None => {}
     }
     line.into_iter().for_each(|line| model.say(line));
     said.into_iter().for_each(|text| model.chat(&text));
+    if sent.is_some_and(|path| model.send_file(&path)) {
+        typed.file = None;
+    }
 }
 
-/// The mark that cannot be overlooked.
-fn banner(ui: &mut Ui, session: &Session, others: usize, is_folded: &mut bool) {
-    let others = if others > 0 { format!(" (and {others} more)") } else { String::new() };
-    let text = format!("{} {}{others}", session.viewer.name, session.does());
+/// The mark that cannot be overlooked; the first one carries the buttons of the window.
+fn banner(ui: &mut Ui, session: &Session, shape: Option<&mut Shape>) {
+    let text = format!("{} {}", session.viewer.name, session.does());
+    let buttons = if shape.is_some() { 84.0 } else { 0.0 };
+    let label = |ui: &mut Ui| {
+        let width = ui.available_width() - buttons;
+        let label = Label::new(RichText::new(text).size(16.0).color(Color32::WHITE)).wrap();
+        ui.scope(|ui| {
+            ui.set_max_width(width);
+            ui.add(label);
+        });
+    };
     let frame =
         Frame::new().fill(driving(session.drives())).corner_radius(CornerRadius::same(6)).inner_margin(Margin::symmetric(INSET, 8));
     frame.show(ui, |ui| {
-        title(ui, is_folded, |ui| {
-            let width = ui.available_width() - 40.0;
-            let label = Label::new(RichText::new(text).size(16.0).color(Color32::WHITE)).wrap();
-            ui.scope(|ui| {
-                ui.set_max_width(width);
-                ui.add(label);
-            });
-        });
+        ui.set_width(ui.available_width());
+        match shape {
+            Some(shape) => title(ui, shape, label),
+            None => label(ui),
+        }
     });
 }
 
-/// A switch for each permission; what was switched.
-fn permissions(ui: &mut Ui, session: &Session) -> Option<(Permission, bool)> {
-    let mut switched = None;
-    egui::Grid::new("permissions").num_columns(2).spacing([14.0, 2.0]).show(ui, |ui| {
-        for (index, permission) in Permission::ALL.into_iter().enumerate() {
-            let mut given = session.permissions.contains(permission);
+/// What the person wants of a permission.
+enum Wish {
+    Give,
+    Take,
+    /// For so long, as the host's lines have it.
+    Lend(&'static str),
+}
+
+/// A switch for each permission, with a choice for how long; what was wished.
+fn permissions(ui: &mut Ui, session: &Session, now: Instant) -> Option<(Permission, Wish)> {
+    let mut wish = None;
+    ui.spacing_mut().interact_size.y = 22.0;
+    for permission in Permission::ALL {
+        let is_given = session.permissions.contains(permission);
+        ui.horizontal(|ui| {
+            let mut given = is_given;
             if ui.checkbox(&mut given, means(permission)).changed() {
-                switched = Some((permission, given));
+                wish = Some((permission, if given { Wish::Give } else { Wish::Take }));
             }
-            if index % 2 == 1 {
-                ui.end_row();
-            }
-        }
-    });
-    switched
+            at_right(ui, |ui| {
+                ui.spacing_mut().button_padding = vec2(6.0, 1.0);
+                let left = session.left(permission, now).filter(|_| is_given).map(left);
+                let stands = left.unwrap_or_else(|| if is_given { "no limit".to_owned() } else { "for a while".to_owned() });
+                let menu = RichText::new(format!("{stands} ⏷")).small();
+                let choices =
+                    [("For 10 minutes", Wish::Lend("10m")), ("For 1 hour", Wish::Lend("1h")), ("Without a limit", Wish::Give)];
+                ui.menu_button(menu, |ui| {
+                    for (text, choice) in choices {
+                        if ui.button(text).clicked() {
+                            wish = Some((permission, choice));
+                            ui.close();
+                        }
+                    }
+                });
+            });
+        });
+    }
+    ui.spacing_mut().interact_size.y = 28.0;
+    wish
+}
+
+/// `9 min left`, in the last minute `30 s left`.
+fn left(time: Duration) -> String {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    if seconds > 60 { format!("{} min left", seconds.div_ceil(60)) } else { format!("{seconds} s left") }
 }
 
 /// Who drives, and the end.
-fn controls(ui: &mut Ui, session: &Session) -> Option<&'static str> {
+fn controls(ui: &mut Ui, session: &Session, several: bool) -> Option<&'static str> {
     let mut line = None;
     ui.add_space(4.0);
     ui.horizontal(|ui| {
@@ -90,8 +148,9 @@ fn controls(ui: &mut Ui, session: &Session) -> Option<&'static str> {
         } else if ui.add(plain("Give control")).clicked() {
             line = Some("allow control");
         }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if ui.add(strong("End", look::ALERT)).on_hover_text("End the session").clicked() {
+        at_right(ui, |ui| {
+            let end = strong(if several { "End all" } else { "End" }, look::ALERT);
+            if ui.add(end).on_hover_text("End the session").clicked() {
                 line = Some("end");
             }
         });
@@ -103,15 +162,37 @@ fn files(ui: &mut Ui, session: &Session) {
     for transfer in session.files.iter().rev().take(FILES) {
         file(ui, transfer);
     }
-    if !session.files.is_empty() {
-        ui.separator();
+}
+
+/// The button to send a file, or the field for its name; the name that was entered.
+fn file_entry(ui: &mut Ui, file: &mut Option<String>, may: bool) -> Option<String> {
+    let Some(path) = file else {
+        if ui.add_enabled(may, Button::new("Send a file…")).on_disabled_hover_text("Exchange files is off").clicked() {
+            *file = Some(String::new());
+        }
+        return None;
+    };
+    let (mut sent, mut cancelled) = (None, false);
+    ui.horizontal(|ui| {
+        at_right(ui, |ui| {
+            cancelled = ui.button("Cancel").clicked();
+            let send = ui.button("Send").clicked();
+            let field = TextEdit::singleline(path).char_limit(MAX_PATH).hint_text("/folder/file").desired_width(f32::INFINITY);
+            let typed = ui.add(field.margin(Margin::symmetric(8, 6)));
+            let entered = typed.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+            sent = (send || entered).then(|| path.clone());
+        });
+    });
+    if cancelled {
+        *file = None;
     }
+    sent
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a bar's length")]
 fn file(ui: &mut Ui, transfer: &Transfer) {
     let Transfer { from, name, size, done, state, .. } = transfer;
-    let way = if *from == Side::Host { "↑" } else { "↓" };
+    let way = if *from == Side::Host { "⬆" } else { "⬇" };
     let stands = match state {
         TransferState::Offered => "offered".to_owned(),
         TransferState::Running => format!("{} of {}", words::bytes(*done), words::bytes(*size)),
@@ -127,7 +208,7 @@ fn file(ui: &mut Ui, transfer: &Transfer) {
 }
 
 /// The lines, and the one being typed; what was said.
-fn chat(ui: &mut Ui, session: &Session, Entry(entry): &mut Entry) -> Option<String> {
+fn chat(ui: &mut Ui, session: &Session, entry: &mut String) -> Option<String> {
     small(ui, "Chat");
     ScrollArea::vertical()
         .id_salt("chat")
@@ -143,14 +224,15 @@ fn chat(ui: &mut Ui, session: &Session, Entry(entry): &mut Entry) -> Option<Stri
         });
     let mut said = None;
     ui.horizontal(|ui| {
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        at_right(ui, |ui| {
             let send = ui.button("Send").clicked();
             let field = TextEdit::singleline(entry).char_limit(MAX_CHAT / 4).hint_text("Message").desired_width(f32::INFINITY);
             let typed = ui.add(field.margin(Margin::symmetric(8, 6)));
             let entered = typed.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
-            if (send || entered) && !entry.trim().is_empty() {
-                said = Some(std::mem::take(entry));
+            if send || entered {
+                // Enter takes the focus away, also from an empty field.
                 typed.request_focus();
+                said = (!entry.trim().is_empty()).then(|| std::mem::take(entry));
             }
         });
     });
