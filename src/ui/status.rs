@@ -11,7 +11,10 @@ use super::{
     event::{PathInfo, Side, Summary, ViewerEvent},
     words,
 };
-use crate::protocol::{message::Holder, permission::Permissions};
+use crate::protocol::{
+    message::Holder,
+    permission::{Permission, Permissions},
+};
 
 /// How long a chat line or a warning stays.
 const SHOWN_FOR: Duration = Duration::from_secs(12);
@@ -119,7 +122,8 @@ impl Status {
         }
     }
 
-    fn note(&mut self, text: String, now: Instant) {
+    /// Has it read at the bottom of the window for a while.
+    pub(super) fn note(&mut self, text: String, now: Instant) {
         self.notes.push_back((text, now + SHOWN_FOR));
         if self.notes.len() > MAX_NOTES {
             self.notes.pop_front();
@@ -184,9 +188,14 @@ impl Status {
         self.exact
     }
 
-    /// Whether there is, or was, a session.
+    /// Whether the host permits it.
+    pub(super) fn may(&self, permission: Permission) -> bool {
+        self.is_let_in() && self.permissions.contains(permission)
+    }
+
+    /// Whether there is a session, perhaps an interrupted one.
     pub(super) fn is_let_in(&self) -> bool {
-        matches!(self.phase, Phase::Running | Phase::Stalled | Phase::Ended(..))
+        matches!(self.phase, Phase::Running | Phase::Stalled)
     }
 
     /// Whether it is all over.

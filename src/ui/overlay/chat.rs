@@ -64,6 +64,16 @@ impl Chat {
         (self.unread, self.wants_focus) = (0, true);
     }
 
+    /// It is not on the screen any more.
+    pub(super) fn closed(&mut self) {
+        self.wants_focus = false;
+    }
+
+    /// Whether the entry line is to have the keyboard, and does not yet.
+    pub(super) fn wants_focus(&self) -> bool {
+        self.wants_focus
+    }
+
     /// Draws it, and says what the user wrote.
     pub(super) fn show(&mut self, ui: &mut Ui, connected: bool, wishes: &mut Vec<Wish>) {
         ui.with_layout(Layout::bottom_up(Align::Min), |ui| {
@@ -89,8 +99,10 @@ impl Chat {
                 let sends = ui.add_enabled(is_said(&self.entry), egui::Button::new("Send")).clicked();
                 let entry = TextEdit::singleline(&mut self.entry).hint_text("Message").desired_width(f32::INFINITY);
                 let field = ui.add(entry.margin(Margin::symmetric(8, 6)));
-                if std::mem::take(&mut self.wants_focus) {
+                if self.wants_focus {
                     field.request_focus();
+                    // A pass that only measures cannot give the keyboard away.
+                    self.wants_focus = ui.is_sizing_pass() || !field.enabled();
                 }
                 let entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
                 // Words and Enter may come in one pass.
