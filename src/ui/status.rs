@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     board::Board,
-    event::{PathInfo, Side, Summary, ViewerEvent},
+    event::{PathInfo, Side, Summary, TransferState, ViewerEvent},
     words,
 };
 use crate::protocol::{
@@ -59,6 +59,8 @@ pub(super) struct Status {
     notes: VecDeque<(String, Instant)>,
     /// What the host's user sees too while they are asked.
     pub(super) code: Option<String>,
+    /// The chat is beside the picture: what is said needs no note.
+    pub(super) chat_open: bool,
     /// What was transferred, once it is over.
     pub(super) summary: Option<String>,
     /// What the user calls the host.
@@ -79,6 +81,7 @@ impl Status {
             phase: Phase::Connecting,
             notes: VecDeque::new(),
             code: None,
+            chat_open: false,
             summary: None,
             name,
         }
@@ -110,11 +113,14 @@ impl Status {
                 self.phase = Phase::Ended(format!("The session is finished — {}", words::duration(*seconds)), why.to_owned());
                 self.summary = Some(transferred(summary));
             }
-            ViewerEvent::ChatDelivered { .. } => {}
-            ViewerEvent::Chat { .. }
+            ViewerEvent::ChatDelivered { .. } | ViewerEvent::Chat { from: Side::Viewer, .. } => {}
+            ViewerEvent::Chat { .. } if self.chat_open => {}
+            // How far it is stands beside the picture.
+            ViewerEvent::File(transfer) if matches!(transfer.state, TransferState::Running | TransferState::Paused) => {}
+            ViewerEvent::File(_)
+            | ViewerEvent::Chat { .. }
             | ViewerEvent::Screenshot { .. }
             | ViewerEvent::Warning { .. }
-            | ViewerEvent::File(_)
             | ViewerEvent::Clipboard { .. }
             | ViewerEvent::Pasted { .. } => {
                 self.note(words::viewed(event), now);
@@ -279,6 +285,10 @@ mod tests {
             );
         }
         assert_eq!(status.notes().count(), MAX_NOTES);
+        status.chat_open = true;
+        let own = |from, text: &str| ViewerEvent::Chat { from, number: 1, at: String::new(), text: text.to_owned() };
+        [own(Side::Viewer, "own"), own(Side::Host, "seen")].iter().for_each(|event| status.follow(event, now));
+        assert!(status.notes().all(|note| !note.contains("own") && !note.contains("seen")), "they are in the chat");
         assert!(status.notes().all(|note| !note.contains('\u{1b}')));
         assert!(!status.expire(now) && status.expire(now + SHOWN_FOR) && status.next_expiry().is_none());
     }

@@ -33,7 +33,7 @@ use winit::{
 
 use super::{
     ViewerSeat,
-    event::{ViewerAction, ViewerEvent},
+    event::{TransferState, ViewerAction, ViewerEvent},
     hands::Hands,
     locks::LockReader,
     overlay::{Overlay, Side, Wish},
@@ -322,6 +322,7 @@ impl Face {
     }
 
     fn follow(&mut self, event_loop: &ActiveEventLoop, event: &ViewerEvent) {
+        self.status.chat_open = self.overlay.as_ref().is_some_and(Overlay::shows_chat);
         self.status.follow(event, Instant::now());
         match &mut self.overlay {
             Some(overlay) => overlay.follow(event, Instant::now()),
@@ -331,7 +332,8 @@ impl Face {
             // The stage sees by itself whether anything is to be drawn.
             ViewerEvent::Stats(_) => return self.stale = true,
             ViewerEvent::Picture { .. } => return self.show_title(),
-            ViewerEvent::ChatDelivered { .. } | ViewerEvent::File(_) => return,
+            ViewerEvent::ChatDelivered { .. } => return,
+            ViewerEvent::File(transfer) if matches!(transfer.state, TransferState::Running | TransferState::Paused) => return,
             ViewerEvent::Granted { permissions } | ViewerEvent::Permissions { permissions, .. } => self.hands.permit(*permissions),
             ViewerEvent::Control { holder } => self.hands.set_holder(*holder),
             ViewerEvent::SessionEnded { .. } | ViewerEvent::Failed { .. } if self.options.close_at_end => event_loop.exit(),

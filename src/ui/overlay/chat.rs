@@ -3,7 +3,10 @@
 
 use std::collections::VecDeque;
 
-use egui::{Align, Color32, CornerRadius, Frame, Layout, Margin, RichText, ScrollArea, TextEdit, Ui};
+use egui::{
+    Align, Color32, CornerRadius, Frame, Layout, Margin, RichText, ScrollArea, Stroke, TextEdit, TextStyle, Ui,
+    text::{LayoutJob, TextFormat},
+};
 
 use super::{Wish, look};
 use crate::{
@@ -145,18 +148,14 @@ fn show_line(ui: &mut Ui, line: &Line) {
 
 /// The words of a line; links are underlined and offer to be copied.
 fn show_text(ui: &mut Ui, text: &str, ink: Color32) {
-    let links: Vec<&str> = text.split_whitespace().filter(|word| is_link(word)).collect();
-    if links.is_empty() {
-        ui.add(egui::Label::new(RichText::new(text).color(ink)).wrap());
-        return;
+    let mut job = LayoutJob::default();
+    for word in text.split_inclusive(char::is_whitespace) {
+        let underline = if is_link(word) { Stroke::new(1.0, ink) } else { Stroke::NONE };
+        let font_id = TextStyle::Body.resolve(ui.style());
+        job.append(word, 0.0, TextFormat { font_id, color: ink, underline, ..Default::default() });
     }
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        for word in text.split_whitespace() {
-            let words = RichText::new(word).color(ink);
-            ui.label(if is_link(word) { words.underline() } else { words });
-        }
-    });
+    ui.add(egui::Label::new(job).wrap());
+    let links = text.split_whitespace().filter(|word| is_link(word));
     for link in links {
         if ui.small_button("Copy link").on_hover_text(link).clicked() {
             ui.ctx().copy_text(link.to_owned());

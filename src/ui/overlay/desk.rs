@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use egui::{Align, Align2, Area, Color32, Frame, Id, Layout, Margin, Order, RichText, Stroke, Ui, vec2};
+use egui::{Align, Align2, Area, Color32, Context, Frame, Id, Layout, Margin, Order, RichText, Stroke, Ui, vec2};
 
 use super::{Side, View, Wish, chat::Chat, files::Files, look, pages::Pages, toolbar};
 use crate::{
@@ -136,7 +136,7 @@ impl Desk {
     pub(super) fn show(&mut self, ui: &mut Ui, scene: Scene, status: &Status, view: View, wishes: &mut Vec<Wish>) {
         if scene.page {
             // Beside what is open at the side, as the toolbar.
-            let side = if scene.side.is_some() { side_width(ui) } else { 0.0 };
+            let side = if scene.side.is_some() { side_width(ui.ctx()) } else { 0.0 };
             let outage = self.outage.map(|since| (since, self.patience));
             self.pages.show(ui, status, side, outage, wishes);
         }
@@ -154,7 +154,7 @@ impl Desk {
     }
 
     fn show_side(&mut self, ui: &mut Ui, side: Side, status: &Status, wishes: &mut Vec<Wish>) {
-        let (whole, width) = (ui.ctx().content_rect(), side_width(ui));
+        let (whole, width) = (ui.ctx().content_rect(), side_width(ui.ctx()));
         Area::new(Id::new("side")).order(Order::Background).anchor(Align2::RIGHT_TOP, vec2(0.0, 0.0)).show(ui.ctx(), |ui| {
             let frame =
                 Frame::new().fill(ui.visuals().panel_fill).stroke(ui.visuals().window_stroke).inner_margin(Margin::same(12));
@@ -184,8 +184,8 @@ impl Desk {
 }
 
 /// How wide chat and files are.
-pub(super) fn side_width(ui: &Ui) -> f32 {
-    SIDE.min(ui.ctx().content_rect().width() * 0.6)
+pub(super) fn side_width(context: &Context) -> f32 {
+    SIDE.min(context.content_rect().width() * 0.6)
 }
 
 /// Where a file that hovers over the window can be dropped.

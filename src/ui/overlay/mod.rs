@@ -90,6 +90,8 @@ pub(super) struct Overlay {
     held: Vec<WindowEvent>,
     /// A file hovers over the window.
     hovered: bool,
+    /// How much of the window, at its right, chat or files cover.
+    aside: i32,
     /// Where something is drawn.
     areas: Vec<Area>,
     /// Where something is that takes the pointer, without its shadow.
@@ -111,6 +113,7 @@ impl Overlay {
             scene: Scene::default(),
             held: Vec::new(),
             hovered: false,
+            aside: 0,
             areas: Vec::new(),
             solid: Vec::new(),
             dirty: Vec::new(),
@@ -267,7 +270,18 @@ impl Overlay {
         self.soft.context().memory_mut(|memory| memory.focused().into_iter().for_each(|id| memory.surrender_focus(id)));
     }
 
+    /// How much of the window, at its right, chat or files cover.
+    pub(super) fn aside(&self) -> i32 {
+        self.aside
+    }
+
+    /// Whether what is said is to be seen at once.
+    pub(super) fn shows_chat(&self) -> bool {
+        self.desk.side == Some(Side::Chat)
+    }
+
     /// Brings the layer up to date, if anything of it changed. `picture`: there is one to be seen.
+    #[expect(clippy::cast_possible_truncation, reason = "a part of a window")]
     pub(super) fn turn(&mut self, window: &Window, status: &Status, view: View, picture: bool, now: Instant) -> Vec<Wish> {
         let bar = self.reveal.is_shown();
         let on_bar = bar && (self.has_pointer() || self.has_menu());
@@ -302,6 +316,7 @@ impl Overlay {
         }
         let entry = self.desk.chat.entry().to_owned();
         self.soft.cover(&entry);
+        self.aside = scene.side.map_or(0, |_| (desk::side_width(self.soft.context()) * self.soft.scale()).ceil() as i32);
         self.dirty.append(&mut self.areas);
         self.dirty.extend(&areas);
         (self.areas, self.solid) = (areas, if scene.is_solid() { solid } else { Vec::new() });
@@ -323,6 +338,7 @@ impl Overlay {
     /// Nothing is shown until something happens.
     fn hide(&mut self) {
         self.soft.restore(None);
+        self.aside = 0;
         self.dirty.append(&mut self.areas);
         self.solid.clear();
         self.held.clear();
@@ -390,13 +406,4 @@ fn is_enter(event: &WindowEvent) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn areas_that_meet_become_one() {
-        let area = |x, width| Area { x, y: 0, width, height: 10 };
-        let found = [area(0, 10), area(30, 10), area(20, 5), area(8, 14)].into_iter().fold(Vec::new(), apart);
-        assert_eq!(found, [area(30, 10), area(0, 25)]);
-    }
-}
+mod tests;

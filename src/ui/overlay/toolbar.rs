@@ -52,7 +52,7 @@ pub(in crate::ui) struct View {
 /// Draws it, and says what was pressed.
 pub(super) fn show(ui: &mut Ui, desk: &mut Desk, status: &Status, view: View, wishes: &mut Vec<Wish>) {
     // Beside what is open at the side, not over it.
-    let side = if desk.side.is_some() { desk::side_width(ui) } else { 0.0 };
+    let side = if desk.side.is_some() { desk::side_width(ui.ctx()) } else { 0.0 };
     let room = ui.ctx().content_rect().width() - side - 16.0;
     let bar = Area::new(Id::new("toolbar")).order(Order::Middle).anchor(Align2::CENTER_TOP, vec2(-side / 2.0, 6.0));
     bar.show(ui.ctx(), |ui| {

@@ -25,7 +25,7 @@ pub(super) fn wished() -> Option<WindowTheme> {
 }
 
 /// Sets sizes, spaces and colours for both themes.
-pub(super) fn dress(context: &Context) {
+pub(crate) fn dress(context: &Context) {
     context.options_mut(|options| options.fallback_theme = Theme::Light);
     context.all_styles_mut(|style| {
         let size = |size| FontId::new(size, FontFamily::Proportional);
