@@ -61,8 +61,9 @@ impl Hands {
 
     /// Whether there is a session that takes input now.
     pub(super) fn set_connected(&mut self, connected: bool) {
-        self.connected = connected;
-        self.let_go();
+        if std::mem::replace(&mut self.connected, connected) != connected {
+            self.let_go();
+        }
     }
 
     /// Whether anything that is done goes to the host.

@@ -52,6 +52,8 @@ pub(super) struct Stage {
     pointer: Option<Area>,
     /// Where the board was drawn, and which of its versions.
     board: (Option<Area>, u64),
+    /// How much of the window the overlay covered at its right.
+    aside: i32,
     /// Whether the picture was last drawn dimmed.
     dimmed: bool,
     presented: VecDeque<Vec<Area>>,
@@ -83,6 +85,7 @@ impl Stage {
             whole: true,
             pointer: None,
             board: (None, 0),
+            aside: 0,
             dimmed: false,
             presented: VecDeque::new(),
         })
@@ -152,7 +155,9 @@ impl Stage {
         }
         let everything = Area { x: 0, y: 0, width: self.size.width.cast_signed(), height: self.size.height.cast_signed() };
         let (rows, version) = status.board.drawn();
-        let board = rows.map(|rows| self.board(rows, everything));
+        self.whole |= std::mem::replace(&mut self.aside, overlay.aside()) != overlay.aside();
+        let free = Area { width: (everything.width - self.aside).max(1), ..everything };
+        let board = rows.map(|rows| self.board(rows, free));
         if version != self.board.1 {
             let area = board.as_ref().map(|(area, _)| *area);
             dirty.extend(self.board.0.into_iter().chain(area));
@@ -164,7 +169,7 @@ impl Stage {
         if dirty.is_empty() {
             return Ok(());
         }
-        let mut layers = self.layers(status, everything);
+        let mut layers = self.layers(status, free);
         layers.extend(board);
         layers.extend(overlay.areas().iter().map(|area| (*area, Layer::Overlay)));
         let mut buffer = self.surface.buffer_mut().map_err(no_surface)?;

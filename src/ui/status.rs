@@ -8,10 +8,13 @@ use std::{
 
 use super::{
     board::Board,
-    event::{PathInfo, Side, Summary, ViewerEvent},
+    event::{PathInfo, Side, Summary, TransferState, ViewerEvent},
     words,
 };
-use crate::protocol::{message::Holder, permission::Permissions};
+use crate::protocol::{
+    message::Holder,
+    permission::{Permission, Permissions},
+};
 
 /// How long a chat line or a warning stays.
 const SHOWN_FOR: Duration = Duration::from_secs(12);
@@ -56,6 +59,8 @@ pub(super) struct Status {
     notes: VecDeque<(String, Instant)>,
     /// What the host's user sees too while they are asked.
     pub(super) code: Option<String>,
+    /// The chat is beside the picture: what is said needs no note.
+    pub(super) chat_open: bool,
     /// What was transferred, once it is over.
     pub(super) summary: Option<String>,
     /// What the user calls the host.
@@ -76,6 +81,7 @@ impl Status {
             phase: Phase::Connecting,
             notes: VecDeque::new(),
             code: None,
+            chat_open: false,
             summary: None,
             name,
         }
@@ -107,11 +113,14 @@ impl Status {
                 self.phase = Phase::Ended(format!("The session is finished — {}", words::duration(*seconds)), why.to_owned());
                 self.summary = Some(transferred(summary));
             }
-            ViewerEvent::ChatDelivered { .. } => {}
-            ViewerEvent::Chat { .. }
+            ViewerEvent::ChatDelivered { .. } | ViewerEvent::Chat { from: Side::Viewer, .. } => {}
+            ViewerEvent::Chat { .. } if self.chat_open => {}
+            // How far it is stands beside the picture.
+            ViewerEvent::File(transfer) if matches!(transfer.state, TransferState::Running | TransferState::Paused) => {}
+            ViewerEvent::File(_)
+            | ViewerEvent::Chat { .. }
             | ViewerEvent::Screenshot { .. }
             | ViewerEvent::Warning { .. }
-            | ViewerEvent::File(_)
             | ViewerEvent::Clipboard { .. }
             | ViewerEvent::Pasted { .. } => {
                 self.note(words::viewed(event), now);
@@ -119,7 +128,8 @@ impl Status {
         }
     }
 
-    fn note(&mut self, text: String, now: Instant) {
+    /// Has it read at the bottom of the window for a while.
+    pub(super) fn note(&mut self, text: String, now: Instant) {
         self.notes.push_back((text, now + SHOWN_FOR));
         if self.notes.len() > MAX_NOTES {
             self.notes.pop_front();
@@ -184,9 +194,14 @@ impl Status {
         self.exact
     }
 
-    /// Whether there is, or was, a session.
+    /// Whether the host permits it.
+    pub(super) fn may(&self, permission: Permission) -> bool {
+        self.is_let_in() && self.permissions.contains(permission)
+    }
+
+    /// Whether there is a session, perhaps an interrupted one.
     pub(super) fn is_let_in(&self) -> bool {
-        matches!(self.phase, Phase::Running | Phase::Stalled | Phase::Ended(..))
+        matches!(self.phase, Phase::Running | Phase::Stalled)
     }
 
     /// Whether it is all over.
@@ -270,6 +285,10 @@ mod tests {
             );
         }
         assert_eq!(status.notes().count(), MAX_NOTES);
+        status.chat_open = true;
+        let own = |from, text: &str| ViewerEvent::Chat { from, number: 1, at: String::new(), text: text.to_owned() };
+        [own(Side::Viewer, "own"), own(Side::Host, "seen")].iter().for_each(|event| status.follow(event, now));
+        assert!(status.notes().all(|note| !note.contains("own") && !note.contains("seen")), "they are in the chat");
         assert!(status.notes().all(|note| !note.contains('\u{1b}')));
         assert!(!status.expire(now) && status.expire(now + SHOWN_FOR) && status.next_expiry().is_none());
     }

@@ -25,28 +25,28 @@ use tokio::sync::mpsc;
 use winit::{
     application::ApplicationHandler,
     dpi::{LogicalSize, PhysicalSize},
-    event::{ElementState, Ime, KeyEvent, MouseButton, MouseScrollDelta, WindowEvent},
+    event::{ElementState, Ime, MouseButton, MouseScrollDelta, WindowEvent},
     event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopBuilder, EventLoopProxy},
-    keyboard::{KeyCode, ModifiersState, PhysicalKey},
-    platform::modifier_supplement::KeyEventExtModifierSupplement as _,
+    keyboard::ModifiersState,
     window::{Fullscreen, Window, WindowId},
 };
 
 use super::{
     ViewerSeat,
-    event::{Show, ViewerAction, ViewerEvent},
+    event::{TransferState, ViewerAction, ViewerEvent},
     hands::Hands,
-    keymap,
     locks::LockReader,
     overlay::{Overlay, Side, Wish},
     picture::Picture,
     screenshot,
     stage::Stage,
     status::{Phase, Status},
-    typing::{self, Stroke},
 };
 use crate::{
-    protocol::input::{Button, InputEvent, Key, KeyboardMode},
+    protocol::{
+        input::{Button, InputEvent, KeyboardMode},
+        permission::Permission,
+    },
     video::frame::Size,
 };
 
@@ -95,24 +95,7 @@ fn run_on(seat: ViewerSeat, options: Options, mut builder: EventLoopBuilder<Wake
             let _ = proxy.send_event(Wake::Picture);
         }
     }));
-    let mut face = Face {
-        status: Status::new(options.id.clone(), options.name.clone()),
-        keyboard: options.keyboard,
-        locks: None,
-        options,
-        picture,
-        told,
-        actions,
-        hands: Hands::new(),
-        stage: None,
-        overlay: None,
-        modifiers: ModifiersState::empty(),
-        hand: None,
-        opened_for: None,
-        stale: false,
-        failure: None,
-        early: Vec::new(),
-    };
+    let mut face = Face::new(options, picture, told, actions);
     event_loop.run_app(&mut face)?;
     face.picture.on_change(Box::new(|| {}));
     face.failure.map_or(Ok(()), Err)
@@ -153,6 +136,8 @@ struct Face {
     /// There as soon as the stage is.
     overlay: Option<Overlay>,
     modifiers: ModifiersState,
+    /// What is typed is for the overlay.
+    typing: bool,
     keyboard: KeyboardMode,
     /// Since the window is open.
     locks: Option<LockReader>,
@@ -172,7 +157,7 @@ impl ApplicationHandler<Wake> for Face {
         if self.stage.is_none() {
             match self.open(event_loop) {
                 Ok(stage) => {
-                    let mut overlay = Overlay::new(&stage.window, self.options.patience, self.options.lossless);
+                    let mut overlay = Overlay::new(&stage.window, self.options.patience, self.options.lossless, self.keyboard);
                     // What happened before the window was there.
                     self.early.drain(..).for_each(|event| overlay.follow(&event, Instant::now()));
                     (self.stage, self.overlay) = (Some(stage), Some(overlay));
@@ -198,11 +183,12 @@ impl ApplicationHandler<Wake> for Face {
     }
 
     fn window_event(&mut self, event_loop: &ActiveEventLoop, _: WindowId, event: WindowEvent) {
-        let own_chord =
-            matches!(&event, WindowEvent::KeyboardInput { .. }) && self.modifiers.control_key() && self.modifiers.alt_key();
+        if self.chord(event_loop, &event) {
+            return;
+        }
         let shown = self.picture.lock().shown;
         let taken = match (&self.stage, &mut self.overlay) {
-            (Some(stage), Some(overlay)) if !own_chord => overlay.on_event(&stage.window, &event, shown, Instant::now()),
+            (Some(stage), Some(overlay)) => overlay.on_event(&stage.window, &event, shown, Instant::now()),
             _ => false,
         };
         match event {
@@ -264,6 +250,28 @@ impl ApplicationHandler<Wake> for Face {
 }
 
 impl Face {
+    fn new(options: Options, picture: Picture, told: Arc<AtomicBool>, actions: mpsc::Sender<ViewerAction>) -> Self {
+        Self {
+            status: Status::new(options.id.clone(), options.name.clone()),
+            keyboard: options.keyboard,
+            locks: None,
+            options,
+            picture,
+            told,
+            actions,
+            hands: Hands::new(),
+            stage: None,
+            overlay: None,
+            modifiers: ModifiersState::empty(),
+            typing: false,
+            hand: None,
+            opened_for: None,
+            stale: false,
+            failure: None,
+            early: Vec::new(),
+        }
+    }
+
     fn open(&mut self, event_loop: &ActiveEventLoop) -> anyhow::Result<Stage> {
         let attributes =
             Window::default_attributes().with_title(self.status.title()).with_inner_size(LogicalSize::new(960.0, 600.0));
@@ -271,7 +279,6 @@ impl Face {
         let window = event_loop
             .create_window(attributes)
             .map_err(|error| anyhow!("cannot open a window on this display ({error}); use --view none"))?;
-        // In physical mode the host composes.
         window.set_ime_allowed(self.keyboard != KeyboardMode::Physical);
         self.locks = Some(LockReader::open(event_loop));
         let stage = Stage::new(window)?;
@@ -315,6 +322,7 @@ impl Face {
     }
 
     fn follow(&mut self, event_loop: &ActiveEventLoop, event: &ViewerEvent) {
+        self.status.chat_open = self.overlay.as_ref().is_some_and(Overlay::shows_chat);
         self.status.follow(event, Instant::now());
         match &mut self.overlay {
             Some(overlay) => overlay.follow(event, Instant::now()),
@@ -324,7 +332,8 @@ impl Face {
             // The stage sees by itself whether anything is to be drawn.
             ViewerEvent::Stats(_) => return self.stale = true,
             ViewerEvent::Picture { .. } => return self.show_title(),
-            ViewerEvent::ChatDelivered { .. } | ViewerEvent::File(_) => return,
+            ViewerEvent::ChatDelivered { .. } => return,
+            ViewerEvent::File(transfer) if matches!(transfer.state, TransferState::Running | TransferState::Paused) => return,
             ViewerEvent::Granted { permissions } | ViewerEvent::Permissions { permissions, .. } => self.hands.permit(*permissions),
             ViewerEvent::Control { holder } => self.hands.set_holder(*holder),
             ViewerEvent::SessionEnded { .. } | ViewerEvent::Failed { .. } if self.options.close_at_end => event_loop.exit(),
@@ -379,70 +388,17 @@ impl Face {
         self.hands.act(InputEvent::Button { button, down });
     }
 
-    fn key(&mut self, event_loop: &ActiveEventLoop, event: &KeyEvent) {
-        let code = if let PhysicalKey::Code(code) = event.physical_key { Some(code) } else { None };
-        let down = event.state == ElementState::Pressed;
-        let over = self.status.is_over();
-        if down && over && matches!(code, Some(KeyCode::Escape | KeyCode::Enter | KeyCode::NumpadEnter)) {
-            self.leave(event_loop);
-        } else if down && !event.repeat && self.modifiers.control_key() && self.modifiers.alt_key() && self.chord(event_loop, code)
-        {
-            self.hands.let_go();
-        } else {
-            self.typed(code.and_then(keymap::by_code), event);
-        }
-    }
-
-    /// A key for the host.
-    fn typed(&mut self, key: Option<Key>, event: &KeyEvent) {
-        let locks = self.locks.as_ref().and_then(LockReader::read);
-        if let Some(locks) = locks.filter(|_| !event.repeat) {
-            self.hands.lock(locks);
-        }
-        if event.state == ElementState::Released {
-            key.into_iter().for_each(|key| self.hands.act(InputEvent::Key { key, down: false }));
-        } else if !event.repeat || key.is_none() {
-            let chord = self.modifiers.intersects(ModifiersState::CONTROL | ModifiersState::ALT | ModifiersState::SUPER);
-            let (plain, text) = (event.key_without_modifiers(), event.text.as_deref());
-            let stroke = Stroke { key, logical: &event.logical_key, plain: &plain, text, chord };
-            typing::press(&stroke, self.keyboard, locks.is_some()).into_iter().for_each(|event| self.hands.act(event));
-        }
-    }
-
-    /// Has keys understood so from now on.
-    #[expect(dead_code, reason = "the toolbar's")]
-    fn set_keyboard(&mut self, mode: KeyboardMode) {
-        self.hands.let_go();
-        self.keyboard = mode;
-        self.hands.ask(ViewerAction::Keyboard(mode));
-        self.stage.iter().for_each(|stage| stage.window.set_ime_allowed(mode != KeyboardMode::Physical));
-    }
-
-    /// Does a chord of the window's own. Returns whether it was one.
-    fn chord(&mut self, event_loop: &ActiveEventLoop, code: Option<KeyCode>) -> bool {
-        let (Some(stage), Some(overlay)) = (&self.stage, &mut self.overlay) else { return false };
-        match code {
-            Some(KeyCode::KeyF) => self.fulfil(event_loop, Wish::FullScreen),
-            Some(KeyCode::Digit1) => {
-                let wish = Wish::ActualSize(!stage.view().actual_size);
-                self.fulfil(event_loop, wish);
-            }
-            Some(KeyCode::KeyS) => self.hands.ask(ViewerAction::Show(Show::Next)),
-            Some(KeyCode::KeyI) => self.fulfil(event_loop, Wish::Figures),
-            Some(KeyCode::KeyC) => overlay.toggle_chat(),
-            Some(KeyCode::KeyT) => overlay.toggle_bar(),
-            Some(KeyCode::KeyQ) => self.leave(event_loop),
-            _ => return false,
-        }
-        true
-    }
-
     /// Lays the overlay out again if anything of it changed, and does what was asked for in it.
     fn turn_overlay(&mut self, event_loop: &ActiveEventLoop, now: Instant) {
         let (Some(stage), Some(overlay)) = (&self.stage, &mut self.overlay) else { return };
         let shown = self.picture.lock().shown;
         let wishes = overlay.turn(&stage.window, &self.status, stage.view(), shown, now);
         self.stale |= overlay.is_dirty();
+        let typing = overlay.wants_keys();
+        if std::mem::replace(&mut self.typing, typing) && !typing {
+            // A field of egui's takes composing along when it closes.
+            self.allow_composing();
+        }
         wishes.into_iter().for_each(|wish| self.fulfil(event_loop, wish));
     }
 
@@ -467,22 +423,27 @@ impl Face {
                 self.stale = true;
             }
             Wish::Screenshot => self.hands.ask(ViewerAction::Screenshot(screenshot::place(&self.options.id))),
+            Wish::Keyboard(mode) => self.set_keyboard(mode),
             Wish::Side(side) => overlay.open(side),
             Wish::Leave => self.leave(event_loop),
         }
     }
 
+    /// Something for the user to read.
+    fn tell(&mut self, text: &str) {
+        self.status.note(text.to_owned(), Instant::now());
+        self.redraw();
+    }
+
     /// A file was dropped on the window.
     fn drop_file(&mut self, file: PathBuf) {
+        if !self.status.may(Permission::Files) {
+            return self.tell("Nothing was sent: the person at the machine has not allowed files.");
+        }
         self.hands.ask(ViewerAction::Send(vec![file]));
         if let Some(overlay) = &mut self.overlay {
             overlay.open(Some(Side::Files));
         }
-    }
-
-    /// Composed text.
-    fn text(&mut self, text: &str) {
-        self.hands.write(text);
     }
 }
 
@@ -499,5 +460,6 @@ fn wanted_size(picture: Size, monitor: Option<PhysicalSize<u32>>) -> PhysicalSiz
 }
 
 mod icon;
+mod keys;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,14 @@
 //! What lies over the picture in the viewer's window: the toolbar, chat beside the picture, and the pages before and after.
 
-use crate::support::{
-    display::{Display, keysym},
-    image::{Colour, Image},
-    machine::{Home, Host, Viewer, on_loopback},
-    process::Process,
-    until, until_true,
+use crate::{
+    desktop::Notebook,
+    support::{
+        display::{Display, keysym},
+        image::{Colour, Image},
+        machine::{Home, Host, Viewer, on_loopback},
+        process::Process,
+        until, until_true,
+    },
 };
 
 /// The button that ends the session.
@@ -24,9 +27,12 @@ struct Scene {
 
 impl Scene {
     fn start() -> Self {
+        Self::of(Host::pattern(""))
+    }
+
+    fn of(mut host: Host) -> Self {
         let desk = Display::start(1100, 700);
         let manager = desk.run_window_manager();
-        let mut host = Host::pattern("");
         let viewer = Viewer::window(&desk, &host.direct("tcp"), &host.password, "");
         let window = desk.window(&host.id);
         host.accept();
@@ -74,15 +80,23 @@ fn the_toolbar_comes_to_a_resting_pointer_goes_by_itself_and_ends_the_session() 
 }
 
 #[test]
-fn what_is_written_beside_the_picture_arrives_and_nothing_of_it_is_typed_on_the_host() {
-    let mut scene = Scene::start();
+fn what_is_typed_at_once_after_the_chat_was_called_arrives_there_and_nothing_of_it_on_the_host() {
+    let machine = Display::start(640, 480);
+    let notebook = Notebook::on(&machine);
+    let mut scene = Scene::of(Host::on(&machine, ""));
     scene.desk.focus(scene.window);
-    scene.desk.chord(&[keysym::CONTROL, keysym::ALT, u32::from('c')]);
-    // Until the line has the keyboard, which its frame shows, what is typed would be the host's.
-    until_true("the chat is open", || scene.picture().count(ACCENT) > 100);
-    scene.desk.type_text("hello there\n");
-    assert_eq!(scene.host.rs.expect("chat")["text"], "hello there");
-    until_true("it is shown", || middle_of(&scene.picture(), ACCENT).is_some());
+    let chat = [keysym::CONTROL, keysym::ALT, u32::from('c')];
+    scene.desk.type_text("before\n");
+    notebook.has("before\n");
+    // Not a moment between them.
+    scene.desk.chord(&chat);
+    scene.desk.type_text("Hello there\nand more\n");
+    for text in ["Hello there", "and more"] {
+        assert_eq!(scene.host.rs.expect("chat")["text"], text);
+    }
+    scene.desk.chord(&chat);
+    scene.desk.type_text("after\n");
+    notebook.has("before\nafter\n");
     scene.host.rs.send("chat and back");
     assert_eq!(scene.viewer.rs.expect_where("chat", |chat| chat["from"] == "host")["text"], "and back");
 }
@@ -103,6 +117,25 @@ fn a_refusal_is_told_in_the_window_until_it_is_closed() {
     assert!(viewer.rs.runs());
     desk.close(window);
     assert_eq!(viewer.rs.ended().code, Some(5));
+}
+
+#[test]
+fn the_end_is_told_in_the_window_until_it_is_closed() {
+    let desk = Display::start(1100, 700);
+    let _manager = desk.run_window_manager();
+    let mut host = Host::pattern("");
+    let home = Home::new();
+    let start = on_loopback(&home, "connect --password-stdin --no-lan --view window").arg(host.direct("tcp")).on(&desk);
+    let mut viewer = Viewer::started(home, start, &host.password);
+    let window = desk.window(&host.id);
+    host.accept();
+    until_true("the picture", || desk.title(window).contains("you are in control"));
+    host.rs.send("end");
+    until_true("the window tells it", || desk.title(window).contains("finished"));
+    assert!(viewer.rs.runs());
+    desk.focus(window);
+    desk.type_text("\n");
+    assert_eq!(viewer.rs.ended().code, Some(0));
 }
 
 #[test]

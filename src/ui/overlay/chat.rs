@@ -1,9 +1,13 @@
 //! The chat beside the picture: what was said, when, and whether our own lines arrived. What looks like a link is underlined and can
 //! be copied; nothing opens by itself. At most [`MAX_LINES`] lines are kept.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
-use egui::{Align, Color32, CornerRadius, Frame, Layout, Margin, RichText, ScrollArea, TextEdit, Ui};
+use egui::{
+    Align, Color32, CornerRadius, Frame, Galley, Layout, Margin, RichText, ScrollArea, Stroke, TextEdit, TextStyle, Ui,
+    text::{LayoutJob, TextFormat},
+    vec2,
+};
 
 use super::{Wish, look};
 use crate::{
@@ -16,6 +20,10 @@ use crate::{
 
 /// Older lines are forgotten.
 const MAX_LINES: usize = 200;
+/// Between the words of a line and the edge of its bubble, at the left and at the right.
+const BESIDE: f32 = 10.0;
+/// The room that a time needs.
+const LEAST: f32 = 52.0;
 
 /// One line.
 struct Line {
@@ -64,6 +72,16 @@ impl Chat {
         (self.unread, self.wants_focus) = (0, true);
     }
 
+    /// It is not on the screen any more.
+    pub(super) fn closed(&mut self) {
+        self.wants_focus = false;
+    }
+
+    /// Whether the entry line is to have the keyboard, and does not yet.
+    pub(super) fn wants_focus(&self) -> bool {
+        self.wants_focus
+    }
+
     /// Draws it, and says what the user wrote.
     pub(super) fn show(&mut self, ui: &mut Ui, connected: bool, wishes: &mut Vec<Wish>) {
         ui.with_layout(Layout::bottom_up(Align::Min), |ui| {
@@ -89,8 +107,10 @@ impl Chat {
                 let sends = ui.add_enabled(is_said(&self.entry), egui::Button::new("Send")).clicked();
                 let entry = TextEdit::singleline(&mut self.entry).hint_text("Message").desired_width(f32::INFINITY);
                 let field = ui.add(entry.margin(Margin::symmetric(8, 6)));
-                if std::mem::take(&mut self.wants_focus) {
+                if self.wants_focus {
                     field.request_focus();
+                    // A pass that only measures cannot give the keyboard away.
+                    self.wants_focus = ui.is_sizing_pass() || !field.enabled();
                 }
                 let entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
                 // Words and Enter may come in one pass.
@@ -113,16 +133,27 @@ impl Chat {
 
 fn show_line(ui: &mut Ui, line: &Line) {
     let own = line.from == Side::Viewer;
-    let layout = if own { Layout::right_to_left(Align::Min) } else { Layout::left_to_right(Align::Min) };
-    ui.with_layout(layout, |ui| {
-        let (fill, ink) =
-            if own { (look::ACCENT, Color32::WHITE) } else { (ui.visuals().widgets.inactive.bg_fill, ui.visuals().text_color()) };
-        let bubble = Frame::new().fill(fill).corner_radius(CornerRadius::same(9)).inner_margin(Margin::symmetric(10, 6));
+    let (fill, ink) =
+        if own { (look::ACCENT, Color32::WHITE) } else { (ui.visuals().widgets.inactive.bg_fill, ui.visuals().text_color()) };
+    let links: Vec<&str> = line.text.split_whitespace().filter(|word| is_link(word)).collect();
+    let room = (ui.available_width() * 0.86 - 2.0 * BESIDE).max(LEAST);
+    let words = lay_words(ui, &line.text, ink, room);
+    let width = words.size().x.max(if links.is_empty() { LEAST } else { 2.0 * LEAST }).min(room);
+    ui.horizontal(|ui| {
+        if own {
+            ui.add_space((ui.available_width() - width - 2.0 * BESIDE).max(0.0));
+        }
+        let bubble = Frame::new().fill(fill).corner_radius(CornerRadius::same(9)).inner_margin(vec2(BESIDE, 6.0));
         bubble.show(ui, |ui| {
-            ui.with_layout(Layout::top_down(Align::Min), |ui| {
-                ui.set_max_width(ui.available_width() * 0.86);
+            ui.vertical(|ui| {
+                ui.set_width(width);
                 ui.spacing_mut().item_spacing.y = 2.0;
-                show_text(ui, &line.text, ink);
+                ui.label(words);
+                for link in links {
+                    if ui.small_button("Copy link").on_hover_text(link).clicked() {
+                        ui.ctx().copy_text(link.to_owned());
+                    }
+                }
                 let mark = if line.delivered { " ✔" } else { "" };
                 ui.label(RichText::new(format!("{}{mark}", line.time)).small().color(ink.gamma_multiply(0.75)));
             });
@@ -131,25 +162,16 @@ fn show_line(ui: &mut Ui, line: &Line) {
     ui.add_space(2.0);
 }
 
-/// The words of a line; links are underlined and offer to be copied.
-fn show_text(ui: &mut Ui, text: &str, ink: Color32) {
-    let links: Vec<&str> = text.split_whitespace().filter(|word| is_link(word)).collect();
-    if links.is_empty() {
-        ui.add(egui::Label::new(RichText::new(text).color(ink)).wrap());
-        return;
+/// The words of a line in so much room, links underlined.
+fn lay_words(ui: &Ui, text: &str, ink: Color32, room: f32) -> Arc<Galley> {
+    let mut job = LayoutJob::default();
+    job.wrap.max_width = room;
+    for word in text.split_inclusive(char::is_whitespace) {
+        let underline = if is_link(word) { Stroke::new(1.0, ink) } else { Stroke::NONE };
+        let font_id = TextStyle::Body.resolve(ui.style());
+        job.append(word, 0.0, TextFormat { font_id, color: ink, underline, ..Default::default() });
     }
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        for word in text.split_whitespace() {
-            let words = RichText::new(word).color(ink);
-            ui.label(if is_link(word) { words.underline() } else { words });
-        }
-    });
-    for link in links {
-        if ui.small_button("Copy link").on_hover_text(link).clicked() {
-            ui.ctx().copy_text(link.to_owned());
-        }
-    }
+    ui.ctx().fonts_mut(|fonts| fonts.layout_job(job))
 }
 
 fn is_link(word: &str) -> bool {

@@ -1,12 +1,16 @@
 //! What lies over the picture in the viewer's window: pages while there is nothing to drive ([`pages`]), the toolbar ([`toolbar`],
 //! and when it is there: [`reveal`]), chat and files at the side ([`chat`], [`files`]), and where to drop a file.
 //!
-//! Laid out by egui into a layer of its own ([`Soft`]). While nothing of it is shown nothing is laid out, and the picture's way is
-//! what it would be without it. Else the stage blends the layer's areas over the picture where either changed. Order of calls: events
-//! by [`Overlay::on_event`] and [`Overlay::follow`], then [`Overlay::turn`] once in each turn of the window's loop, then
-//! [`Overlay::areas`] and [`Overlay::take_dirty`] for the stage.
+//! What it knows and lays out is the [`desk`]'s; this is its window's side. Laid out by egui into a layer of its own ([`Soft`]). While
+//! nothing of it is shown nothing is laid out, and the picture's way is what it would be without it. Else the stage blends the layer's
+//! areas over the picture where either changed. Order of calls: events by [`Overlay::on_event`] and [`Overlay::follow`], then
+//! [`Overlay::turn`] once in each turn of the window's loop, then [`Overlay::areas`] and [`Overlay::take_dirty`] for the stage.
+//!
+//! A key is the overlay's or the host's, never both, and never the wrong one's: from the moment the chat is opened keys wait in line
+//! until its entry is there to take them, and a pass of egui takes them up to an Enter at most, for it forgets what follows one.
 
 mod chat;
+mod desk;
 mod files;
 mod pages;
 mod reveal;
@@ -14,23 +18,23 @@ mod toolbar;
 
 use std::time::{Duration, Instant};
 
-use egui::{Align, Align2, Area as Place, Color32, Frame, Id, Layout, Margin, Order, RichText, Stroke, Ui, vec2};
 use winit::{
     event::{ElementState, WindowEvent},
+    keyboard::{Key, NamedKey},
     window::Window,
 };
 
-use self::{chat::Chat, files::Files, pages::Pages, reveal::Reveal};
+use self::{
+    desk::{Desk, Scene},
+    reveal::Reveal,
+};
 use super::{
-    event::{Screens, Timer, ViewerAction, ViewerEvent},
+    event::{ViewerAction, ViewerEvent},
     soft::{Soft, look},
-    status::{Phase, Status},
+    status::Status,
 };
 use crate::{
-    protocol::{
-        input::InputEvent,
-        permission::{Permission, Permissions},
-    },
+    protocol::input::{InputEvent, KeyboardMode},
     video::scale::Area,
 };
 
@@ -38,11 +42,10 @@ pub(super) use toolbar::View;
 
 /// How far a shadow reaches, in logical pixels.
 const SHADOW: f32 = 18.0;
-/// How wide chat and files are, if the window has the room.
-const SIDE: f32 = 320.0;
-
 /// From one picture of something that moves by itself to the next.
 const FRAME: Duration = Duration::from_millis(40);
+/// So many keys wait in line at most; more are lost.
+const MAX_HELD: usize = 512;
 
 /// What was asked for by a click or a key in the overlay.
 #[derive(Debug, PartialEq)]
@@ -57,6 +60,8 @@ pub(super) enum Wish {
     FullScreen,
     /// The figures, or no longer.
     Figures,
+    /// Have keys understood so.
+    Keyboard(KeyboardMode),
     /// Save the picture.
     Screenshot,
     /// Open this at the side, or nothing.
@@ -74,43 +79,19 @@ pub(super) enum Side {
     Files,
 }
 
-/// What the overlay shows of the session.
-struct Desk {
-    chat: Chat,
-    files: Files,
-    side: Option<Side>,
-    screens: Option<Screens>,
-    permissions: Permissions,
-    /// Permissions that end by themselves, as told then.
-    timers: (Vec<Timer>, Instant),
-    lossless: bool,
-    /// Whether the figures are shown.
-    figures: bool,
-    /// "End" was pressed once; until then it means it.
-    ending: Option<Instant>,
-}
-
-impl Desk {
-    /// How long this permission lasts, if it ends by itself.
-    fn seconds_left(&self, permission: Permission) -> Option<u64> {
-        let (timers, told) = &self.timers;
-        let timer = timers.iter().find(|timer| timer.permission == permission)?;
-        Some(timer.seconds.saturating_sub(told.elapsed().as_secs()))
-    }
-}
-
 /// See the module.
 pub(super) struct Overlay {
     soft: Soft,
-    context: Option<egui::Context>,
     desk: Desk,
-    pages: Pages,
     reveal: Reveal,
-    /// How long an interruption may last, and since when one does.
-    patience: Duration,
-    outage: Option<Instant>,
+    /// What is shown.
+    scene: Scene,
+    /// Keys that wait in line.
+    held: Vec<WindowEvent>,
     /// A file hovers over the window.
     hovered: bool,
+    /// How much of the window, at its right, chat or files cover.
+    aside: i32,
     /// Where something is drawn.
     areas: Vec<Area>,
     /// Where something is that takes the pointer, without its shadow.
@@ -124,27 +105,15 @@ pub(super) struct Overlay {
 
 impl Overlay {
     /// For this window. `patience` is how long an interruption may last.
-    pub(super) fn new(window: &Window, patience: Duration, lossless: bool) -> Self {
-        let desk = Desk {
-            chat: Chat::default(),
-            files: Files::default(),
-            side: None,
-            screens: None,
-            permissions: Permissions::NONE,
-            timers: (Vec::new(), Instant::now()),
-            lossless,
-            figures: false,
-            ending: None,
-        };
+    pub(super) fn new(window: &Window, patience: Duration, lossless: bool, keyboard: KeyboardMode) -> Self {
         Self {
             soft: Soft::new(window),
-            context: None,
-            desk,
-            pages: Pages::default(),
+            desk: Desk::new(patience, lossless, keyboard),
             reveal: Reveal::default(),
-            patience,
-            outage: None,
+            scene: Scene::default(),
+            held: Vec::new(),
             hovered: false,
+            aside: 0,
             areas: Vec::new(),
             solid: Vec::new(),
             dirty: Vec::new(),
@@ -155,42 +124,22 @@ impl Overlay {
 
     /// Follows what happens.
     pub(super) fn follow(&mut self, event: &ViewerEvent, now: Instant) {
+        self.desk.follow(event, now);
         match event {
-            ViewerEvent::Granted { permissions } => {
-                self.desk.permissions = *permissions;
-                self.reveal.greet(now);
-            }
-            ViewerEvent::Permissions { permissions, timers } => {
-                (self.desk.permissions, self.desk.timers) = (*permissions, (timers.clone(), now));
-            }
-            ViewerEvent::Screens(screens) => self.desk.screens = Some(screens.clone()),
-            ViewerEvent::Chat { from, number, at, text } => {
-                self.soft.cover(text);
-                self.desk.chat.say(*from, *number, at, text, self.desk.side == Some(Side::Chat));
-            }
-            ViewerEvent::ChatDelivered { number } => self.desk.chat.delivered(*number),
-            ViewerEvent::File(transfer) => {
-                self.soft.cover(&transfer.name);
-                self.desk.files.follow(transfer);
-            }
-            ViewerEvent::Stalled => self.outage = Some(now),
-            ViewerEvent::Resumed => self.outage = None,
             // Figures have their board, and the title says the rest.
             ViewerEvent::Stats(_) | ViewerEvent::Path { .. } | ViewerEvent::Clipboard { .. } => return,
+            ViewerEvent::Granted { .. } => self.reveal.greet(now),
+            ViewerEvent::Chat { text, .. } => self.soft.cover(text),
+            ViewerEvent::File(transfer) => self.soft.cover(&transfer.name),
             _ => {}
-        }
-        if !matches!(event, ViewerEvent::Picture { .. } | ViewerEvent::File(_)) {
-            self.pages.turned();
         }
         self.soft.repaint();
     }
 
-    /// Opens this at the side, or closes what is open.
+    /// Opens this at the side, or closes what is open. What is typed from now on is for what opened.
     pub(super) fn open(&mut self, side: Option<Side>) {
-        self.desk.side = side;
-        if side == Some(Side::Chat) {
-            self.desk.chat.opened();
-        }
+        self.desk.open(side);
+        self.surrender_focus();
         self.soft.repaint();
     }
 
@@ -208,6 +157,12 @@ impl Overlay {
     /// Whether the figures are shown, for their menu.
     pub(super) fn set_figures(&mut self, shown: bool) {
         self.desk.figures = shown;
+        self.soft.repaint();
+    }
+
+    /// How keys are understood, for their menu.
+    pub(super) fn set_keyboard(&mut self, mode: KeyboardMode) {
+        self.desk.keyboard = mode;
         self.soft.repaint();
     }
 
@@ -232,6 +187,9 @@ impl Overlay {
         if matches!(event, WindowEvent::HoveredFile(_) | WindowEvent::HoveredFileCancelled | WindowEvent::DroppedFile(_)) {
             self.soft.repaint();
         }
+        if matches!(event, WindowEvent::KeyboardInput { .. } | WindowEvent::Ime(_)) {
+            return self.on_key(window, event);
+        }
         if self.areas.is_empty() {
             // Modifiers and the pointer's place must be known when something comes up.
             if matches!(event, WindowEvent::ModifiersChanged(_) | WindowEvent::CursorMoved { .. } | WindowEvent::Focused(_)) {
@@ -246,7 +204,6 @@ impl Overlay {
         }
         // Moving about over the picture is nothing to the widgets, unless it leaves one.
         let over = self.has_pointer();
-        let typing = self.wants_keys();
         self.soft.on_event(window, event);
         match event {
             WindowEvent::MouseInput { state: ElementState::Pressed, .. } => {
@@ -259,8 +216,35 @@ impl Overlay {
             }
             WindowEvent::MouseInput { state: ElementState::Released, .. } => std::mem::take(&mut self.pressed),
             WindowEvent::CursorMoved { .. } | WindowEvent::MouseWheel { .. } => over,
-            WindowEvent::KeyboardInput { .. } | WindowEvent::Ime(_) => typing,
             _ => false,
+        }
+    }
+
+    /// A key, or composed text.
+    fn on_key(&mut self, window: &Window, event: &WindowEvent) -> bool {
+        if self.wants_keys() {
+            if self.held.len() < MAX_HELD {
+                self.held.push(event.clone());
+            }
+            self.soft.repaint();
+            return true;
+        }
+        // Without a field of ours only a page and a menu can be walked through by key: elsewhere Tab is the host's.
+        if self.has_menu() || self.scene.page {
+            self.soft.on_event(window, event);
+        }
+        self.has_menu()
+    }
+
+    /// Gives egui the keys that wait, up to an Enter, if the field that they are for is there.
+    fn feed(&mut self, window: &Window) {
+        if self.desk.chat.wants_focus() {
+            return;
+        }
+        let enter = self.held.iter().position(is_enter);
+        let now = enter.map_or(self.held.len(), |index| index + 1);
+        for event in self.held.drain(..now) {
+            self.soft.on_event(window, &event);
         }
     }
 
@@ -272,64 +256,54 @@ impl Overlay {
         self.pressed || at.is_some_and(|at| self.solid.iter().any(|area| area.intersection(at).is_some()))
     }
 
-    /// Whether what is typed is for the overlay.
-    fn wants_keys(&self) -> bool {
-        !self.areas.is_empty() && self.context.as_ref().is_some_and(egui::Context::egui_wants_keyboard_input)
+    /// Whether what is typed is for a field of the overlay.
+    pub(super) fn wants_keys(&self) -> bool {
+        self.desk.chat.wants_focus() || !self.held.is_empty() || self.soft.context().egui_wants_keyboard_input()
     }
 
     fn has_menu(&self) -> bool {
-        self.context.as_ref().is_some_and(egui::Context::any_popup_open)
+        self.soft.context().any_popup_open()
     }
 
     /// What was clicked outside takes the keyboard.
     fn surrender_focus(&self) {
-        if let Some(context) = &self.context {
-            context.memory_mut(|memory| memory.focused().into_iter().for_each(|id| memory.surrender_focus(id)));
-        }
+        self.soft.context().memory_mut(|memory| memory.focused().into_iter().for_each(|id| memory.surrender_focus(id)));
+    }
+
+    /// How much of the window, at its right, chat or files cover.
+    pub(super) fn aside(&self) -> i32 {
+        self.aside
+    }
+
+    /// Whether what is said is to be seen at once.
+    pub(super) fn shows_chat(&self) -> bool {
+        self.desk.side == Some(Side::Chat)
     }
 
     /// Brings the layer up to date, if anything of it changed. `picture`: there is one to be seen.
+    #[expect(clippy::cast_possible_truncation, reason = "a part of a window")]
     pub(super) fn turn(&mut self, window: &Window, status: &Status, view: View, picture: bool, now: Instant) -> Vec<Wish> {
         let bar = self.reveal.is_shown();
         let on_bar = bar && (self.has_pointer() || self.has_menu());
-        self.reveal.pass(on_bar, now);
+        let size = window.inner_size().to_logical(window.scale_factor());
+        self.reveal.pass(on_bar, (size.width, size.height), now);
         if self.reveal.is_shown() != bar {
             self.soft.repaint();
         }
         if !self.soft.is_due(now) {
             return Vec::new();
         }
-        let page = status.page(picture);
-        let bar = picture && !page && self.reveal.is_shown();
-        let hint = picture && !page && self.reveal.hints();
-        let side = self.desk.side.filter(|_| status.is_let_in());
-        if !page && !bar && !hint && side.is_none() && !self.hovered {
-            self.soft.restore(None);
-            self.dirty.append(&mut self.areas);
-            self.solid.clear();
-            self.surrender_focus();
+        let scene = self.scene(status, picture);
+        self.scene = scene;
+        if scene.is_hidden() {
+            self.hide();
             return Vec::new();
         }
+        self.feed(window);
         let (mut wishes, mut solid, mut areas) = (Vec::new(), Vec::new(), Vec::new());
-        let (desk, pages) = (&mut self.desk, &mut self.pages);
-        let outage = self.outage.map(|since| (since, self.patience));
-        let (hovered, context) = (self.hovered, &mut self.context);
+        let desk = &mut self.desk;
         self.soft.paint(window, |ui| {
-            context.get_or_insert_with(|| ui.ctx().clone());
-            if page {
-                pages.show(ui, status, outage, &mut wishes);
-            }
-            if let Some(side) = side {
-                show_side(ui, desk, side, status, &mut wishes);
-            }
-            if bar {
-                toolbar::show(ui, desk, status, view, &mut wishes);
-            } else if hint {
-                toolbar::hint(ui);
-            }
-            if hovered {
-                show_target(ui, desk.permissions.contains(Permission::Files));
-            }
+            desk.show(ui, scene, status, view, &mut wishes);
             solid = laid_out(ui.ctx(), 0.0);
             areas = laid_out(ui.ctx(), SHADOW);
         });
@@ -337,12 +311,39 @@ impl Overlay {
         // What turns and blinks needs no more than this; input is answered at once.
         let next = self.soft.due().map(|due| due.max(now + FRAME));
         self.soft.restore(next);
+        if !self.held.is_empty() {
+            self.soft.repaint();
+        }
         let entry = self.desk.chat.entry().to_owned();
         self.soft.cover(&entry);
+        self.aside = scene.side.map_or(0, |_| (desk::side_width(self.soft.context()) * self.soft.scale()).ceil() as i32);
         self.dirty.append(&mut self.areas);
         self.dirty.extend(&areas);
-        (self.areas, self.solid) = (areas, if bar || page || side.is_some() { solid } else { Vec::new() });
+        (self.areas, self.solid) = (areas, if scene.is_solid() { solid } else { Vec::new() });
         wishes
+    }
+
+    /// What is to be seen now. `picture`: there is one.
+    fn scene(&self, status: &Status, picture: bool) -> Scene {
+        let page = status.page(picture);
+        Scene {
+            page,
+            bar: picture && !page && self.reveal.is_shown(),
+            hint: picture && !page && self.reveal.hints(),
+            side: self.desk.side.filter(|_| status.is_let_in()),
+            target: self.hovered,
+        }
+    }
+
+    /// Nothing is shown until something happens.
+    fn hide(&mut self) {
+        self.soft.restore(None);
+        self.aside = 0;
+        self.dirty.append(&mut self.areas);
+        self.solid.clear();
+        self.held.clear();
+        self.desk.open(None);
+        self.surrender_focus();
     }
 
     /// When [`Self::turn`] has something to do without an event.
@@ -398,62 +399,11 @@ fn apart(mut others: Vec<Area>, mut area: Area) -> Vec<Area> {
     others
 }
 
-/// How wide chat and files are.
-fn side_width(ui: &Ui) -> f32 {
-    SIDE.min(ui.ctx().content_rect().width() * 0.6)
-}
-
-fn show_side(ui: &mut Ui, desk: &mut Desk, side: Side, status: &Status, wishes: &mut Vec<Wish>) {
-    let (whole, width) = (ui.ctx().content_rect(), side_width(ui));
-    Place::new(Id::new("side")).order(Order::Background).anchor(Align2::RIGHT_TOP, vec2(0.0, 0.0)).show(ui.ctx(), |ui| {
-        let frame = Frame::new().fill(ui.visuals().panel_fill).stroke(ui.visuals().window_stroke).inner_margin(Margin::same(12));
-        frame.show(ui, |ui| {
-            ui.set_width(width - 26.0);
-            ui.set_height(whole.height() - 26.0);
-            ui.horizontal(|ui| {
-                for (other, name) in [(Side::Chat, "Chat"), (Side::Files, "Files")] {
-                    if ui.add(egui::Button::selectable(side == other, RichText::new(name).strong())).clicked() {
-                        wishes.push(Wish::Side(Some(other)));
-                    }
-                }
-                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    if ui.button("✖").on_hover_text("Close (Ctrl+Alt+C)").clicked() {
-                        wishes.push(Wish::Side(None));
-                    }
-                });
-            });
-            ui.separator();
-            match side {
-                Side::Chat => desk.chat.show(ui, status.phase == Phase::Running, wishes),
-                Side::Files => desk.files.show(ui, desk.permissions.contains(Permission::Files), wishes),
-            }
-        });
-    });
-}
-
-/// Where a file that hovers over the window can be dropped.
-fn show_target(ui: &mut Ui, permitted: bool) {
-    Place::new(Id::new("target")).order(Order::Foreground).anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0)).show(ui.ctx(), |ui| {
-        let (ink, text) = if permitted {
-            (look::ACCENT, "Drop to send to the host")
-        } else {
-            (look::ALERT, "The person at the machine has not allowed files")
-        };
-        let frame = Frame::window(ui.style()).stroke(Stroke::new(3.0, ink)).inner_margin(Margin::symmetric(48, 40));
-        frame.show(ui, |ui| {
-            ui.label(RichText::new(text).heading().color(if permitted { ui.visuals().text_color() } else { Color32::WHITE }))
-        });
-    });
+/// Whether this key ends what is written.
+fn is_enter(event: &WindowEvent) -> bool {
+    matches!(event, WindowEvent::KeyboardInput { event, .. }
+        if event.state == ElementState::Pressed && event.logical_key == Key::Named(NamedKey::Enter))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn areas_that_meet_become_one() {
-        let area = |x, width| Area { x, y: 0, width, height: 10 };
-        let found = [area(0, 10), area(30, 10), area(20, 5), area(8, 14)].into_iter().fold(Vec::new(), apart);
-        assert_eq!(found, [area(30, 10), area(0, 25)]);
-    }
-}
+mod tests;

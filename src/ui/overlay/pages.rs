@@ -32,16 +32,27 @@ impl Pages {
         (self.trying, self.focused) = (false, false);
     }
 
-    /// Draws the page of this phase. `patience` is how long an interruption may last, since when it lasts.
-    pub(super) fn show(&mut self, ui: &mut Ui, status: &Status, outage: Option<(Instant, Duration)>, wishes: &mut Vec<Wish>) {
-        let width = WIDTH.min(ui.ctx().content_rect().width() - 24.0).max(120.0);
-        Area::new(Id::new("page")).order(Order::Middle).anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0)).show(ui.ctx(), |ui| {
-            let frame = Frame::window(ui.style()).inner_margin(Margin::symmetric(28, 24));
-            frame.show(ui, |ui| {
-                ui.set_width((width - 56.0).max(60.0));
-                ui.vertical_centered(|ui| self.content(ui, status, outage, wishes));
-            });
-        });
+    /// Draws the page of this phase. So much of the window, at the right, is for others. `outage`: since
+    /// when an interruption lasts, and how long it may.
+    pub(super) fn show(
+        &mut self,
+        ui: &mut Ui,
+        status: &Status,
+        others: f32,
+        outage: Option<(Instant, Duration)>,
+        wishes: &mut Vec<Wish>,
+    ) {
+        let width = WIDTH.min(ui.ctx().content_rect().width() - others - 24.0).max(120.0);
+        Area::new(Id::new("page")).order(Order::Middle).anchor(Align2::CENTER_CENTER, vec2(-others / 2.0, 0.0)).show(
+            ui.ctx(),
+            |ui| {
+                let frame = Frame::window(ui.style()).inner_margin(Margin::symmetric(28, 24));
+                frame.show(ui, |ui| {
+                    ui.set_width((width - 56.0).max(60.0));
+                    ui.vertical_centered(|ui| self.content(ui, status, outage, wishes));
+                });
+            },
+        );
     }
 
     fn content(&mut self, ui: &mut Ui, status: &Status, outage: Option<(Instant, Duration)>, wishes: &mut Vec<Wish>) {
@@ -105,8 +116,9 @@ impl Pages {
         ui.add_enabled_ui(!self.trying, |ui| {
             let entry = TextEdit::singleline(&mut *self.password).password(true).desired_width(240.0);
             let field = ui.add(entry.margin(Margin::symmetric(10, 8)).font(egui::TextStyle::Heading));
-            if !std::mem::replace(&mut self.focused, true) {
+            if !self.focused {
                 field.request_focus();
+                self.focused = !ui.is_sizing_pass() && field.enabled();
             }
             let entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
             ui.add_space(6.0);

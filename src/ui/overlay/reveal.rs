@@ -1,6 +1,7 @@
 //! When the toolbar is there. It takes nothing of the host's picture away: it shows itself when the session begins and when it is
 //! asked for, and when the pointer *rests* at the middle of the window's top edge. Whoever only passes there, or clicks there, means
-//! the host's own menu bar; so a click forbids the toolbar until the pointer has left the edge.
+//! the host's own menu bar; so a click forbids the toolbar until the pointer has left the edge. A small window is not greeted: the
+//! toolbar would cover what one came to see.
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ const MIDDLE: f64 = 140.0;
 const REST: Duration = Duration::from_millis(400);
 /// How long the toolbar stays when nobody points at it any more.
 const LINGER: Duration = Duration::from_millis(900);
+/// A window to greet is at least so wide and high, in logical pixels.
+const ROOMY: (f64, f64) = (800.0, 500.0);
 /// How long it stays when it was not the pointer that called it.
 const GREETING: Duration = Duration::from_secs(4);
 
@@ -21,6 +24,8 @@ const GREETING: Duration = Duration::from_secs(4);
 #[derive(Debug, Default)]
 pub(super) struct Reveal {
     until: Option<Instant>,
+    /// Nobody called it.
+    greets: bool,
     resting: Option<Instant>,
     near: bool,
     /// Clicked at the edge, and still there.
@@ -30,11 +35,12 @@ pub(super) struct Reveal {
 impl Reveal {
     /// Shows it for a while.
     pub(super) fn greet(&mut self, now: Instant) {
-        self.until = Some(now + GREETING);
+        (self.until, self.greets) = (Some(now + GREETING), true);
     }
 
     /// Between shown and hidden.
     pub(super) fn toggle(&mut self, now: Instant) {
+        self.greets = false;
         self.until = if self.until.is_some() { None } else { Some(now + GREETING) };
     }
 
@@ -52,8 +58,12 @@ impl Reveal {
         self.resting = None;
     }
 
-    /// Time went by; `used`: the pointer is on the toolbar, or a menu of it is open.
-    pub(super) fn pass(&mut self, used: bool, now: Instant) {
+    /// Time went by; `used`: the pointer is on the toolbar, or a menu of it is open. `size`: the window's, in logical pixels.
+    pub(super) fn pass(&mut self, used: bool, size: (f64, f64), now: Instant) {
+        self.greets &= !used && self.until.is_some();
+        if self.greets && (size.0 < ROOMY.0 || size.1 < ROOMY.1) {
+            (self.until, self.greets) = (None, false);
+        }
         if self.resting.is_some_and(|since| now >= since + REST) || (used && self.until.is_some()) {
             self.until = self.until.max(Some(now + LINGER));
         }
@@ -82,21 +92,22 @@ mod tests {
     use super::*;
 
     const EDGE_MIDDLE: Option<(f64, f64)> = Some((400.0, 0.0));
+    const LARGE: (f64, f64) = (800.0, 600.0);
     const BELOW: Option<(f64, f64)> = Some((400.0, 300.0));
 
     #[test]
     fn it_comes_when_the_pointer_rests_at_the_edge_and_goes_when_it_is_not_used() {
         let (mut reveal, start) = (Reveal::default(), Instant::now());
         reveal.point(EDGE_MIDDLE, 800.0, start);
-        reveal.pass(false, start);
+        reveal.pass(false, LARGE, start);
         assert!(reveal.hints() && !reveal.is_shown() && reveal.due() == Some(start + REST));
-        reveal.pass(false, start + REST);
+        reveal.pass(false, LARGE, start + REST);
         assert!(reveal.is_shown() && !reveal.hints());
         reveal.point(BELOW, 800.0, start + REST);
-        reveal.pass(true, start + REST + LINGER / 2);
-        reveal.pass(false, start + REST + LINGER);
+        reveal.pass(true, LARGE, start + REST + LINGER / 2);
+        reveal.pass(false, LARGE, start + REST + LINGER);
         assert!(reveal.is_shown(), "it was used meanwhile");
-        reveal.pass(false, start + REST + LINGER * 2);
+        reveal.pass(false, LARGE, start + REST + LINGER * 2);
         assert!(!reveal.is_shown() && reveal.due().is_none());
     }
 
@@ -106,18 +117,18 @@ mod tests {
         for (at, elapsed) in [(EDGE_MIDDLE, 0), (BELOW, 1), (EDGE_MIDDLE, 2), (Some((20.0, 0.0)), 3)] {
             let now = start + REST * elapsed / 3;
             reveal.point(at, 800.0, now);
-            reveal.pass(false, now);
+            reveal.pass(false, LARGE, now);
         }
-        reveal.pass(false, start + REST * 5);
+        reveal.pass(false, LARGE, start + REST * 5);
         assert!(!reveal.is_shown(), "a corner is not the middle");
         reveal.point(EDGE_MIDDLE, 800.0, start);
         reveal.press();
         reveal.point(Some((410.0, 1.0)), 800.0, start);
-        reveal.pass(false, start + REST * 9);
+        reveal.pass(false, LARGE, start + REST * 9);
         assert!(!reveal.is_shown() && !reveal.hints(), "the click was for the host");
         reveal.point(BELOW, 800.0, start);
         reveal.point(EDGE_MIDDLE, 800.0, start);
-        reveal.pass(false, start + REST);
+        reveal.pass(false, LARGE, start + REST);
         assert!(reveal.is_shown(), "away and back again");
     }
 
@@ -125,12 +136,23 @@ mod tests {
     fn it_greets_and_can_be_called() {
         let (mut reveal, start) = (Reveal::default(), Instant::now());
         reveal.greet(start);
-        reveal.pass(false, start + LINGER);
+        reveal.pass(false, LARGE, start + LINGER);
         assert!(reveal.is_shown());
         reveal.toggle(start);
         assert!(!reveal.is_shown());
         reveal.toggle(start);
-        reveal.pass(false, start + GREETING);
+        reveal.pass(false, LARGE, start + GREETING);
         assert!(!reveal.is_shown());
+    }
+
+    #[test]
+    fn a_small_window_is_not_greeted_but_has_its_toolbar() {
+        let (mut reveal, start) = (Reveal::default(), Instant::now());
+        reveal.greet(start);
+        reveal.pass(false, (640.0, 480.0), start);
+        assert!(!reveal.is_shown());
+        reveal.toggle(start);
+        reveal.pass(false, (640.0, 480.0), start);
+        assert!(reveal.is_shown());
     }
 }

@@ -4,9 +4,13 @@ use std::time::{Duration, Instant};
 
 use egui::{Align2, Area, Button, Color32, Frame, Id, Margin, Order, RichText, Ui, vec2};
 
-use super::{Desk, Side, Wish, look};
+use super::{
+    Side, Wish,
+    desk::{self, Desk},
+    look,
+};
 use crate::{
-    protocol::{message::Holder, permission::Permission, screens::Choice},
+    protocol::{input::KeyboardMode, message::Holder, permission::Permission, screens::Choice},
     ui::{
         event::{Show, ViewerAction},
         keymap,
@@ -27,6 +31,12 @@ const SPECIAL: &[(&str, &str)] = &[
     ("Super", "super"),
     ("Print Screen", "Print"),
 ];
+/// How keys can be understood.
+const KEYBOARDS: &[(KeyboardMode, &str)] = &[
+    (KeyboardMode::Auto, "What is printed on them, if that differs"),
+    (KeyboardMode::Translate, "Always what is printed on them"),
+    (KeyboardMode::Physical, "By position, as at the host's keyboard"),
+];
 /// The host's text consoles.
 const CONSOLES: std::ops::RangeInclusive<u8> = 1..=12;
 
@@ -42,7 +52,7 @@ pub(in crate::ui) struct View {
 /// Draws it, and says what was pressed.
 pub(super) fn show(ui: &mut Ui, desk: &mut Desk, status: &Status, view: View, wishes: &mut Vec<Wish>) {
     // Beside what is open at the side, not over it.
-    let side = if desk.side.is_some() { super::side_width(ui) } else { 0.0 };
+    let side = if desk.side.is_some() { desk::side_width(ui.ctx()) } else { 0.0 };
     let room = ui.ctx().content_rect().width() - side - 16.0;
     let bar = Area::new(Id::new("toolbar")).order(Order::Middle).anchor(Align2::CENTER_TOP, vec2(-side / 2.0, 6.0));
     bar.show(ui.ctx(), |ui| {
@@ -71,7 +81,7 @@ fn buttons(ui: &mut Ui, desk: &mut Desk, status: &Status, view: View, wishes: &m
     if desk.screens.as_ref().is_some_and(|screens| screens.screens.len() > 1) {
         ui.menu_button("Screens ⏷", |ui| screens_menu(ui, desk, wishes));
     }
-    ui.menu_button("Keys ⏷", |ui| keys_menu(ui, wishes)).response.on_hover_text("Keys that this desktop keeps to itself");
+    ui.menu_button("Keys ⏷", |ui| keys_menu(ui, desk, wishes)).response.on_hover_text("Keys that this desktop keeps to itself");
     let unread = if desk.chat.unread() > 0 { format!("Chat ({})", desk.chat.unread()) } else { "Chat".to_owned() };
     side_button(ui, desk, Side::Chat, unread, wishes);
     let offers = if desk.files.offers() > 0 { format!("Files ({})", desk.files.offers()) } else { "Files".to_owned() };
@@ -134,7 +144,7 @@ fn screens_menu(ui: &mut Ui, desk: &Desk, wishes: &mut Vec<Wish>) {
     item(ui, Choice::All, "All in one picture", Show::All);
 }
 
-fn keys_menu(ui: &mut Ui, wishes: &mut Vec<Wish>) {
+fn keys_menu(ui: &mut Ui, desk: &Desk, wishes: &mut Vec<Wish>) {
     ui.set_min_width(190.0);
     let mut item = |ui: &mut Ui, text: &str, combo: &str| {
         if ui.add(Button::selectable(false, text)).clicked() {
@@ -145,6 +155,15 @@ fn keys_menu(ui: &mut Ui, wishes: &mut Vec<Wish>) {
     SPECIAL.iter().for_each(|(text, combo)| item(ui, text, combo));
     ui.menu_button("Ctrl+Alt+F1 … F12", |ui| {
         CONSOLES.for_each(|number| item(ui, &format!("Ctrl+Alt+F{number}"), &format!("ctrl+alt+F{number}")));
+    });
+    ui.separator();
+    ui.menu_button("Keys type ⏵", |ui| {
+        for (mode, text) in KEYBOARDS {
+            if ui.add(Button::selectable(desk.keyboard == *mode, *text)).clicked() {
+                wishes.push(Wish::Keyboard(*mode));
+                ui.close();
+            }
+        }
     });
 }
 

@@ -1,5 +1,6 @@
 //! Fonts of the system for characters that egui's own lack, such as Arabic or Chinese ones: looked for when the first one is to be
-//! shown, each character once, and at most [`MAX_FONTS`] fonts of at most [`MAX_BYTES`] each.
+//! shown, each character once, and at most [`MAX_FONTS`] fonts of at most [`MAX_BYTES`] each. A search reads every font of the system, and
+//! the window waits for it; so after [`MAX_VAIN`] of them that found nothing there are no more.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -12,6 +13,8 @@ use egui::{
 const MAX_FONTS: usize = 4;
 /// Larger ones are passed over.
 const MAX_BYTES: usize = 32 << 20;
+/// So many searches may find nothing.
+const MAX_VAIN: usize = 3;
 /// So many characters are looked for at most; by then somebody plays.
 const MAX_ASKED: usize = 4096;
 
@@ -20,6 +23,7 @@ const MAX_ASKED: usize = 4096;
 pub(super) struct Fonts {
     asked: HashSet<char>,
     added: Vec<(String, FontData)>,
+    vain: usize,
     system: Option<fontdb::Database>,
 }
 
@@ -46,7 +50,7 @@ impl Fonts {
     }
 
     fn find(&mut self, character: char) {
-        if self.added.len() >= MAX_FONTS {
+        if self.added.len() >= MAX_FONTS || self.vain >= MAX_VAIN {
             return;
         }
         let system = self.system.get_or_insert_with(|| {
@@ -65,6 +69,7 @@ impl Fonts {
             let font = system.with_face_data(face.id, read).flatten()?;
             has_glyph(&font, character).then(|| (face.post_script_name.clone(), font))
         });
+        self.vain += usize::from(found.is_none());
         self.added.extend(found);
     }
 

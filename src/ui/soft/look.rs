@@ -25,7 +25,7 @@ pub(super) fn wished() -> Option<WindowTheme> {
 }
 
 /// Sets sizes, spaces and colours for both themes.
-pub(super) fn dress(context: &Context) {
+pub(crate) fn dress(context: &Context) {
     context.options_mut(|options| options.fallback_theme = Theme::Light);
     context.all_styles_mut(|style| {
         let size = |size| FontId::new(size, FontFamily::Proportional);
@@ -67,8 +67,8 @@ fn visuals(theme: Theme) -> Visuals {
     visuals.extreme_bg_color = grey([0xff, 0xff, 0xff], [0x12, 0x14, 0x17]);
     visuals.faint_bg_color = grey([0xf0, 0xf2, 0xf5], [0x25, 0x29, 0x30]);
     visuals.weak_text_color = Some(grey([0x5c, 0x65, 0x70], [0xa4, 0xad, 0xb7]));
-    visuals.selection.bg_fill = ACCENT.gamma_multiply(0.45);
-    visuals.selection.stroke = Stroke::new(1.5, ACCENT);
+    visuals.selection.bg_fill = ACCENT.gamma_multiply(0.25);
+    visuals.selection.stroke = Stroke::new(1.5, grey([0x1f, 0x6f, 0xd6], [0x8f, 0xbc, 0xf8]));
     visuals.hyperlink_color = grey([0x1f, 0x6f, 0xd6], [0x6f, 0xa8, 0xf5]);
     let rest = grey([0xe9, 0xec, 0xf0], [0x2d, 0x32, 0x39]);
     let widgets = &mut visuals.widgets;

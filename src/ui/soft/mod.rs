@@ -116,6 +116,11 @@ impl Soft {
         self.repaint();
     }
 
+    /// Its egui.
+    pub(crate) fn context(&self) -> &egui::Context {
+        &self.context
+    }
+
     /// Draws at the next turn.
     pub(crate) fn repaint(&mut self) {
         self.due = Some(Instant::now());

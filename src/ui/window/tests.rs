@@ -138,7 +138,8 @@ fn the_window_shows_pictures_and_takes_input() {
             .expect("starts"),
     );
     let said = BufReader::new(face.0.stdout.take().expect("piped")).lines().map_while(Result::ok);
-    let mut said = said.filter(|line| line.contains("Input(") || line.contains("Quit") || line.contains("closed"));
+    let mut said = said
+        .filter(|line| (line.contains("Input(") && !line.contains("Locks(")) || line.contains("Quit") || line.contains("closed"));
     let mut expect = |part: &str| {
         // Where the pointer was before us is told too, sooner or later.
         let other = |line: &String| line.contains("Motion") && !line.contains(part);
@@ -191,4 +192,21 @@ fn a_picture_larger_than_the_monitor_is_shown_at_most_of_it() {
     assert_eq!(wanted_size(Size { width: 640, height: 480 }, monitor), PhysicalSize::new(640, 480));
     assert_eq!(wanted_size(Size { width: 2000, height: 1000 }, monitor), PhysicalSize::new(850, 425));
     assert_eq!(wanted_size(Size { width: 2000, height: 1000 }, None), PhysicalSize::new(2000, 1000));
+}
+
+#[test]
+fn a_dropped_file_is_sent_if_files_are_permitted() {
+    let (actions, mut acted) = mpsc::channel(QUEUE);
+    let mut face = Face::new(Options::default(), Picture::default(), Arc::new(AtomicBool::new(false)), actions);
+    let mut drop_one = |face: &mut Face| {
+        face.drop_file(PathBuf::from("/tmp/a"));
+        assert!(face.hands.flush(&face.actions));
+        acted.try_recv().ok()
+    };
+    assert_eq!(drop_one(&mut face), None, "there is no session yet");
+    face.status.follow(&ViewerEvent::Granted { permissions: Permissions::view_only() }, Instant::now());
+    assert_eq!(drop_one(&mut face), None);
+    assert!(face.status.notes().any(|note| note.contains("has not allowed files")));
+    face.status.follow(&ViewerEvent::Permissions { permissions: Permissions::all(), timers: Vec::new() }, Instant::now());
+    assert_eq!(drop_one(&mut face), Some(ViewerAction::Send(vec![PathBuf::from("/tmp/a")])));
 }
