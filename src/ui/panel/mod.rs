@@ -237,10 +237,11 @@ impl<D: Desk> ApplicationHandler<Wake> for Panel<D> {
                 return;
             }
             WindowEvent::Ime(Ime::Preedit(..) | Ime::Commit(_)) if !self.desk.types() => return,
-            WindowEvent::KeyboardInput { event: key, .. } if key.state == ElementState::Pressed => {
-                if !key.physical_key.to_scancode().is_some_and(|code| self.desk.is_held(code)) {
-                    return;
-                }
+            WindowEvent::KeyboardInput { event: key, .. }
+                if key.state == ElementState::Pressed
+                    && !key.physical_key.to_scancode().is_some_and(|code| self.desk.is_held(code)) =>
+            {
+                return;
             }
             WindowEvent::RedrawRequested | WindowEvent::Resized(_) | WindowEvent::ScaleFactorChanged { .. } => pane.soft.repaint(),
             _ => {}
