@@ -125,11 +125,11 @@ fn a_panel_that_is_killed_comes_back_with_the_session() {
     let viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
     host.accept();
     viewer.is_in_session();
-    let end = wait_for_button(&display, ALERT);
+    wait_for_button(&display, ALERT);
     let first = panel_of(&mut host).expect("the panel is the host's child");
     assert!(Command::new("kill").args(["-KILL", &first]).status().expect("kill runs").success());
     until_true("another panel runs", || panel_of(&mut host).is_some_and(|now| now != first));
-    until_true("it shows the session", || button(&display, ALERT) == Some(end));
+    until_true("it shows the session", || button(&display, ALERT).is_some());
     assert!(host.rs.seen("session-ended").is_empty());
     until_true("and the frame", || display.pixel(2, 300) == ALERT);
 }
