@@ -140,6 +140,8 @@ impl Overlay {
     pub(super) fn open(&mut self, side: Option<Side>) {
         self.desk.open(side);
         self.surrender_focus();
+        // The beginning of the chord that closed it, too: else what follows would wait behind it.
+        self.held.clear();
         self.soft.repaint();
     }
 
