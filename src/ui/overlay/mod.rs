@@ -140,6 +140,8 @@ impl Overlay {
     pub(super) fn open(&mut self, side: Option<Side>) {
         self.desk.open(side);
         self.surrender_focus();
+        // The beginning of the chord that closed it, too: else what follows would wait behind it.
+        self.held.clear();
         self.soft.repaint();
     }
 
@@ -284,7 +286,7 @@ impl Overlay {
     #[expect(clippy::cast_possible_truncation, reason = "a part of a window")]
     pub(super) fn turn(&mut self, window: &Window, status: &Status, view: View, picture: bool, now: Instant) -> Vec<Wish> {
         let bar = self.reveal.is_shown();
-        let on_bar = bar && (self.has_pointer() || self.has_menu());
+        let on_bar = self.scene.bar && (self.has_pointer() || self.has_menu());
         let size = window.inner_size().to_logical(window.scale_factor());
         self.reveal.pass(on_bar, (size.width, size.height), now);
         if self.reveal.is_shown() != bar {
