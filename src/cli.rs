@@ -89,7 +89,7 @@ pub enum Command {
                             chat TEXT, screenshot FILE, copy TEXT, paste FILE, screens, screen N|all|next, lossless on|off, keyboard MODE,\n\
                             send FILE, fetch PATH, save N, refuse N, cancel N, stats, quit.\n\
                             Keys with --view terminal: Ctrl+] and then q leave, c chat, s next screen, f fit or actual size, i figures,\n\
-                            k Ctrl+Alt+Del, l draw anew, ] Ctrl+] on the host.")]
+                            a or r take or refuse the file that is offered, k Ctrl+Alt+Del, l draw anew, ] Ctrl+] on the host.")]
     Connect(ConnectArgs),
     /// List the hosts that were visited, and give them names
     #[command(

@@ -115,6 +115,10 @@ impl Status {
             }
             ViewerEvent::ChatDelivered { .. } | ViewerEvent::Chat { from: Side::Viewer, .. } => {}
             ViewerEvent::Chat { .. } if self.chat_open => {}
+            // How to answer is for each face.
+            ViewerEvent::File(transfer) if transfer.state == TransferState::Offered && transfer.from == Side::Host => {
+                self.note(words::offer(transfer), now);
+            }
             // How far it is stands beside the picture.
             ViewerEvent::File(transfer) if matches!(transfer.state, TransferState::Running | TransferState::Paused) => {}
             ViewerEvent::File(_)

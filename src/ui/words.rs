@@ -209,7 +209,7 @@ pub(super) fn file(transfer: &Transfer, own: Side) -> String {
     let is_ours = *from == own;
     match state {
         TransferState::Offered if is_ours => format!("{name} ({size}) is offered."),
-        TransferState::Offered => format!("{name} ({size}) is offered to you. Type save {0} or refuse {0}.", transfer.number),
+        TransferState::Offered => format!("{} Type save {1} or refuse {1}.", offer(transfer), transfer.number),
         TransferState::Running => format!("{name}: {} of {size}", bytes(*done)),
         TransferState::Paused => format!("{name} waits at {} of {size} until the connection is back.", bytes(*done)),
         TransferState::Done if is_ours => format!("{name} ({size}) arrived, and was verified."),
@@ -217,6 +217,11 @@ pub(super) fn file(transfer: &Transfer, own: Side) -> String {
         TransferState::Failed => format!("{name} was not transferred: {reason}."),
         TransferState::Refused => format!("{name} was refused: {reason}."),
     }
+}
+
+/// The other side's file, before anybody said yes.
+pub(super) fn offer(transfer: &Transfer) -> String {
+    format!("{} ({}) is offered to you.", plain(&transfer.name), bytes(transfer.size))
 }
 
 /// What was copied and where it went.

@@ -12,6 +12,7 @@
 //! | `s` | the host's next screen |
 //! | `f` | between all of the screen and its actual size; the part seen follows the mouse |
 //! | `i` | figures |
+//! | `a`, `r` | takes or refuses the file that is offered |
 //! | `k` | Ctrl+Alt+Del on the host |
 //! | `l` | draws everything anew |
 //! | `]` | Ctrl+] on the host |
@@ -365,6 +366,8 @@ impl Face {
             's' => self.hands.ask(ViewerAction::Show(Show::Next)),
             'f' => self.surface.toggle_actual_size(),
             'i' => words.status.board.toggle(Instant::now()),
+            'a' => words.offered.take().into_iter().for_each(|number| self.hands.ask(ViewerAction::Save(number))),
+            'r' => words.offered.take().into_iter().for_each(|number| self.hands.ask(ViewerAction::Refuse(number))),
             'k' => self.combination("ctrl+alt+delete"),
             ']' => self.combination("ctrl+]"),
             'l' => self.whole = true,

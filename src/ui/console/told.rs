@@ -6,7 +6,7 @@ use super::text::{Line, Look, tail, width};
 use crate::{
     protocol::message::MAX_CHAT,
     ui::{
-        event::{Side, ViewerEvent},
+        event::{Side, TransferState, ViewerEvent},
         lines::pieces,
         status::{Phase, Status},
         words,
@@ -16,7 +16,7 @@ use crate::{
 /// The key before each of the viewer's own commands, as people know it from telnet.
 pub(super) const PREFIX: char = ']';
 const COMMANDS: &str =
-    "q leave  c chat  s next screen  f fit/actual size  i figures  k Ctrl+Alt+Del  l draw anew  ] Ctrl+]  other keys: back";
+    "q leave  c chat  s next screen  f fit/actual size  i figures  a/r take/refuse the file  k Ctrl+Alt+Del  l draw anew  ] Ctrl+]  other keys: back";
 /// More chat lines than these are forgotten.
 const MAX_CHAT_LINES: usize = 200;
 /// The panel's lines in a window that is high enough.
@@ -31,6 +31,8 @@ pub(super) struct Words {
     /// The chat line being typed, while the chat is open.
     pub(super) entry: Option<String>,
     chat: VecDeque<Said>,
+    /// The newest file that waits for an answer.
+    pub(super) offered: Option<u32>,
     /// Whether the next key is a command.
     pub(super) prefixed: bool,
 }
@@ -47,7 +49,7 @@ impl Words {
     /// Before the host answered.
     pub(super) fn new(id: String) -> Self {
         let (permissions, chat) = (String::new(), VecDeque::new());
-        Self { status: Status::new(id, None), permissions, rtt_ms: None, entry: None, chat, prefixed: false }
+        Self { status: Status::new(id, None), permissions, rtt_ms: None, entry: None, chat, offered: None, prefixed: false }
     }
 
     /// Follows what happens.
@@ -65,6 +67,13 @@ impl Words {
                 // In the open chat it is seen; else the status line has it for a while.
                 if self.entry.is_some() {
                     return;
+                }
+            }
+            ViewerEvent::File(transfer) if transfer.from == Side::Host => {
+                if transfer.state == TransferState::Offered {
+                    self.offered = Some(transfer.number);
+                } else if self.offered == Some(transfer.number) {
+                    self.offered = None;
                 }
             }
             ViewerEvent::ChatDelivered { number } => {
