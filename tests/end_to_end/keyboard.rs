@@ -89,7 +89,10 @@ impl Scene {
         let viewer = Viewer::window(&desk, &host.direct("tcp"), &host.password, line);
         host.accept();
         viewer.is_in_session();
-        desk.focus(desk.window(&host.id));
+        let window = desk.window(&host.id);
+        desk.focus(window);
+        // Its page before the session takes keys too.
+        until_true("the window drives", || desk.title(window).contains("you are in control"));
         Self { viewer, host, notebook, desk, machine, _manager: manager }
     }
 

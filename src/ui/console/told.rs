@@ -15,8 +15,7 @@ use crate::{
 
 /// The key before each of the viewer's own commands, as people know it from telnet.
 pub(super) const PREFIX: char = ']';
-const COMMANDS: &str =
-    "q leave  c chat  s next screen  f fit/actual size  i figures  a/r take/refuse the file  k Ctrl+Alt+Del  l draw anew  ] Ctrl+]  other keys: back";
+const COMMANDS: &str = "q leave  c chat  s next screen  f fit/actual size  i figures  a/r take/refuse the file  k Ctrl+Alt+Del  l draw anew  ] Ctrl+]  other keys: back";
 /// More chat lines than these are forgotten.
 const MAX_CHAT_LINES: usize = 200;
 /// The panel's lines in a window that is high enough.
