@@ -13,7 +13,7 @@ use super::{NetArgs, Target};
 /// `rs cp`.
 #[derive(Debug, Args)]
 pub struct CpArgs {
-    /// Files here and ID:[NAME], or ID:PATH and a file or folder here
+    /// Files here and ID: or ID:NAME, or ID:PATH and a file or folder here
     #[arg(value_name = "PATH", num_args = 2.., required = true)]
     pub paths: Vec<End>,
     /// Relays and listen addresses.

@@ -31,10 +31,10 @@ fn somebody_who_never_let_anybody_in_has_time_to_think_but_a_no_is_taken_at_once
 #[test]
 fn the_pause_ends_and_the_next_stranger_is_only_called_new() {
     let home = Home::empty();
-    home.configure("consent_pause = 1");
+    home.configure("consent_pause = 3");
     let mut host = host_at(home);
     let mut viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
-    assert_eq!(host.accept()["pause"], 1);
+    assert_eq!(host.accept()["pause"], 3);
     host.rs.expect("warning");
     until_true("a yes is taken", || {
         host.rs.send("accept");
