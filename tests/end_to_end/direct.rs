@@ -96,6 +96,17 @@ fn the_id_and_the_password_have_the_form_that_people_read_out() {
 }
 
 #[test]
+fn a_viewer_that_leaves_at_once_says_so() {
+    let mut host = Host::pattern("--yes");
+    for _ in 0..3 {
+        let mut viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
+        viewer.rs.send("quit");
+        assert_eq!(host.rs.expect("session-ended")["reason"], "viewer-left");
+        host.follow_password();
+    }
+}
+
+#[test]
 fn an_id_may_be_typed_with_spaces_or_nothing_between_the_digits() {
     let mut host = Host::pattern("");
     let target = host.direct("tcp").replacen('-', " ", 2).replacen('-', "", 1);

@@ -385,6 +385,9 @@ impl Session {
     }
 
     async fn finish(mut self, reason: EndReason) -> Result<EndReason, Failure> {
+        if reason == EndReason::ViewerLeft {
+            self.await_first_path().await;
+        }
         if let Some(redial) = self.redial.take() {
             redial.abort();
         }

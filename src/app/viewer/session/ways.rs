@@ -32,8 +32,22 @@ const FIRST_REDIAL: Duration = Duration::from_millis(200);
 const LAST_REDIAL: Duration = Duration::from_secs(1);
 /// How long a path that came up may take to be used, before the host is dialled once more.
 const LANES: Duration = Duration::from_secs(5);
+/// How long somebody who leaves at once waits for the lanes to say so.
+const LAST_LANES: Duration = Duration::from_secs(2);
 
 impl Session {
+    /// Whoever leaves at once says so too, or the host would wait for them to come back: the first lanes may be on their way.
+    pub(super) async fn await_first_path(&mut self) {
+        let first = async {
+            while !self.driver.is_attached()
+                && let Some(opened) = self.opening.join_next().await
+            {
+                self.opened(opened.ok()).await;
+            }
+        };
+        let _ = tokio::time::timeout(LAST_LANES, first).await;
+    }
+
     pub(super) fn path_up(&mut self, path: PathId, kind: PathKind) {
         if self.stalled || !self.upgrade.is_probe(path, kind) {
             self.open(path);
