@@ -71,7 +71,7 @@ impl Machine {
 
     /// A part of the screen that does not change by itself, and where it is.
     fn still_part(&self) -> (Image, (usize, usize)) {
-        let (x, y, width, height) = (60, 60, 300, 120);
+        let (x, y, width, height) = (60, 150, 300, 120); // below the toolbar that greets the supporter
         (self.display.picture().part(x, y, width, height), (x, y))
     }
 
