@@ -319,10 +319,6 @@ impl Overlay {
         let entry = self.desk.chat.entry().to_owned();
         self.soft.cover(&entry);
         self.aside = scene.side.map_or(0, |_| (desk::side_width(self.soft.context()) * self.soft.scale()).ceil() as i32);
-        // What has just gone is still among them once: laid out again until nothing moves.
-        if self.areas != areas {
-            self.soft.repaint();
-        }
         self.dirty.append(&mut self.areas);
         self.dirty.extend(&areas);
         (self.areas, self.solid) = (areas, if scene.is_solid() { solid } else { Vec::new() });
