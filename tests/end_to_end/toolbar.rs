@@ -80,6 +80,21 @@ fn the_toolbar_comes_to_a_resting_pointer_goes_by_itself_and_ends_the_session() 
 }
 
 #[test]
+fn a_still_picture_has_its_pointer_back_when_the_greeting_is_over() {
+    let machine = Display::start(900, 560);
+    let scene = Scene::of(Host::on(&machine, ""));
+    until_true("the greeting", || middle_of(&scene.picture(), END).is_some());
+    assert_eq!((scene.picture().width, scene.picture().height), (900, 560));
+    // Where the page before the session was.
+    let (x, y) = scene.at(450, 280);
+    scene.desk.point(x, y);
+    until_true("the greeting is over", || middle_of(&scene.picture(), END).is_none());
+    let (x, y) = scene.at(300, 400);
+    scene.desk.click(x, y, 1);
+    until_true("the machine's pointer follows", || machine.pointer() == (300, 400));
+}
+
+#[test]
 fn what_is_typed_at_once_after_the_chat_was_called_arrives_there_and_nothing_of_it_on_the_host() {
     let machine = Display::start(640, 480);
     let notebook = Notebook::on(&machine);

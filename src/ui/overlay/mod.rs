@@ -302,13 +302,10 @@ impl Overlay {
             return Vec::new();
         }
         self.feed(window);
-        let (mut wishes, mut solid, mut areas) = (Vec::new(), Vec::new(), Vec::new());
+        let mut wishes = Vec::new();
         let desk = &mut self.desk;
-        self.soft.paint(window, |ui| {
-            desk.show(ui, scene, status, view, &mut wishes);
-            solid = laid_out(ui.ctx(), 0.0);
-            areas = laid_out(ui.ctx(), SHADOW);
-        });
+        self.soft.paint(window, |ui| desk.show(ui, scene, status, view, &mut wishes));
+        let [solid, areas] = [0.0, SHADOW].map(|around| laid_out(self.soft.context(), around));
         let areas = areas.into_iter().fold(Vec::new(), apart);
         // What turns and blinks needs no more than this; input is answered at once.
         let next = self.soft.due().map(|due| due.max(now + FRAME));
@@ -374,15 +371,16 @@ impl Overlay {
     }
 }
 
-/// Where areas of egui are in this pass, in pixels, with so much around them.
+/// Where areas of egui are in the pass that has ended, in pixels, with so much around them; the ground, which egui lists as an area
+/// as large as the window, is none. Within a pass egui would also list what was there in the pass before, and takes the pointer no more.
 #[expect(clippy::cast_possible_truncation, reason = "places in a window")]
 fn laid_out(context: &egui::Context, around: f32) -> Vec<Area> {
     let scale = context.pixels_per_point();
     let whole = context.content_rect();
     let rects = context.memory(|memory| {
         let areas = memory.areas();
-        let shown = areas.visible_layer_ids();
-        shown.into_iter().filter_map(|layer| memory.area_rect(layer.id)).collect::<Vec<_>>()
+        let shown = areas.visible_layer_ids().into_iter().filter(|layer| *layer != egui::LayerId::background());
+        shown.filter_map(|layer| memory.area_rect(layer.id)).collect::<Vec<_>>()
     });
     let area = |rect: egui::Rect| {
         let rect = rect.expand(around).intersect(whole) * scale;

@@ -303,3 +303,16 @@ fn a_file_that_hovers_is_told_where_it_may_go() {
     rig.follow(&ViewerEvent::Permissions { permissions: Permissions::NONE, timers: Vec::new() });
     assert!(rig.reads().contains("has not allowed files"));
 }
+
+#[test]
+fn the_pointer_is_the_hosts_where_nothing_is_shown_and_where_a_page_has_gone() {
+    let mut rig = Rig::running().with(page());
+    let middle = Area { x: 480, y: 300, width: 1, height: 1 };
+    let mut covered = |scene| {
+        rig.scene = scene;
+        rig.turn(Vec::new()); // egui measures what it sees for the first time
+        rig.turn(Vec::new());
+        laid_out(&rig.context, 0.0).iter().any(|area| area.intersection(middle).is_some())
+    };
+    assert_eq!([page(), bar(), Scene::default(), page(), bar()].map(&mut covered), [true, false, false, true, false]);
+}
