@@ -57,6 +57,25 @@ fn whoever_leaves_before_the_answer_is_asked_about_no_more() {
 }
 
 #[test]
+fn who_ends_or_narrows_right_after_the_yes_means_it() {
+    let mut host = Host::pattern("");
+    for line in ["end", "revoke mouse keyboard"] {
+        let mut viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
+        host.accept();
+        viewer.rs.expect("granted");
+        host.rs.send(line); // its lanes are on their way
+        if line == "end" {
+            assert_eq!(viewer.rs.expect("session-ended")["reason"], "host-ended");
+            assert_eq!(viewer.rs.ended().code, Some(0));
+            host.follow_password();
+        } else {
+            let told = viewer.rs.expect_where("permissions", |told| !strings(&told["permissions"]).contains(&"mouse".to_owned()));
+            assert!(!strings(&told["permissions"]).contains(&"keyboard".to_owned()), "{told}");
+        }
+    }
+}
+
+#[test]
 fn a_narrower_yes_lets_in_for_this_only_and_who_may_point_does_not_drive() {
     let mut host = Host::pattern("");
     let mut viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");

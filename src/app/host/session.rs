@@ -82,6 +82,8 @@ pub(super) async fn run(start: Start) {
         start;
     let mut face = face;
     let mut lanes = Gathering::default();
+    // What the person does meanwhile counts: the viewer is told of an end, and a permission that was taken is not there.
+    let mut early = Vec::new();
     let first = tokio::time::timeout(FIRST_LANES, async {
         loop {
             match commands.recv().await? {
@@ -90,10 +92,8 @@ pub(super) async fn run(start: Start) {
                         return Some(opened);
                     }
                 }
-                Command::End(_) => return None,
                 Command::PathDown(path) => lanes.forget(path),
-                Command::Chat(_) | Command::Allow(..) | Command::GiveControl | Command::TakeControl | Command::Revoke(_) => {}
-                Command::Stats | Command::Send(_) | Command::Cancel(_) | Command::Pause(_) => {}
+                command => early.push(command),
             }
         }
     });
@@ -137,6 +137,7 @@ pub(super) async fn run(start: Start) {
     session.helm.begin();
     session.attach(opened).await;
     session.announce();
+    early.into_iter().for_each(|command| session.command(command));
     let reason = session.live(lanes, commands, captures, told, untypable).await;
     session.finish(reason).await;
 }
