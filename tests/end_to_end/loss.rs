@@ -1,6 +1,9 @@
 //! A host or viewer that dies without a word.
 
-use crate::support::machine::{Home, Host, Viewer, on_loopback, session};
+use crate::support::{
+    machine::{Home, Host, Viewer, on_loopback, session},
+    rs::Start,
+};
 
 /// A state folder with a resume time that a test can wait for.
 fn impatient() -> Home {
@@ -20,6 +23,23 @@ fn a_session_whose_host_died_is_lost_after_the_resume_time() {
     assert_eq!(viewer.rs.expect("session-ended")["reason"], "lost");
     let ended = viewer.rs.ended();
     assert_eq!(ended.code, Some(6), "{}", ended.stderr);
+}
+
+#[test]
+fn a_session_whose_host_was_started_anew_is_not_waited_for() {
+    let mut host = Host::pattern("");
+    let target = host.direct("tcp");
+    let mut viewer = session(&mut host, &target, "");
+    host.rs.process().kill();
+    viewer.rs.expect("stalled");
+    let listen = host.listen.iter().find(|address| address.contains("/tcp/")).and_then(|address| address.split("/p2p/").next());
+    let again = Start::new(host.home.path(), "host --json --no-lan --capture pattern --panel none --listen");
+    let again = again.arg(listen.expect("it listens on TCP")).go();
+    again.expect("ready");
+    assert_eq!(viewer.rs.expect("session-ended")["reason"], "lost");
+    let ended = viewer.rs.ended();
+    assert_eq!(ended.code, Some(6));
+    assert!(ended.stderr.contains("no longer knows this session"), "{}", ended.stderr);
 }
 
 #[test]

@@ -380,24 +380,35 @@ fn refused(error: AuthError) -> Failure {
     Failure::new(code, error)
 }
 
+/// Why the lanes of a path are not open.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoLanes {
+    /// It is there, and does not answer for this session: that has ended there, it was restarted, or it has too much to do just now.
+    #[error("the host does not take the session's lanes")]
+    Refused,
+    /// The path is gone, or broken.
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// Opens all lanes of a session on a path.
 ///
 /// # Errors
-/// The path is gone, or the host no longer knows the session.
-pub(super) async fn open_lanes(node: Node, path: PathId, auth: &Authenticated) -> Result<OpenPath, String> {
+/// See [`NoLanes`].
+pub(super) async fn open_lanes(node: Node, path: PathId, auth: &Authenticated) -> Result<OpenPath, NoLanes> {
     let all = async {
         let [control, video, bulk] = Lane::ALL.map(|lane| open_lane(&node, path, auth, lane));
         tokio::try_join!(control, video, bulk).map(<[OpenLane; 3]>::from)
     };
-    timeout(STEP, all).await.map_err(|_| "the host fell silent".to_owned())?
+    timeout(STEP, all).await.map_err(|_| NoLanes::Failed("the host fell silent".to_owned()))?
 }
 
-async fn open_lane(node: &Node, path: PathId, auth: &Authenticated, lane: Lane) -> Result<OpenLane, String> {
-    let mut stream = node.open(path, Purpose::Lane).await?;
-    let (initiator, first) = LaneInitiator::new(auth, lane, &mut OsRng).map_err(|error| error.to_string())?;
-    packets::write(&mut stream, &first).await.map_err(|error| error.to_string())?;
-    let answer = packets::read(&mut stream, auth::MAX_MESSAGE).await.map_err(|error| error.to_string())?;
-    let (sealer, opener) =
-        initiator.finish(&answer.ok_or("the host no longer knows this session")?).map_err(|error| error.to_string())?;
+async fn open_lane(node: &Node, path: PathId, auth: &Authenticated, lane: Lane) -> Result<OpenLane, NoLanes> {
+    let failed = |error: &dyn std::fmt::Display| NoLanes::Failed(error.to_string());
+    let mut stream = node.open(path, Purpose::Lane).await.map_err(|error| failed(&error))?;
+    let (initiator, first) = LaneInitiator::new(auth, lane, &mut OsRng).map_err(|error| failed(&error))?;
+    packets::write(&mut stream, &first).await.map_err(|error| failed(&error))?;
+    let answer = packets::read(&mut stream, auth::MAX_MESSAGE).await.map_err(|error| failed(&error))?;
+    let (sealer, opener) = initiator.finish(&answer.ok_or(NoLanes::Refused)?).map_err(|error| failed(&error))?;
     Ok(OpenLane { stream, sealer, opener })
 }

@@ -90,6 +90,8 @@ pub(super) struct Session {
     actions: [Option<mpsc::Receiver<ViewerAction>>; 2],
     /// Lanes on their way.
     opening: JoinSet<Opened>,
+    /// How often in a row the host did not take them.
+    refusals: u32,
     redial: Option<tokio::task::AbortHandle>,
     upgrade: Upgrade,
     /// While the session is relayed.
@@ -149,6 +151,7 @@ impl Session {
             faces,
             actions,
             opening: JoinSet::new(),
+            refusals: 0,
             redial: None,
             upgrade: Upgrade::new(probing),
             port_probe: None,

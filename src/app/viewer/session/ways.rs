@@ -11,12 +11,18 @@ use tokio_util::task::AbortOnDropHandle;
 use super::Session;
 use crate::{
     app::{
+        Failure,
         driver::OpenPath,
-        viewer::{connect::open_lanes, upgrade::Todo},
+        viewer::{
+            connect::{NoLanes, open_lanes},
+            upgrade::Todo,
+        },
     },
+    cli::ExitCode,
     net::{Node, Purpose, address},
     protocol::{
         id::PeerKey,
+        message::EndReason,
         session::{
             MAX_PATHS,
             path::{PathId, PathKind},
@@ -25,13 +31,15 @@ use crate::{
 };
 
 /// A path whose lanes are open, or why they are not.
-pub(super) type Opened = (PathId, Result<OpenPath, String>);
+pub(super) type Opened = (PathId, Result<OpenPath, NoLanes>);
 
 /// Between two attempts to reach the host again: growing by a quarter from the first to the last. A relay takes one a second for ever.
 const FIRST_REDIAL: Duration = Duration::from_millis(200);
 const LAST_REDIAL: Duration = Duration::from_secs(1);
 /// How long a path that came up may take to be used, before the host is dialled once more.
 const LANES: Duration = Duration::from_secs(5);
+/// So many refusals in a row, in five seconds at least, and the host does not know the session any more.
+const REFUSALS: u32 = 3;
 /// How long somebody who leaves at once waits for the lanes to say so.
 const LAST_LANES: Duration = Duration::from_secs(2);
 
@@ -113,17 +121,31 @@ impl Session {
     pub(super) async fn opened(&mut self, opened: Option<Opened>) {
         let Some((path, lanes)) = opened else { return };
         match (lanes, self.network.paths.get(&path)) {
-            (Ok(lanes), Some(known)) => self.driver.attach(path, known.kind, known.transport.carrier(), lanes),
+            (Ok(lanes), Some(known)) => {
+                self.refusals = 0;
+                self.driver.attach(path, known.kind, known.transport.carrier(), lanes);
+            }
             (Ok(_), None) => {}
             (Err(reason), _) => {
-                tracing::info!(?path, reason, "a path could not be used");
+                tracing::info!(?path, %reason, "a path could not be used");
+                self.refusals += u32::from(matches!(reason, NoLanes::Refused));
                 self.network.node.close(path).await;
             }
+        }
+        if !self.driver.is_attached() && self.refusals >= REFUSALS {
+            return self.forgotten();
         }
         // The first lanes failed: look for another way as after any loss.
         if !self.driver.is_attached() && self.opening.is_empty() {
             self.redial();
         }
+    }
+
+    /// The host is there, but not this session: it was ended or restarted meanwhile. No waiting brings it back.
+    fn forgotten(&mut self) {
+        let text = "the host no longer knows this session: it was ended there, or rs host was started anew; connect again";
+        self.failure.get_or_insert_with(|| Failure::new(ExitCode::Lost, text));
+        self.driver.end(EndReason::Lost);
     }
 
     /// Dials every known way again and again until the session resumes or ends. Circuits apart from addresses: a circuit is refused
