@@ -14,5 +14,7 @@ fn three_percent_loss_does_not_keep_two_cones_apart() {
     let mut lab = Lab::new(Kind::Cone, Kind::Cone);
     let drops = "type filter hook forward priority filter; numgen random mod 100 < 3 drop;";
     lab.internet.filter(&format!("table inet loss {{ chain through {{ {drops} }}; }}"));
-    assert_eq!(way_through(&mut lab, Way::Direct), Way::Direct);
+    // Which of both punches gets through is chance.
+    let way = way_through(&mut lab, Way::Direct);
+    assert!(matches!(way, Way::Direct | Way::DirectTcp), "{way:?}");
 }
