@@ -49,6 +49,7 @@ mod relayed;
 mod rig;
 mod screens;
 mod stats;
+mod story;
 mod takeback;
 mod toolbar;
 mod window;
