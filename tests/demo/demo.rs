@@ -126,7 +126,7 @@ fn show() -> PathBuf {
 
 fn host(machine: &Machine, relay: &Relay) -> Host {
     let home = Home::new();
-    let start = on_loopback(&home, "host --json --no-lan --panel none").arg("--relay").arg(relay.address("quic-v1"));
+    let start = on_loopback(&home, "host --json --no-lan --panel window").arg("--relay").arg(relay.address("quic-v1"));
     let host = Host::started(home, start.on(&machine.display));
     host.is_reachable_by_id();
     host

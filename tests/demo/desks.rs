@@ -13,7 +13,7 @@ use crate::support::{
 /// The machine's screen in pixels; it fits into the supporter's, one pixel for one.
 const MACHINE: (u16, u16) = (1120, 700);
 /// The supporter's screen in pixels, when it is a private one.
-const SUPPORTER: (u16, u16) = (1280, 800);
+const SUPPORTER: (u16, u16) = (1280, 850);
 
 /// A directory listing in colours, as anybody's terminal shows, and a prompt.
 const LISTING: &str = "cd /usr/share && printf '\\033[1;32mgrandma@kitchen\\033[0m:\\033[1;34m/usr/share\\033[0m$ ls -l\\n' \
@@ -48,11 +48,10 @@ impl Machine {
         let font = ["-fa", "DejaVu Sans Mono", "-fs", "9", "-bg", "#10161f", "-fg", "#d8dee9"];
         let place = ["-T", "terminal", "-geometry", "78x20+24+12", "-e", LISTING];
         programs.push(display.run("xterm", &[&font[..], &place[..]].concat()));
-        programs
-            .push(display.run("xclock", &["-geometry", "200x200+880+30", "-bg", "#eceff4", "-hd", "#2e3440", "-hl", "#2e3440"]));
+        programs.push(display.run("xclock", &["-geometry", "84x84+662+12", "-bg", "#eceff4", "-hd", "#2e3440", "-hl", "#2e3440"]));
         programs.push(Process::start(editor(&display, &home).arg(&letter)));
         let editor = display.window("letter.txt");
-        display.place(editor, 330, 330, 740, 330);
+        display.place(editor, 60, 330, 640, 330); // left of where the panel comes
         display.window("terminal");
         display.window("xclock");
         display.focus(editor);
