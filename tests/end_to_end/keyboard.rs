@@ -210,6 +210,31 @@ fn locks_are_in_step_and_a_held_key_repeats_until_it_is_up() {
 }
 
 #[test]
+fn the_hosts_locks_are_as_they_were_when_the_viewer_drives_no_more() {
+    let mut scene = Scene::start("");
+    let (found, viewers) = ((false, true), (true, false));
+    tap(&scene.machine, keysym::NUM_LOCK);
+    assert_eq!(scene.machine.locks(), found);
+    tap(&scene.desk, keysym::CAPS_LOCK);
+    let mut lines = String::new();
+    let mut drives = |scene: &Scene| {
+        type_by_layout(&scene.desk, "x");
+        lines += "X\n";
+        scene.notebook.has(&lines);
+        assert_eq!(scene.machine.locks(), viewers);
+    };
+    drives(&scene);
+    scene.host.rs.send("take");
+    until_true("taking control puts the locks back", || scene.machine.locks() == found);
+    scene.host.rs.send("allow control");
+    scene.viewer.rs.expect_where("control", |event| event["holder"] == "remote");
+    until_true("the window drives", || scene.desk.title(scene.desk.window(&scene.host.id)).contains("you are in control"));
+    drives(&scene);
+    scene.desk.close(scene.desk.window(&scene.host.id));
+    until_true("the end puts the locks back", || scene.machine.locks() == found);
+}
+
+#[test]
 fn shortcuts_go_to_the_key_with_their_letter() {
     let scene = Scene::start("");
     lay_out(&scene.desk, "de");
