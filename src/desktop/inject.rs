@@ -3,7 +3,8 @@
 //! Rules:
 //! - Newer motion replaces motion that waits at the queue's end; nothing else is ever replaced. The queue is bounded: a flood
 //!   empties it and lets go of everything, so no key-up is lost.
-//! - [`Inject::halt`] empties the queue; the one character or event under way is the last one, then everything held is released.
+//! - [`Inject::halt`] empties the queue; the one character or event under way is the last one, then everything held is released, and
+//!   Caps Lock and Num Lock are as they were.
 //! - Text is typed character by character, without the modifiers that are held; they come back afterwards.
 //! - Errors and panics of an injector are logged and leave nothing held.
 //! - The first character that cannot be typed is told; the others are logged.
@@ -202,19 +203,24 @@ impl Hands {
 
     fn let_go(&mut self) {
         self.pressed.release_all().iter().for_each(|event| self.attempt(event));
+        self.with_injector(|injector| injector.put_back());
     }
 
-    /// One failed event must not end the thread: the releases still have to come.
     fn attempt(&mut self, event: &InputEvent) {
-        match catch_unwind(AssertUnwindSafe(|| self.injector.inject(event))) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "input was not done"),
-            Err(_) => tracing::error!("input failed unexpectedly"),
-        }
+        self.with_injector(|injector| injector.inject(event));
         if let Some(character) = self.injector.take_untyped() {
             tracing::warn!("a character could not be typed: no key of the layout gives it, and none is free for it");
             // The channel is for this one alone: it has room.
             let _ = self.untyped.take().map(|untyped| untyped.try_send(character));
+        }
+    }
+
+    /// One failed event must not end the thread: the releases still have to come.
+    fn with_injector(&mut self, act: impl FnOnce(&mut dyn Injector) -> Result<(), DesktopError>) {
+        match catch_unwind(AssertUnwindSafe(|| act(&mut *self.injector))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "input was not done"),
+            Err(_) => tracing::error!("input failed unexpectedly"),
         }
     }
 }

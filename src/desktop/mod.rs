@@ -147,6 +147,14 @@ pub trait Injector {
     /// The desktop does not take it.
     fn inject(&mut self, event: &InputEvent) -> Result<(), DesktopError>;
 
+    /// The viewer drives no more, for now: has what only followed its keyboard as it was before, unless somebody here changed it.
+    ///
+    /// # Errors
+    /// The desktop does not take it.
+    fn put_back(&mut self) -> Result<(), DesktopError> {
+        Ok(())
+    }
+
     /// The first character since the last call that nothing here could type.
     fn take_untyped(&mut self) -> Option<char> {
         None

@@ -2,13 +2,24 @@
 
 use std::{fs, path::PathBuf, time::Instant};
 
+use x11rb::{
+    connection::Connection,
+    protocol::{
+        Event,
+        xproto::{ConnectionExt as _, CreateWindowAux, EventMask, KeyButMask, WindowClass},
+    },
+    rust_connection::RustConnection,
+};
+
 use crate::{
     desktop::Notebook,
+    scene::Scene,
     support::{
         display::{Display, keysym},
-        machine::{Home, Host, Viewer, session},
+        image::{Colour, Image},
+        machine::{Home, Host, session},
         process::Process,
-        until_true,
+        until, until_true,
     },
 };
 
@@ -68,41 +79,52 @@ impl Editor {
     }
 }
 
-/// A host with a notebook on its screen, and a supporter with a window on theirs.
-struct Scene {
-    // The viewer goes before the displays.
-    viewer: Viewer,
-    host: Host,
-    notebook: Notebook,
-    desk: Display,
-    machine: Display,
-    _manager: Process,
+/// Waits until what was typed is in the notebook, and returns the newest line.
+#[track_caller]
+fn line(scene: &Scene, number: usize) -> String {
+    let text = || scene.notebook.text();
+    until_true(&format!("line {number} is there: {:?}", text()), || text().matches('\n').count() > number);
+    text().lines().nth(number).unwrap_or_default().to_owned()
 }
 
-impl Scene {
-    fn start(line: &str) -> Self {
-        let machine = Display::start(640, 480);
-        let notebook = Notebook::on(&machine);
-        let desk = Display::start(800, 600);
-        let manager = desk.run_window_manager();
-        let mut host = Host::on(&machine, "");
-        let viewer = Viewer::window(&desk, &host.direct("tcp"), &host.password, line);
-        host.accept();
-        viewer.is_in_session();
-        let window = desk.window(&host.id);
-        desk.focus(window);
-        // Its page before the session takes keys too.
-        until_true("the window drives", || desk.title(window).contains("you are in control"));
-        Self { viewer, host, notebook, desk, machine, _manager: manager }
+/// A window that writes down every key that it gets.
+struct KeyLog {
+    connection: RustConnection,
+    seen: Vec<Seen>,
+}
+
+/// A key event: down or up, what is on the key, whether Shift was held.
+type Seen = (bool, u32, bool);
+
+impl KeyLog {
+    /// Opens one on this display and gives it the keyboard.
+    fn on(display: &Display) -> Self {
+        let (connection, screen) = RustConnection::connect(Some(display.name())).expect("a display");
+        let (root, window) = (connection.setup().roots[screen].root, connection.generate_id().expect("an identifier"));
+        let wanted = CreateWindowAux::new().event_mask(EventMask::KEY_PRESS | EventMask::KEY_RELEASE);
+        let (class, visual) = (WindowClass::INPUT_OUTPUT, x11rb::COPY_FROM_PARENT);
+        connection.create_window(0, window, root, 300, 300, 100, 100, 0, class, visual, &wanted).expect("takes requests");
+        connection.map_window(window).expect("takes requests").check().expect("the window is there");
+        display.focus(window);
+        Self { connection, seen: Vec::new() }
     }
 
-    /// Waits until what was typed is in the file, and returns the newest line.
+    /// Waits until enough was seen, and returns all of it.
     #[track_caller]
-    fn line(&self, number: usize) -> String {
-        until_true(&format!("line {number} is there: {:?}", self.notebook.text()), || {
-            self.notebook.text().matches('\n').count() > number
+    fn until(&mut self, what: &str, is_enough: impl Fn(&[Seen]) -> bool) -> &[Seen] {
+        until_true(what, || {
+            while let Some(event) = self.connection.poll_for_event().expect("the display answers") {
+                let (down, event) = match event {
+                    Event::KeyPress(event) => (true, event),
+                    Event::KeyRelease(event) => (false, event),
+                    _ => continue,
+                };
+                let keysyms = self.connection.get_keyboard_mapping(event.detail, 1).expect("takes requests").reply();
+                self.seen.push((down, keysyms.expect("a keyboard").keysyms[0], event.state.contains(KeyButMask::SHIFT)));
+            }
+            is_enough(&self.seen)
         });
-        self.notebook.text().lines().nth(number).unwrap_or_default().to_owned()
+        &self.seen
     }
 }
 
@@ -165,7 +187,7 @@ fn every_layout_types_its_text_on_every_other() {
     for (number, (at_viewer, text)) in LAYOUTS.into_iter().enumerate() {
         lay_out(&scene.desk, at_viewer);
         type_by_layout(&scene.desk, text);
-        assert_eq!(scene.line(number), text, "{at_viewer} -> ru without Latin letters");
+        assert_eq!(line(&scene, number), text, "{at_viewer} -> ru without Latin letters");
     }
     until_true("nothing stays held", || scene.machine.held_keys().is_empty());
 }
@@ -186,27 +208,56 @@ fn locks_are_in_step_and_a_held_key_repeats_until_it_is_up() {
     let tap = |keysym| tap(&scene.desk, keysym);
     tap(keysym::CAPS_LOCK);
     type_by_layout(&scene.desk, "hello");
-    assert_eq!(scene.line(0), "HELLO");
+    assert_eq!(line(&scene, 0), "HELLO");
     tap(keysym::CAPS_LOCK);
     type_by_layout(&scene.desk, "hello");
-    assert_eq!(scene.line(1), "hello");
+    assert_eq!(line(&scene, 1), "hello");
     tap(keysym::NUM_LOCK);
     [79, 84, 81].into_iter().for_each(|keypad| scene.desk.type_key((keypad, 0))); // 7, 5, 9
     tap(keysym::RETURN);
-    assert_eq!(scene.line(2), "759");
+    assert_eq!(line(&scene, 2), "759");
     tap(keysym::NUM_LOCK);
     // One that another key stands in for, whose Shift is let go meanwhile: a German / is Shift and 7.
+    let mut keys = KeyLog::on(&scene.machine);
+    let is_slash = |(down, key, shift): &&Seen| *down && *key == u32::from('/') && !shift;
     scene.desk.press(scene.desk.keycode(keysym::SHIFT));
     let (slash, _) = scene.desk.key_of_character('/').expect("a key");
     scene.desk.press(slash);
-    until_true("a key is held on the host", || !scene.machine.held_keys().is_empty());
-    std::thread::sleep(std::time::Duration::from_millis(1200)); // X repeats after 660 ms, 25 times a second
+    keys.until("it repeats", |seen| seen.iter().filter(is_slash).count() > 3);
     scene.desk.release(slash);
     scene.desk.release(scene.desk.keycode(keysym::SHIFT));
     until_true("nothing is held", || scene.machine.held_keys().is_empty());
     tap(keysym::RETURN);
-    let line = scene.line(3);
-    assert!(line.len() > 2 && line.chars().all(|character| character == '/'), "{line:?}");
+    let seen = keys.until("Return", |seen| seen.contains(&(false, keysym::RETURN, false)));
+    let others = seen.iter().filter(|(down, key, _)| *down && *key != u32::from('/'));
+    let others: Vec<u32> = others.map(|(_, key, _)| *key).collect();
+    assert_eq!(others, [keysym::SHIFT, keysym::SHIFT, keysym::RETURN], "{seen:x?}");
+    assert_eq!(seen.last(), Some(&(false, keysym::RETURN, false)));
+}
+
+#[test]
+fn the_hosts_locks_are_as_they_were_when_the_viewer_drives_no_more() {
+    let mut scene = Scene::start("");
+    let (found, viewers) = ((false, true), (true, false));
+    tap(&scene.machine, keysym::NUM_LOCK);
+    assert_eq!(scene.machine.locks(), found);
+    tap(&scene.desk, keysym::CAPS_LOCK);
+    let mut lines = String::new();
+    let mut drives = |scene: &Scene| {
+        type_by_layout(&scene.desk, "x");
+        lines += "X\n";
+        scene.notebook.has(&lines);
+        assert_eq!(scene.machine.locks(), viewers);
+    };
+    drives(&scene);
+    scene.host.rs.send("take");
+    until_true("taking control puts the locks back", || scene.machine.locks() == found);
+    scene.host.rs.send("allow control");
+    scene.viewer.rs.expect_where("control", |event| event["holder"] == "remote");
+    scene.drives();
+    drives(&scene);
+    scene.desk.close(scene.window);
+    until_true("the end puts the locks back", || scene.machine.locks() == found);
 }
 
 #[test]
@@ -222,7 +273,7 @@ fn shortcuts_go_to_the_key_with_their_letter() {
         chord('v');
         chord('a');
         type_by_layout(&scene.desk, "");
-        assert_eq!(scene.line(number), "\u{1a}\u{1}", "{host}");
+        assert_eq!(line(&scene, number), "\u{1a}\u{1}", "{host}");
     }
 }
 
@@ -254,6 +305,87 @@ fn in_physical_mode_the_hosts_layout_decides() {
     lay_out(&scene.machine, "de");
     lay_out(&scene.desk, "us");
     type_by_layout(&scene.desk, "yz;'");
-    assert_eq!(scene.line(0), "zyöä");
+    assert_eq!(line(&scene, 0), "zyöä");
     assert!(scene.host.rs.seen("warning").is_empty() && scene.viewer.rs.seen("warning").is_empty());
+}
+
+/// The toolbar's menu "Keys", by the middle of its button in the supporter's window.
+fn keys_button(window: &Image) -> Option<(i16, i16)> {
+    const END: Colour = [0xd6, 0x45, 0x1f];
+    const BUTTON: Colour = [0xe9, 0xec, 0xf0];
+    // Buttons lie in one row; near its upper edge there are no letters.
+    let row = window.pixels.iter().position(|pixel| *pixel == END)? / window.width + 3;
+    let pixels = &window.pixels[row * window.width..][..window.width];
+    let mut end = 0;
+    let mut buttons = pixels.chunk_by(|left, right| left == right).filter_map(|run| {
+        end += run.len();
+        (run[0] == BUTTON && run.len() > 20).then_some(end - run.len() / 2)
+    });
+    let small = |length| i16::try_from(length).expect("a window is small");
+    Some((small(buttons.nth(1)?), small(row + 10)))
+}
+
+/// Each sends just its keys, whatever the supporter's own desktop would do with them.
+#[test]
+fn special_keys_of_the_toolbar_arrive_as_they_are_and_none_stays_held() {
+    /// From the button to the first item of its menu, and from one to the next.
+    const ROW: i16 = 35;
+    const MENU: Colour = [0xfb, 0xfb, 0xfc];
+    let (ctrl, alt) = (keysym::CONTROL, keysym::ALT);
+    let special: [&[u32]; 7] = [
+        &[ctrl, alt, 0xffff], // Delete
+        &[ctrl, alt, 0xff08], // Backspace
+        &[ctrl, 0xff1b],      // Escape
+        &[alt, 0xff09],       // Tab
+        &[alt, 0xffc1],       // F4
+        &[0xffeb],            // Super
+        &[0xff61],            // Print
+    ];
+    let scene = Scene::start("");
+    let (left, top) = scene.origin();
+    scene.desk.chord(&[ctrl, alt, u32::from('t')]);
+    let picture = || scene.desk.picture_of(scene.window).expect("the window is there");
+    let (x, y) = until("the toolbar", || keys_button(&picture()));
+    let (x, y) = (left + x, top + y);
+    until_true("nothing of the chord is held", || scene.machine.held_keys().is_empty());
+    let mut keys = KeyLog::on(&scene.machine);
+    let has_menu = || scene.desk.pixel(x, y + ROW + ROW / 2) == MENU;
+    let mut wanted: Vec<Seen> = Vec::new();
+    for (row, combination) in (1..).zip(special) {
+        scene.desk.click(x, y, 1);
+        until_true("the menu", has_menu);
+        scene.desk.click(x, y + row * ROW, 1);
+        until_true("the menu is gone", || !has_menu());
+        wanted.extend(combination.iter().map(|key| (true, *key, false)));
+        wanted.extend(combination.iter().rev().map(|key| (false, *key, false)));
+        let seen = keys.until(&format!("item {row}"), |seen| seen.len() >= wanted.len());
+        assert_eq!(seen, wanted, "{seen:x?}");
+    }
+    assert!(scene.machine.held_keys().is_empty());
+}
+
+#[test]
+fn what_the_host_cannot_type_is_told_once_and_nothing_else_is_lost() {
+    let scene = Scene::start("");
+    // No key is free to borrow.
+    let (connection, _) = RustConnection::connect(Some(scene.machine.name())).expect("a display");
+    let all = connection.get_keyboard_mapping(9, 247).expect("takes requests").reply().expect("a keyboard");
+    for (keycode, keysyms) in (9..=u8::MAX).zip(all.keysyms.chunks_exact(all.keysyms_per_keycode.into())) {
+        if keysyms.iter().all(|keysym| *keysym == x11rb::NO_SYMBOL) {
+            connection
+                .change_keyboard_mapping(1, keycode, 1, &[keysym::CAPS_LOCK])
+                .expect("takes requests")
+                .check()
+                .expect("a key");
+        }
+    }
+    lay_out(&scene.desk, "de");
+    type_by_layout(&scene.desk, "Straße, öfter");
+    type_by_layout(&scene.desk, "grün");
+    scene.notebook.has("Strae, fter\ngrn\n");
+    let warnings =
+        scene.viewer.rs.expect_where("warning", |warning| warning["text"].as_str().is_some_and(|text| text.contains('ß')));
+    assert!(warnings["text"].as_str().is_some_and(|text| text.contains("keyboard cannot give")), "{warnings}");
+    assert_eq!(scene.viewer.rs.seen("warning").len(), 1, "once");
+    until_true("nothing is held", || scene.machine.held_keys().is_empty());
 }

@@ -17,6 +17,7 @@
 //! | [`clipboard`] | what is copied at one side and pasted at the other |
 //! | [`screens`] | several monitors, their changes, depths and sizes, animated pointers |
 //! | [`panel`] | the host's window: whose hands count, the frame, its death |
+//! | [`scene`] | a supporter's window on a host's screen, for the tests of both |
 //! | [`window`] | the viewer's window |
 //! | [`keyboard`] | what is typed at the viewer's layout arrives at the host's |
 //! | [`console`] | the viewer in a terminal |
@@ -47,6 +48,7 @@ mod panel;
 mod passwords;
 mod relayed;
 mod rig;
+mod scene;
 mod screens;
 mod stats;
 mod story;

@@ -214,6 +214,13 @@ impl Display {
         (0..=u8::MAX).filter(|code| held[usize::from(code / 8)] & (1 << (code % 8)) != 0).collect()
     }
 
+    /// Whether Caps Lock and Num Lock are on, as layouts have them: Num Lock is the second modifier.
+    pub(crate) fn locks(&self) -> (bool, bool) {
+        let pointer =
+            self.connection.query_pointer(self.root()).expect("the display takes requests").reply().expect("there is a pointer");
+        (pointer.mask.contains(xproto::KeyButMask::LOCK), pointer.mask.contains(xproto::KeyButMask::MOD2))
+    }
+
     // What its person does.
 
     /// Moves the pointer.

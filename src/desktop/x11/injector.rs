@@ -97,6 +97,11 @@ impl Injector for X11Injector {
         done.map_err(|error| DesktopError(format!("the desktop did not take the input ({error})")))
     }
 
+    fn put_back(&mut self) -> Result<(), DesktopError> {
+        self.take_events()?;
+        self.keyboard.put_locks_back(&self.display)
+    }
+
     fn take_untyped(&mut self) -> Option<char> {
         self.keyboard.take_untyped()
     }

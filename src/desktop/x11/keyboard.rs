@@ -116,6 +116,12 @@ impl Keyboard {
         self.typist.lock(display, locks).map_err(lost)
     }
 
+    /// Has the locks as they were before any were told.
+    pub(super) fn put_locks_back(&mut self, display: &Display) -> Result<(), DesktopError> {
+        self.settle(display)?;
+        self.typist.put_locks_back(display).map_err(lost)
+    }
+
     /// Ends the stand-in, and puts back what it moved.
     pub(super) fn settle(&mut self, display: &Display) -> Result<(), DesktopError> {
         let Some(StandIn { before, suspended, .. }) = self.stand_in.take() else { return Ok(()) };

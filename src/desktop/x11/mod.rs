@@ -8,6 +8,7 @@ mod glass;
 mod injector;
 mod keyboard;
 mod layout;
+mod locks;
 mod marks;
 mod memory;
 mod monitors;

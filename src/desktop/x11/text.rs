@@ -28,6 +28,7 @@ use xkeysym::Keysym;
 use super::{
     DesktopError, Display,
     layout::{Layout, Stroke},
+    locks::Mirrored,
     lost,
 };
 use crate::protocol::input::Locks;
@@ -47,6 +48,7 @@ pub(super) struct Typist {
     borrowed: VecDeque<Borrowed>,
     /// The modifier that Num Lock is.
     num_lock: u16,
+    locks: Mirrored,
     settled: Instant,
     is_stale: bool,
     /// A character that nothing could be done for.
@@ -83,6 +85,7 @@ impl Typist {
             free: BTreeSet::new(),
             borrowed: VecDeque::new(),
             num_lock: 0,
+            locks: Mirrored::default(),
             settled: Instant::now(),
             is_stale: true,
             untyped: None,
@@ -149,10 +152,20 @@ impl Typist {
         self.refresh(display)?;
         let caps = u16::from(ModMask::LOCK);
         let wanted = if locks.caps { caps } else { 0 } | if locks.num { self.num_lock } else { 0 };
-        let (affected, none) = (ModMask::from(caps | self.num_lock), ModMask::from(0_u16));
-        let group = xkb::Group::from(0_u8);
-        display.x.xkb_latch_lock_state(core(), affected, ModMask::from(wanted), false, group, none, false, 0)?;
+        let affected = caps | self.num_lock;
+        self.locks.set(state(display)?.locked_mods.into(), wanted, affected);
+        lock(display, affected, wanted, None)?;
         display.x.sync()
+    }
+
+    /// Has the locks as they were before any were told.
+    pub(super) fn put_locks_back(&mut self, display: &Display) -> Result<(), ReplyError> {
+        let (affected, wanted) = self.locks.put_back(state(display)?.locked_mods.into());
+        if affected != 0 {
+            lock(display, affected, wanted, None)?;
+            display.x.sync()?;
+        }
+        Ok(())
     }
 
     /// Gives a free keycode, or the one borrowed longest ago, to `character`.
@@ -231,7 +244,7 @@ fn press(display: &Display, stroke: Stroke, state: &xkb::GetStateReply) -> Resul
     let is_set = u16::from(state.mods) & stroke.matters == stroke.wanted && u8::from(state.group) == stroke.group;
     let locked = (!is_set).then(|| (u16::from(state.locked_mods) & stroke.matters, state.locked_group));
     if locked.is_some() {
-        lock(display, stroke, stroke.wanted, stroke.group.into())?;
+        lock(display, stroke.matters, stroke.wanted, Some(stroke.group.into()))?;
     }
     fake(display, KEY_PRESS_EVENT, stroke.keycode)?;
     Ok(Before { stroke, locked })
@@ -240,12 +253,14 @@ fn press(display: &Display, stroke: Stroke, state: &xkb::GetStateReply) -> Resul
 /// Releases a key, and puts group and level back.
 pub(super) fn release(display: &Display, before: &Before) -> Result<(), ConnectionError> {
     fake(display, KEY_RELEASE_EVENT, before.stroke.keycode)?;
-    before.locked.map_or(Ok(()), |(mods, group)| lock(display, before.stroke, mods, group))
+    before.locked.map_or(Ok(()), |(mods, group)| lock(display, before.stroke.matters, mods, Some(group)))
 }
 
-fn lock(display: &Display, stroke: Stroke, mods: u16, group: xkb::Group) -> Result<(), ConnectionError> {
-    let (affected, none) = (ModMask::from(stroke.matters), ModMask::from(0_u16));
-    display.x.xkb_latch_lock_state(core(), affected, ModMask::from(mods), true, group, none, false, 0).map(drop)
+/// Locks the `affected` modifiers as `mods` says, and the group if one is given.
+fn lock(display: &Display, affected: u16, mods: u16, group: Option<xkb::Group>) -> Result<(), ConnectionError> {
+    let (affected, mods, none) = (ModMask::from(affected), ModMask::from(mods), ModMask::from(0_u16));
+    let (has_group, group) = (group.is_some(), group.unwrap_or(xkb::Group::M1));
+    display.x.xkb_latch_lock_state(core(), affected, mods, has_group, group, none, false, 0).map(drop)
 }
 
 /// Presses or releases a key, as it is.
