@@ -1,12 +1,19 @@
 //! The clipboard of a session, the same at host and viewer: this machine's clipboard and the [`Exchange`] with the other side's.
 //!
 //! Nothing is read, told or taken before it is permitted, nor after. What is copied while the session has no path is not shared later.
+//! After each call, [`Sharing::news`] has what people should know.
+
+use std::collections::VecDeque;
 
 use tokio::sync::mpsc;
 
+use super::driver::Driver;
 use crate::{
     desktop::clipboard::{Clipboard, ClipboardEvent},
-    protocol::clipboard::{Broken, ClipboardMessage, Content, Exchange, Kind, News, Refusal},
+    protocol::{
+        clipboard::{ClipboardMessage, Content, Exchange, Kind, News, Refusal},
+        message::{EndReason, Message},
+    },
     ui::event::{Copied, CopiedKind, Side},
 };
 
@@ -35,6 +42,7 @@ pub(super) struct Sharing {
     exchange: Exchange,
     /// [`Part::Hand`]: the newest copy from the other side.
     kept: Option<Content>,
+    news: VecDeque<Told>,
 }
 
 /// What people are told.
@@ -51,7 +59,7 @@ impl Sharing {
     pub(super) fn new(own: Side, part: Part) -> Self {
         let (events, copied) = mpsc::channel(WAITING);
         let (is_permitted, board, kept) = (false, None, None);
-        Self { own, part, is_permitted, board, events, copied, exchange: Exchange::default(), kept }
+        Self { own, part, is_permitted, board, events, copied, exchange: Exchange::default(), kept, news: VecDeque::new() }
     }
 
     /// Whether it is permitted from now on.
@@ -82,38 +90,35 @@ impl Sharing {
         }
     }
 
-    /// Follows it; [`Self::messages`] has what is to be sent. `has_path`: whether the other side can be reached now.
-    pub(super) fn follow(&mut self, event: ClipboardEvent, has_path: bool) -> Option<Told> {
+    /// Follows it.
+    pub(super) fn follow(&mut self, event: ClipboardEvent, driver: &mut Driver) {
         match event {
-            ClipboardEvent::Copied(_) if !self.is_permitted => None,
-            ClipboardEvent::Copied(content) if has_path => {
-                self.exchange.offer(content);
-                None
-            }
+            ClipboardEvent::Copied(_) if !self.is_permitted => {}
+            ClipboardEvent::Copied(content) if driver.current_path().is_some() => self.exchange.offer(content),
             ClipboardEvent::Copied(_) => {
-                Some(Told::Warning("what you copied was not shared: the connection is interrupted; copy it again later".to_owned()))
+                self.warn("what you copied was not shared: the connection is interrupted; copy it again later");
             }
-            ClipboardEvent::TooLong(kind, bytes) => Some(Told::Warning(format!(
+            ClipboardEvent::TooLong(kind, bytes) => self.warn(format!(
                 "what you copied has {:.1} MB, and was not shared: at most {} MB of {} are; send it as a file",
                 megabytes(bytes),
                 kind.limit() >> 20,
                 if kind == Kind::Text { "text" } else { "picture" },
-            ))),
-            ClipboardEvent::Failed(error) => Some(Told::Warning(error.to_string())),
+            )),
+            ClipboardEvent::Failed(error) => self.warn(error.to_string()),
         }
+        self.pump(driver);
     }
 
     /// Shares this, as if it had been copied here.
-    pub(super) fn offer(&mut self, text: String) -> Option<Told> {
-        let refused = |text: &str| Some(Told::Warning(text.to_owned()));
+    pub(super) fn offer(&mut self, text: String, driver: &mut Driver) {
         if !self.is_permitted {
-            return refused("the clipboard may not be shared; ask the host's user to type: allow clipboard");
+            return self.warn("the clipboard may not be shared; ask the host's user to type: allow clipboard");
         }
         match Content::new(Kind::Text, text.into_bytes()) {
             Ok(content) => self.exchange.offer(content),
-            Err(_) => return refused("there is nothing to copy, or it is too long; at most 4 MB of text are shared"),
+            Err(_) => self.warn("there is nothing to copy, or it is too long; at most 4 MB of text are shared"),
         }
-        None
+        self.pump(driver);
     }
 
     /// [`Part::Hand`]: the newest copy from the other side.
@@ -121,11 +126,8 @@ impl Sharing {
         self.kept.as_ref()
     }
 
-    /// Takes what the other side says.
-    ///
-    /// # Errors
-    /// It broke the protocol.
-    pub(super) fn receive(&mut self, message: ClipboardMessage) -> Result<Option<Told>, Broken> {
+    /// Takes what the other side says. A side that breaks the protocol ends the session.
+    pub(super) fn receive(&mut self, message: ClipboardMessage, driver: &mut Driver) {
         let refusal = match self.part {
             _ if !self.is_permitted => Some(Refusal::NotPermitted),
             Part::Nowhere => Some(Refusal::NoClipboard),
@@ -133,37 +135,51 @@ impl Sharing {
         };
         if let (Some(why), ClipboardMessage::Part { .. }) = (refusal, &message) {
             self.exchange.refuse(&message, why);
-            return Ok(None);
+        } else {
+            match self.exchange.receive(message) {
+                Ok(news) => news.into_iter().for_each(|news| self.learn(news)),
+                Err(_) => driver.end(EndReason::ProtocolError),
+            }
         }
-        let other = if self.own == Side::Host { Side::Viewer } else { Side::Host };
-        Ok(self.exchange.receive(message)?.map(|news| match news {
+        self.pump(driver);
+    }
+
+    /// What people should know.
+    pub(super) fn news(&mut self) -> Option<Told> {
+        self.news.pop_front()
+    }
+
+    fn learn(&mut self, news: News) {
+        match news {
             News::Arrived(content) => {
-                let copied = copied(content.kind(), content.bytes().len());
+                let other = if self.own == Side::Host { Side::Viewer } else { Side::Host };
+                self.news.push_back(Told::Shared(other, copied(content.kind(), content.bytes().len())));
                 match &self.board {
                     Some(board) => board.put(content),
                     None => self.kept = Some(content),
                 }
-                Told::Shared(other, copied)
             }
-            News::Delivered(kind, bytes) => Told::Shared(self.own, copied(kind, bytes)),
+            News::Delivered(kind, bytes) => self.news.push_back(Told::Shared(self.own, copied(kind, bytes))),
             News::Refused(Refusal::NotPermitted) => {
-                Told::Warning("what you copied was not shared: the host's user does not permit it".to_owned())
+                self.warn("what you copied was not shared: the host's user does not permit it");
             }
             News::Refused(Refusal::NoClipboard) => {
-                Told::Warning("what you copied was not shared: the other side has no clipboard, or does not share it".to_owned())
+                self.warn("what you copied was not shared: the other side has no clipboard, or does not share it");
             }
-        }))
+        }
     }
 
-    /// The next message to send.
-    pub(super) fn message(&mut self) -> Option<ClipboardMessage> {
-        self.exchange.poll()
+    fn pump(&mut self, driver: &mut Driver) {
+        while let Some(message) = self.exchange.poll() {
+            if driver.send(Message::Clipboard(message)).is_err() {
+                self.exchange.forget();
+                self.warn("what was copied was not shared: the other side does not keep up; copy it again");
+            }
+        }
     }
 
-    /// The last message could not be sent.
-    pub(super) fn unsent(&mut self) -> Told {
-        self.exchange.forget();
-        Told::Warning("what was copied was not shared: the other side does not keep up; copy it again".to_owned())
+    fn warn(&mut self, text: impl Into<String>) {
+        self.news.push_back(Told::Warning(text.into()));
     }
 }
 

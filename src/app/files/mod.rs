@@ -18,7 +18,7 @@ use super::driver::Driver;
 use crate::{
     protocol::{
         id::PeerKey,
-        message::Message,
+        message::{EndReason, Message},
         transfer::{
             FileMessage, MAX_TRANSFERS,
             receiving::{self, Receiving, Report, State},
@@ -143,8 +143,8 @@ impl Files {
 
     // What comes in.
 
-    /// The peer says this. `allowed`: it may send and fetch. False: it broke the protocol.
-    pub(super) fn message(&mut self, message: FileMessage, allowed: bool, driver: &mut Driver) -> bool {
+    /// The peer says this. `allowed`: it may send and fetch. One that breaks the protocol ends the session.
+    pub(super) fn message(&mut self, message: FileMessage, allowed: bool, driver: &mut Driver) {
         let is_fine = match message {
             FileMessage::Offer(offer) if !allowed => {
                 self.word(FileMessage::Refuse { number: offer.number, reason: NOT_ALLOWED.to_owned() }, driver);
@@ -184,15 +184,13 @@ impl Files {
                 true
             }
         };
-        self.pump(driver);
-        is_fine
+        self.judge(is_fine, driver);
     }
 
-    /// A chunk came in. False: the peer broke the protocol.
-    pub(super) fn chunk(&mut self, bytes: &[u8], driver: &mut Driver) -> bool {
+    /// A chunk came in. A peer that breaks the protocol ends the session.
+    pub(super) fn chunk(&mut self, bytes: &[u8], driver: &mut Driver) {
         let is_fine = self.receiving.chunk(bytes);
-        self.pump(driver);
-        is_fine
+        self.judge(is_fine, driver);
     }
 
     /// There is room for a chunk.
@@ -281,6 +279,13 @@ impl Files {
     /// How many files arrived whole, and their bytes.
     pub(super) fn arrived(&self) -> (u32, u64) {
         self.arrived
+    }
+
+    fn judge(&mut self, is_fine: bool, driver: &mut Driver) {
+        if !is_fine {
+            driver.end(EndReason::ProtocolError);
+        }
+        self.pump(driver);
     }
 
     fn pump(&mut self, driver: &mut Driver) {

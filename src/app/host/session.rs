@@ -250,16 +250,12 @@ impl HostSession {
                         return reason;
                     }
                 }
-                reply = self.files.next() => {
-                    self.files.replied(reply, &mut self.driver);
-                    self.tell_files();
-                }
+                reply = self.files.next() => self.files.replied(reply, &mut self.driver),
                 Some(captured) = captures.recv() => self.captured(captured),
-                copied = self.clipboard.next() => {
-                    let told = self.clipboard.follow(copied, self.driver.is_attached());
-                    self.share(told);
-                }
+                copied = self.clipboard.next() => self.clipboard.follow(copied, &mut self.driver),
             }
+            self.tell_files();
+            self.tell_copied();
         }
     }
 
@@ -348,10 +344,7 @@ impl HostSession {
             Event::Message(Message::Chat(text)) => {
                 self.tell_chat(Side::Viewer, text);
             }
-            Event::Message(Message::Clipboard(message)) => match self.clipboard.receive(message) {
-                Ok(told) => self.share(told),
-                Err(_) => self.driver.end(EndReason::ProtocolError),
-            },
+            Event::Message(Message::Clipboard(message)) => self.clipboard.receive(message, &mut self.driver),
             Event::Message(Message::Point { x, y }) => {
                 if let Some(place) = self.shown.as_ref().and_then(|shown| shown.pointed_at(x, y)) {
                     self.point(Some(place));
@@ -362,11 +355,8 @@ impl HostSession {
             Event::Message(Message::Lossless(wish)) => self.wish_lossless(wish),
             Event::Message(Message::AskStats) => self.answer_figures(),
             Event::Message(Message::File(message)) => self.file_message(message),
-            Event::Bulk(chunk) => self.file_chunk(&chunk),
-            Event::WantBulk(room) => {
-                self.files.want(room, &mut self.driver);
-                self.tell_files();
-            }
+            Event::Bulk(chunk) => self.files.chunk(&chunk, &mut self.driver),
+            Event::WantBulk(room) => self.files.want(room, &mut self.driver),
             // The session lets only a viewer's messages through.
             Event::Message(_) | Event::Picture(_) => {}
             Event::WantPicture(Credit { bytes, rate }) => {
@@ -378,11 +368,11 @@ impl HostSession {
             Event::Stalled => {
                 self.helm.halt();
                 self.point(None);
-                self.pause_files(true);
+                self.files.paused(true);
                 self.warn(format!("the connection to {} is interrupted; waiting for it to come back", self.viewer));
             }
             Event::Resumed => {
-                self.pause_files(false);
+                self.files.paused(false);
                 // What was told of timers may have waited for the path.
                 if self.grants.due().is_some() {
                     self.announce_permissions();

@@ -205,10 +205,7 @@ impl Session {
                         break reason;
                     }
                 }
-                reply = self.files.next() => {
-                    self.files.replied(reply, &mut self.driver);
-                    self.tell_files();
-                }
+                reply = self.files.next() => self.files.replied(reply, &mut self.driver),
                 decoded = self.decode.done.recv() => match decoded {
                     Some(decoded) => self.decoded(decoded),
                     // The thread is gone, and it said why if it could.
@@ -224,12 +221,11 @@ impl Session {
                 () = tokio::time::sleep_until(upgrade.unwrap_or_else(Instant::now).into()), if upgrade.is_some() => {
                     self.seek_direct_path().await;
                 }
-                copied = self.clipboard.next() => {
-                    let told = self.clipboard.follow(copied, !self.stalled);
-                    self.share(told);
-                }
+                copied = self.clipboard.next() => self.clipboard.follow(copied, &mut self.driver),
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => self.in_time(),
             }
+            self.tell_files();
+            self.tell_copied();
         };
         self.finish(reason).await
     }
@@ -259,7 +255,7 @@ impl Session {
             }
             Event::Stalled => {
                 self.stalled = true;
-                self.pause_files(true);
+                self.files.paused(true);
                 self.faces.tell(&ViewerEvent::Stalled);
                 if let Some(probe) = self.upgrade.give() {
                     self.open(probe);
@@ -268,14 +264,11 @@ impl Session {
             }
             Event::Resumed => {
                 self.stalled = false;
-                self.pause_files(false);
+                self.files.paused(false);
                 self.faces.tell(&ViewerEvent::Resumed);
             }
-            Event::Bulk(chunk) => self.file_chunk(&chunk),
-            Event::WantBulk(room) => {
-                self.files.want(room, &mut self.driver);
-                self.tell_files();
-            }
+            Event::Bulk(chunk) => self.files.chunk(&chunk, &mut self.driver),
+            Event::WantBulk(room) => self.files.want(room, &mut self.driver),
             Event::Ended(reason) => return Some(reason),
             Event::Delivered(number) => self.faces.tell(&ViewerEvent::ChatDelivered { number }),
             Event::WantPicture(_) => {}
@@ -296,10 +289,7 @@ impl Session {
                     self.leave_if_blind();
                 }
             }
-            Message::Clipboard(message) => match self.clipboard.receive(message) {
-                Ok(told) => self.share(told),
-                Err(_) => self.driver.end(EndReason::ProtocolError),
-            },
+            Message::Clipboard(message) => self.clipboard.receive(message, &mut self.driver),
             Message::CursorShape(shape) => {
                 self.shown.new_cursor(&shape);
                 self.picture.point_with(shape);
@@ -312,7 +302,7 @@ impl Session {
                 let news = self.shown.told(screens);
                 self.screens_changed(news);
             }
-            Message::File(message) => self.file_message(message),
+            Message::File(message) => self.files.message(message, true, &mut self.driver),
             Message::Stats(stats) => {
                 self.figures.answered(&stats);
                 self.tell_figures();
@@ -353,10 +343,7 @@ impl Session {
                 self.screenshots.add(file);
                 self.save_screenshots();
             }
-            Some(ViewerAction::Copy(text)) => {
-                let told = self.clipboard.offer(text);
-                self.share(told);
-            }
+            Some(ViewerAction::Copy(text)) => self.clipboard.offer(text, &mut self.driver),
             Some(ViewerAction::Paste(file)) => self.paste(&file),
             Some(action @ (ViewerAction::Send(_) | ViewerAction::Fetch(_))) => self.file_action(action),
             Some(action @ (ViewerAction::Save(_) | ViewerAction::Refuse(_) | ViewerAction::Cancel(_))) => self.file_action(action),

@@ -2,8 +2,8 @@
 //!
 //! - Chunks are numbered by the session, kept by the sender until the receiver has *taken* them (they are on its disk), and replayed
 //!   on a new path. What carries them needs to know nothing about paths.
-//! - A chunk is asked for only when the path in use has room ([`super::estimate`]): files take what pictures leave of the link, and
-//!   queue for [`super::estimate::BULK_TARGET`] at most. So a word or a picture never waits long behind a file, on a link of any rate.
+//! - A chunk is asked for only when the path in use has room ([`super::estimate`]): files get the whole link beside a still screen, and a
+//!   fifth of it beside a film. They queue for 20 ms at most, so a word or a picture never waits long behind one, on a link of any rate.
 //! - Two reports, as for pictures: *reached* at once and on the same path, which tells what the link is like; *taken* when there is
 //!   room again, which is the back-pressure of a slow disk.
 //! - Bounded by [`MAX_IN_FLIGHT`] bytes and [`MAX_CHUNKS`] at both sides; a sender that does not keep to that breaks the protocol.

@@ -10,27 +10,28 @@
 //!   after its departure was due has not departed. So when a link fails or slows down, what is under way stays bounded: by what the
 //!   round trip, [`TARGET`] and one picture held at the rate before.
 //!
-//! Pictures and chunks of files are one queue: what the one has put into it the other finds there.
+//! Pictures and chunks of files are one queue: what the one has put into it the other finds there. When a chunk is due is told in
+//! [`chunks`].
 //!
 //! Rules:
 //! - A picture is due when the backlog has sunk to [`TARGET`] less [`PICTURE`]; it may fill it up to [`TARGET`].
 //! - Before the rate is known, [`FIRST_BYTES`] may be under way.
 //! - Others may fill the queue too. Then [`LEAST_BYTES`] still go every [`LEAST_INTERVAL`], until their queue counts as part of the way.
 //! - A link that is never empty shows no least delay. After [`CALM`] of that, pictures wait until it has run empty for a ping.
-//! - A chunk of a file is due when the backlog, pictures included, leaves [`BULK_STEP`] below [`BULK_TARGET`]: so files never take a
-//!   picture's turn, and what is asked next waits for them that long at most. On a link of unknown rate one chunk goes alone.
 //! - A picture alone that is small or quick is no proof of a slow link: it says more about who was late to look at it. Nor does it
 //!   take away from what an unknown link gets.
 //!
 //! The viewer's times come from a peer: a departure is held between its sending and now, so that a false one spoils only that viewer's
 //! own picture. Bounded: [`MAX_UNDER_WAY`] pictures and chunks are remembered.
 
+mod chunks;
+
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
-use super::{io::Credit, pictures};
+use super::io::Credit;
 use crate::protocol::stats::{Samples, Spread};
 
 /// How long pictures may take to get through the link, at most: beyond the round trip, what one waits before it is shown.
@@ -43,14 +44,6 @@ pub(super) const FIRST_BYTES: u64 = 100_000;
 pub(super) const LEAST_BYTES: u64 = 4096;
 /// … so often, however full the link is.
 pub(super) const LEAST_INTERVAL: Duration = Duration::from_millis(200);
-/// How long chunks of files may make others wait: below it, pictures are asked for as on an idle link.
-pub(super) const BULK_TARGET: Duration = TARGET.saturating_sub(PICTURE);
-/// The least of it that a chunk is worth being cut for.
-pub(super) const BULK_STEP: Duration = Duration::from_millis(5);
-/// The first chunk on a link of unknown rate: it tells the rate, and is over in 64 ms at 2 Mbit/s.
-const FIRST_CHUNK: u64 = 16 << 10;
-/// The smallest chunk.
-const LEAST_CHUNK: u64 = 1024;
 /// Busy time after which a measurement has lost half its weight, about.
 const MEMORY: Duration = Duration::from_millis(150);
 /// How long a least value counts: so long and up to twice that.
@@ -75,9 +68,11 @@ pub(super) struct Estimate {
     /// The beginning of time, for durations.
     origin: Instant,
     under_way: VecDeque<Sent>,
-    /// When the last picture went out, and the last chunk.
+    /// When the last picture went out, and the last large one.
     last_sent: Duration,
-    last_chunk: Duration,
+    last_large: Option<Duration>,
+    /// When the last chunk went out, and its bytes.
+    last_chunk: (Duration, u64),
     /// When the last picture that is reported departed.
     departed: Duration,
     /// Bytes that departed, and the microseconds that took; the past weighs less.
@@ -124,7 +119,8 @@ impl Estimate {
             origin: now,
             under_way: VecDeque::new(),
             last_sent: Duration::ZERO,
-            last_chunk: Duration::ZERO,
+            last_large: None,
+            last_chunk: (Duration::ZERO, 0),
             departed: Duration::ZERO,
             served: (0, 0),
             offset: Least::default(),
@@ -160,8 +156,13 @@ impl Estimate {
             self.under_way.pop_front();
         }
         match item {
-            Item::Picture(_) => self.last_sent = at,
-            Item::Chunk(_) => self.last_chunk = at,
+            Item::Picture(_) => {
+                self.last_sent = at;
+                if self.rate().is_some_and(|rate| chunks::is_large(bytes, rate)) {
+                    self.last_large = Some(at);
+                }
+            }
+            Item::Chunk(_) => self.last_chunk = (at, bytes),
         }
         self.under_way.push_back(Sent { item, at, bytes });
     }
@@ -259,32 +260,6 @@ impl Estimate {
         times.into_iter().map(|at| self.origin + at).filter(|at| *at > now && !self.under_way.is_empty()).min()
     }
 
-    /// How many bytes the next chunk of a file may have, if one may go.
-    pub(super) fn bulk_room(&self, now: Instant) -> Option<u64> {
-        let now = self.since(now);
-        if now >= self.calm + CALM || self.under_way.len() >= MAX_UNDER_WAY - pictures::MAX_WINDOW {
-            return None;
-        }
-        let Some(rate) = self.rate() else {
-            let may_go = self.under_way.iter().all(|sent| matches!(sent.item, Item::Picture(_)) && sent.bytes < TELLING);
-            return may_go.then_some(FIRST_CHUNK);
-        };
-        let reported = now.saturating_sub(self.least_rtt().unwrap_or_default());
-        let room = BULK_TARGET.saturating_sub(self.free_at(rate, reported).saturating_sub(now));
-        if room >= BULK_STEP {
-            Some((rate.saturating_mul(micros(room)) / SECOND).max(LEAST_CHUNK))
-        } else {
-            (now >= self.last_chunk + LEAST_INTERVAL).then_some(LEAST_BYTES)
-        }
-    }
-
-    /// When to look for room for a chunk again, if nothing else happens.
-    pub(super) fn next_bulk(&self, now: Instant) -> Option<Instant> {
-        let sunk = self.free_at(self.rate()?, Duration::ZERO).saturating_sub(BULK_TARGET - BULK_STEP);
-        let times = [sunk, self.last_chunk + LEAST_INTERVAL];
-        times.into_iter().map(|at| self.origin + at).filter(|at| *at > now && !self.under_way.is_empty()).min()
-    }
-
     /// When a ping should have the link for itself, if it has run empty.
     pub(super) fn calm_due(&self) -> Option<Instant> {
         self.under_way.is_empty().then(|| self.origin + self.calm + CALM)
@@ -293,7 +268,7 @@ impl Estimate {
     /// When all that is under way will have departed, knowing that nothing of it had before `reported`.
     fn free_at(&self, rate: u64, reported: Duration) -> Duration {
         self.under_way.iter().fold(self.departed, |free, sent| {
-            let departs = free.max(sent.at) + Duration::from_micros(sent.bytes * SECOND / rate);
+            let departs = free.max(sent.at) + takes(sent.bytes, rate);
             departs.max(reported)
         })
     }
@@ -329,6 +304,11 @@ impl<T: Ord + Copy> Least<T> {
     fn least(&self) -> Option<T> {
         self.now.into_iter().chain(self.before).min()
     }
+}
+
+/// How long a link of this rate is busy with so many bytes.
+fn takes(bytes: u64, rate: u64) -> Duration {
+    Duration::from_micros(bytes * SECOND / rate)
 }
 
 pub(super) fn micros(time: Duration) -> u64 {

@@ -1,10 +1,7 @@
 //! Files at the viewer.
 
 use super::Session;
-use crate::{
-    protocol::{message::EndReason, transfer::FileMessage},
-    ui::event::{ViewerAction, ViewerEvent},
-};
+use crate::ui::event::{ViewerAction, ViewerEvent};
 
 impl Session {
     /// What the user does with files.
@@ -21,34 +18,11 @@ impl Session {
         if !known {
             self.warn(format!("there is no file {number} that waits for that"));
         }
-        self.tell_files();
-    }
-
-    pub(super) fn file_message(&mut self, message: FileMessage) {
-        let is_fine = self.files.message(message, true, &mut self.driver);
-        self.judge(is_fine);
-    }
-
-    pub(super) fn file_chunk(&mut self, chunk: &[u8]) {
-        let is_fine = self.files.chunk(chunk, &mut self.driver);
-        self.judge(is_fine);
-    }
-
-    pub(super) fn pause_files(&mut self, paused: bool) {
-        self.files.paused(paused);
-        self.tell_files();
     }
 
     pub(super) fn tell_files(&mut self) {
         while let Some(transfer) = self.files.news() {
             self.faces.tell(&ViewerEvent::File(transfer));
         }
-    }
-
-    fn judge(&mut self, is_fine: bool) {
-        if !is_fine {
-            self.driver.end(EndReason::ProtocolError);
-        }
-        self.tell_files();
     }
 }

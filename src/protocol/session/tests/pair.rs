@@ -2,7 +2,7 @@
 //!
 //! Records of one lane of one link arrive in order; lanes and links overtake each other. The host films as soon as a picture is
 //! wanted, the viewer decodes, both with a delay. A link may have a narrow place with a buffer before it ([`Narrow`]), which others
-//! may share. Every picture carries its number, and the pair itself checks that each comes
+//! may share, and packets of it may be lost: their record comes a round trip later, and what follows it in its lane waits for it. Every picture carries its number, and the pair itself checks that each comes
 //! exactly once and in order, that chat counts as delivered when the peer was told it and not before, that nothing follows the end, and that
 //! a poll never asks for the past twice. A side may send a file too, whose bytes are checked in the same way.
 
@@ -104,6 +104,8 @@ impl Side {
 struct Link {
     latency: Duration,
     jitter: Duration,
+    /// The part of its packets that are lost.
+    loss: f64,
     state: State,
     narrow: Option<Narrow>,
     /// When the last record of a lane arrives, so that none overtakes it.
@@ -196,7 +198,7 @@ impl Pair {
     pub(super) fn add_path_over(&mut self, carrier: Carrier, kind: PathKind, latency: Duration, jitter: Duration) -> PathId {
         let id = PathId(self.tasks);
         self.tasks += 1;
-        self.links.insert(id, Link { latency, jitter, state: State::Up, narrow: None, last: BTreeMap::new() });
+        self.links.insert(id, Link { latency, jitter, loss: 0.0, state: State::Up, narrow: None, last: BTreeMap::new() });
         self.input(Role::Host, Input::PathUp(id, kind, carrier));
         self.input(Role::Viewer, Input::PathUp(id, kind, carrier));
         id
@@ -210,6 +212,11 @@ impl Pair {
         // What waits leaves at the new rate.
         let rest = narrow.free.saturating_duration_since(now).as_nanos() * u128::from(narrow.rate) / u128::from(rate);
         (narrow.rate, narrow.free) = (rate, now + Duration::from_nanos(u64::try_from(rest).expect("not for ever")));
+    }
+
+    /// From now on this part of the path's packets is lost, and sent again a round trip and a quarter later.
+    pub(super) fn lose(&mut self, id: PathId, loss: f64) {
+        self.links.get_mut(&id).expect("a path of this pair").loss = loss;
     }
 
     /// What became of the pictures in the narrow place since the last time.
@@ -366,7 +373,7 @@ impl Pair {
 
     fn carry(&mut self, from: Role, path: PathId, lane: Lane, record: Vec<u8>) {
         self.side(from).transmitted[lane as usize] += 1;
-        let (now, jitter) = (self.now, self.rng.gen_range(0.0..1.0));
+        let (now, jitter, luck) = (self.now, self.rng.gen_range(0.0..1.0), self.rng.gen_range(0.0..1.0));
         let Some(link) = self.links.get_mut(&path) else { return };
         if let State::Blackhole = link.state {
             return;
@@ -383,7 +390,9 @@ impl Pair {
             }
             _ => now,
         };
-        let at = (sent + link.latency + link.jitter.mul_f32(jitter)).max(*last);
+        let packets = i32::try_from((record.len() as u64).div_ceil(PACKET)).unwrap_or(i32::MAX);
+        let again = if luck < 1.0 - (1.0 - link.loss).powi(packets) { link.latency * 5 / 2 } else { Duration::ZERO };
+        let at = (sent + link.latency + link.jitter.mul_f32(jitter) + again).max(*last);
         *last = at;
         self.plan(at, Task::Arrive { path, to: from.peer(), lane, record });
     }
