@@ -71,6 +71,11 @@ impl Hands {
         self.connected && self.holder == Holder::Remote && self.permissions.may_control()
     }
 
+    /// Whether what is typed goes to the host.
+    pub(super) fn may_type(&self) -> bool {
+        self.in_control() && self.permissions.contains(Permission::Keyboard)
+    }
+
     /// The pointer is over the picture no more.
     pub(super) fn point_away(&mut self) {
         if std::mem::take(&mut self.points) {
@@ -137,7 +142,7 @@ impl Hands {
 
     /// Tells the locks, if the host has not been told yet.
     pub(super) fn lock(&mut self, locks: Locks) {
-        if self.in_control() && self.permissions.contains(Permission::Keyboard) && self.locks.replace(locks) != Some(locks) {
+        if self.may_type() && self.locks.replace(locks) != Some(locks) {
             self.act(InputEvent::Locks(locks));
         }
     }

@@ -18,6 +18,8 @@ use crate::protocol::{
 
 /// How long a chat line or a warning stays.
 const SHOWN_FOR: Duration = Duration::from_secs(12);
+/// How long a hint does that answers what the user just did.
+const HINTED_FOR: Duration = Duration::from_secs(5);
 /// More lines than these push the oldest away.
 const MAX_NOTES: usize = 6;
 /// The chords that do not reach the host.
@@ -134,7 +136,16 @@ impl Status {
 
     /// Has it read at the bottom of the window for a while.
     pub(super) fn note(&mut self, text: String, now: Instant) {
-        self.notes.push_back((text, now + SHOWN_FOR));
+        self.keep(text, now + SHOWN_FOR);
+    }
+
+    /// Has it read there for a few seconds.
+    pub(super) fn hint(&mut self, text: &str, now: Instant) {
+        self.keep(text.to_owned(), now + HINTED_FOR);
+    }
+
+    fn keep(&mut self, text: String, until: Instant) {
+        self.notes.push_back((text, until));
         if self.notes.len() > MAX_NOTES {
             self.notes.pop_front();
         }

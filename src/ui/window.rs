@@ -4,7 +4,7 @@
 //! [`overlay`](super::overlay)'s; what is clicked or typed there stays here. Everything else goes to the host but seven chords:
 //! Ctrl+Alt+F full screen, Ctrl+Alt+1 actual size (the part seen follows the pointer), Ctrl+Alt+S the host's next screen,
 //! Ctrl+Alt+I the figures, Ctrl+Alt+C chat, Ctrl+Alt+T the toolbar, Ctrl+Alt+Q leave. A chord releases on the host what was held
-//! for it. Keys travel by position and meaning ([`super::typing`]), composed text as text. On losing focus or control everything held is
+//! for it. In full screen the desktop's own shortcuts go to the host too ([`grab`]). Keys travel by position and meaning ([`super::typing`]), composed text as text. On losing focus or control everything held is
 //! released.
 //!
 //! Runs on the main thread (macOS demands it) and sleeps while nothing happens. A new picture wakes it and is on screen after
@@ -31,6 +31,7 @@ use winit::{
     window::{Fullscreen, Window, WindowId},
 };
 
+use self::grab::Shortcuts;
 use super::{
     ViewerSeat,
     event::{TransferState, ViewerAction, ViewerEvent},
@@ -141,6 +142,7 @@ struct Face {
     keyboard: KeyboardMode,
     /// Since the window is open.
     locks: Option<LockReader>,
+    shortcuts: Shortcuts,
     /// Where the local pointer is, while it is over the window.
     hand: Option<(f64, f64)>,
     /// The picture's size that the window was last made for.
@@ -230,6 +232,7 @@ impl ApplicationHandler<Wake> for Face {
             self.hands.ask(ViewerAction::Stats);
         }
         self.turn_overlay(event_loop, now);
+        self.follow_shortcuts(now);
         if self.stale && !event_loop.exiting() {
             self.stale = false;
             let driving = self.hands.in_control();
@@ -244,7 +247,7 @@ impl ApplicationHandler<Wake> for Face {
         let retry = (!self.hands.flush(&self.actions)).then(|| now + RETRY);
         let ask = self.status.board.ask_at().filter(|_| self.status.phase == Phase::Running);
         let overlay = self.overlay.as_ref().and_then(Overlay::due);
-        let next = self.status.next_expiry().into_iter().chain(ask).chain(retry).chain(overlay).min();
+        let next = self.status.next_expiry().into_iter().chain(ask).chain(retry).chain(overlay).chain(self.shortcuts.due()).min();
         event_loop.set_control_flow(next.map_or(ControlFlow::Wait, ControlFlow::WaitUntil));
     }
 }
@@ -255,6 +258,7 @@ impl Face {
             status: Status::new(options.id.clone(), options.name.clone()),
             keyboard: options.keyboard,
             locks: None,
+            shortcuts: Shortcuts::default(),
             options,
             picture,
             told,
@@ -459,6 +463,7 @@ fn wanted_size(picture: Size, monitor: Option<PhysicalSize<u32>>) -> PhysicalSiz
     PhysicalSize::new((width * scale).max(1.0) as u32, (height * scale).max(1.0) as u32)
 }
 
+mod grab;
 mod icon;
 mod keys;
 #[cfg(test)]

@@ -38,6 +38,7 @@ mod desktop;
 mod direct;
 mod doctor;
 mod files;
+mod full_screen;
 mod identity;
 mod keyboard;
 mod lan;

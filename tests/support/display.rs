@@ -319,6 +319,17 @@ impl Display {
         self.tree(window).contains(&focus)
     }
 
+    /// Whether a program has the keyboard to itself (`GrabKeyboard`).
+    pub(crate) fn keyboard_is_grabbed(&self) -> bool {
+        let (now, mode) = (x11rb::CURRENT_TIME, xproto::GrabMode::ASYNC);
+        let grab = self.connection.grab_keyboard(true, self.root(), now, mode, mode).expect("the display takes requests");
+        let free = grab.reply().expect("there is a keyboard").status == xproto::GrabStatus::SUCCESS;
+        if free {
+            self.connection.ungrab_keyboard(now).expect("the display takes requests").check().expect("it was ours");
+        }
+        !free
+    }
+
     /// Asks the window manager to close a window, as a click on its cross does (EWMH `_NET_CLOSE_WINDOW`).
     pub(crate) fn close(&self, window: Window) {
         self.tell_manager(window, "_NET_CLOSE_WINDOW", [x11rb::CURRENT_TIME, 2, 0, 0, 0]);
@@ -463,4 +474,6 @@ pub(crate) mod keysym {
     pub(crate) const CONTROL: u32 = 0xffe3;
     /// The left Alt key.
     pub(crate) const ALT: u32 = 0xffe9;
+    /// F4.
+    pub(crate) const F4: u32 = 0xffc1;
 }

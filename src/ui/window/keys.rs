@@ -1,5 +1,7 @@
 //! Keys at the window: its own chords, else the overlay's (see there), else the host's.
 
+use std::time::Instant;
+
 use winit::{
     event::{ElementState, KeyEvent, WindowEvent},
     event_loop::ActiveEventLoop,
@@ -44,6 +46,17 @@ impl Face {
         }
         self.hands.let_go();
         true
+    }
+
+    /// The desktop's shortcuts are the host's while its keys are, in full screen.
+    pub(super) fn follow_shortcuts(&mut self, now: Instant) {
+        let Some(stage) = &self.stage else { return };
+        let shown = self.picture.lock().shown;
+        let typing = stage.window.has_focus() && self.hands.may_type() && !self.typing && !self.status.page(shown);
+        if let Some(text) = self.shortcuts.follow(&stage.window, stage.view().full_screen, typing, now) {
+            self.status.hint(text, now);
+            self.redraw();
+        }
     }
 
     /// A key that is not the overlay's.
