@@ -1,6 +1,6 @@
 //! Pictures by half blocks: a cell is `▀`, its upper pixel in the letter's colour, its lower one in the cell's own.
 //!
-//! In 24-bit colour where the terminal says that it has it (`COLORTERM`), else in the 240 fixed ones of xterm's 256.
+//! In 24-bit colour where the terminal has it (it is asked, and `COLORTERM` says so where that gets through), else in the 240 fixed ones of xterm's 256.
 
 use std::io::Write;
 

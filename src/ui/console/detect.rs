@@ -16,9 +16,17 @@ const USUAL_CELL: (u16, u16) = (10, 20);
 /// Larger cells than these are a mistake.
 const MOST_CELL: u16 = 256;
 
-/// Kitty's graphics, a cell's size, the mouse in pixels, sixel's colours, kitty's keyboard, attributes.
-pub(super) fn questions() -> Vec<u8> {
-    [kitty::QUESTION, b"\x1b[16t\x1b[?1016$p\x1b[?1;1;0S\x1b[?u\x1b[c"].concat()
+/// A colour that is none of a palette, whether the terminal has it (DECRQSS), and its own colours again.
+const COLOUR: &[u8] = b"\x1b[48;2;1;2;3m\x1bP$qm\x1b\\\x1b[0m";
+/// A cell's size, the mouse in pixels, sixel's colours, kitty's keyboard, attributes.
+const OTHERS: &[u8] = b"\x1b[16t\x1b[?1016$p\x1b[?1;1;0S\x1b[?u\x1b[c";
+
+/// The questions to a terminal that calls itself `term`. `tmux` and `screen` pass no graphics on, and tmux would take that question for
+/// the title of its window.
+pub(super) fn questions(term: &str) -> Vec<u8> {
+    let passes_nothing = ["tmux", "screen"].iter().any(|name| term.starts_with(name));
+    let graphics = if passes_nothing { b"" } else { kitty::QUESTION };
+    [graphics, COLOUR, OTHERS].concat()
 }
 
 /// How pictures get to the terminal, best first.
@@ -37,6 +45,7 @@ pub(super) enum Form {
 pub(super) struct Ability {
     graphics: bool,
     sixel: bool,
+    truecolor: bool,
     colours: Option<u16>,
     cell: Option<(u16, u16)>,
     /// The mouse can tell pixels.
@@ -53,6 +62,7 @@ impl Ability {
         match answer {
             Answer::Graphics => self.graphics = true,
             Answer::Attributes { sixel } => (self.sixel, self.complete) = (sixel, true),
+            Answer::Truecolor => self.truecolor = true,
             Answer::Colours(colours) => self.colours = Some(colours),
             Answer::Cell(width, height) => self.cell = sane((width, height)).or(self.cell),
             Answer::PixelMouse => self.pixel_mouse = true,
@@ -67,13 +77,13 @@ impl Ability {
         self.cell = self.cell.or_else(|| sane((side(width, columns), side(height, rows))));
     }
 
-    /// How pictures get there.
+    /// How pictures get there. `truecolor`: the terminal is said to have 24-bit colour, whether it answers that or not.
     pub(super) fn form(&self, truecolor: bool) -> Form {
         match self.cell {
             _ if self.graphics => Form::Kitty,
             // Sixels are pixels of the screen: without a cell's size nobody knows where they end.
             Some(_) if self.sixel => Form::Sixel(self.colours.unwrap_or(FEWEST_COLOURS).clamp(FEWEST_COLOURS, 256)),
-            _ => Form::Blocks { truecolor },
+            _ => Form::Blocks { truecolor: truecolor || self.truecolor },
         }
     }
 
@@ -107,11 +117,24 @@ mod tests {
     fn the_best_form_that_was_answered_is_taken() {
         let sixel = Answer::Attributes { sixel: true };
         assert_eq!(after(&[]).form(true), Form::Blocks { truecolor: true });
+        assert_eq!(
+            after(&[Answer::Truecolor]).form(false),
+            Form::Blocks { truecolor: true },
+            "also where COLORTERM is lost, as by ssh"
+        );
         assert_eq!(after(&[Answer::Graphics, sixel]).form(true), Form::Kitty);
         assert_eq!(after(&[sixel]).form(false), Form::Blocks { truecolor: false }, "a cell's size is not known");
         assert_eq!(after(&[Answer::Cell(9, 18), sixel]).form(true), Form::Sixel(16));
         assert_eq!(after(&[Answer::Cell(9, 18), Answer::Colours(1024), sixel]).form(true), Form::Sixel(256));
         assert!(after(&[sixel]).complete && !after(&[Answer::Graphics]).complete);
+    }
+
+    #[test]
+    fn a_multiplexer_is_not_asked_for_graphics() {
+        let asks = |term: &str| questions(term).starts_with(kitty::QUESTION);
+        assert!(asks("xterm-256color") && asks("xterm-kitty"));
+        assert!(!["tmux-256color", "screen", "screen-256color"].into_iter().any(asks));
+        assert!(questions("screen").ends_with(b"\x1b[c"));
     }
 
     #[test]

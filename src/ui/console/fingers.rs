@@ -39,11 +39,11 @@ impl Fingers {
             (Name::Char(character), _) if !chord => hands.write(character.encode_utf8(&mut [0; 4])),
             // The host repeats a held key itself.
             (key, Kind::Repeat) if self.held.iter().any(|(held, _)| *held == key) => {}
-            (key, _) => self.press(key, stroke.modifiers, hands),
+            (key, kind) => self.press(key, stroke.modifiers, kind, hands),
         }
     }
 
-    fn press(&mut self, key: Name, modifiers: Modifiers, hands: &mut Hands) {
+    fn press(&mut self, key: Name, modifiers: Modifiers, kind: Kind, hands: &mut Hands) {
         let Some((downs, ups)) = combination(key, modifiers) else {
             if let Name::Char(character) = key {
                 hands.write(character.encode_utf8(&mut [0; 4]));
@@ -52,9 +52,7 @@ impl Fingers {
         };
         self.release(key, hands);
         downs.into_iter().for_each(|event| hands.act(event));
-        // Return, Tab and Backspace go up silently, unless something is held with them.
-        let silent = matches!(key, Name::Named("return" | "tab" | "backspace")) && modifiers == Modifiers::default();
-        if self.key_ups && !silent && self.held.len() < MAX_HELD {
+        if self.key_ups && kind != Kind::Tap && self.held.len() < MAX_HELD {
             self.held.push((key, ups));
         } else {
             ups.into_iter().for_each(|event| hands.act(event));
@@ -196,6 +194,8 @@ mod tests {
         assert_eq!(host_gets(true, b"\x1b[A\x1b[1;1:2A\x1b[1;1:3A"), [down(0x52), up(0x52)]);
         assert_eq!(host_gets(true, b"\x1b[97;5u\x1b[97;5:2u"), [down(0xe0), shortcut(0x04, 'a')]);
         assert_eq!(host_gets(true, b"\x1b[97;5u\x1b[97;1:3u"), [down(0xe0), shortcut(0x04, 'a'), up(0x04), up(0xe0)]);
+        assert_eq!(host_gets(true, b"\x1b[13u\x1b[13;1:2u\x1b[13;1:3u"), [down(0x28), up(0x28)]);
+        // Told in the old way, it does not go up later.
         assert_eq!(host_gets(true, b"\r\r"), [down(0x28), up(0x28), down(0x28), up(0x28)]);
         assert_eq!(host_gets(false, b"\x1b[A\x1b[A"), [down(0x52), up(0x52), down(0x52), up(0x52)]);
     }

@@ -128,7 +128,7 @@ async fn show(seat: ViewerSeat, words: Words, hands: Hands) -> anyhow::Result<()
 /// Asks the terminal what it can. What was typed meanwhile is handed back.
 async fn ask(tty: &mut Tty) -> anyhow::Result<(Ability, Parser, Vec<Told>)> {
     let (mut ability, mut parser, mut typed) = (Ability::default(), Parser::default(), Vec::new());
-    write(tty, detect::questions()).await?;
+    write(tty, detect::questions(&std::env::var("TERM").unwrap_or_default())).await?;
     let answers = async {
         while !ability.complete {
             let Some(bytes) = tty.input.recv().await else { return };

@@ -52,6 +52,8 @@ pub(super) enum Kind {
     Press,
     Repeat,
     Release,
+    /// A press told in the old way, as a control character: nothing tells that the key goes up.
+    Tap,
 }
 
 /// What is held along, as bits: xterm's number of modifiers less one.
@@ -104,6 +106,8 @@ pub(super) enum Answer {
     Cell(u16, u16),
     /// Its mouse can tell pixels.
     PixelMouse,
+    /// It has the 24-bit colour that was asked for.
+    Truecolor,
     /// How many colours a sixel picture may have.
     Colours(u16),
     /// It knows kitty's keyboard protocol: keys that go up are told.
@@ -211,8 +215,9 @@ fn step(rest: &[u8]) -> Step {
         [0x1b, b'_' | b'P' | b']' | b'^' | b'X', ..] => string(rest),
         [0x1b, 0x1b, ..] => Step::Took(1, Some(key(Name::Named("escape"), 0))),
         [0x1b, after @ ..] => match step(after) {
-            Step::Took(used, Some(Told::Key(Stroke { key: name, modifiers, .. }))) => {
-                Step::Took(used + 1, Some(key(name, modifiers.0 | Modifiers::ALT)))
+            Step::Took(used, Some(Told::Key(stroke))) => {
+                let modifiers = Modifiers::of(stroke.modifiers.0 | Modifiers::ALT);
+                Step::Took(used + 1, Some(Told::Key(Stroke { modifiers, ..stroke })))
             }
             Step::Took(used, _) => Step::Took(used + 1, None),
             other => other,
@@ -224,10 +229,11 @@ fn step(rest: &[u8]) -> Step {
 /// A control character or one in UTF-8.
 fn character(rest: &[u8]) -> Step {
     let first = rest[0];
-    let named = |name| Step::Took(1, Some(key(Name::Named(name), 0)));
-    let with_ctrl = |sign: u8| Step::Took(1, Some(key(Name::Char(char::from(sign)), Modifiers::CTRL)));
+    let tap = |key, modifiers| Step::Took(1, Some(Told::Key(Stroke { key, modifiers: Modifiers::of(modifiers), kind: Kind::Tap })));
+    let named = |name| tap(Name::Named(name), 0);
+    let with_ctrl = |sign: u8| tap(Name::Char(char::from(sign)), Modifiers::CTRL);
     match first {
-        0x00 => Step::Took(1, Some(key(Name::Named("space"), Modifiers::CTRL))),
+        0x00 => tap(Name::Named("space"), Modifiers::CTRL),
         0x0d => named("return"),
         0x09 => named("tab"),
         0x08 | 0x7f => named("backspace"),
@@ -254,8 +260,15 @@ fn string(rest: &[u8]) -> Step {
         return Step::Unfinished;
     };
     let content = &rest[2..end];
-    let graphics = rest[1] == b'_' && content.starts_with(b"Gi=31") && content.ends_with(b";OK");
-    Step::Took(end + 2, graphics.then_some(Told::Answer(Answer::Graphics)))
+    let answer = match rest[1] {
+        b'_' if content.starts_with(b"Gi=31") && content.ends_with(b";OK") => Some(Answer::Graphics),
+        // Parameters of SGR, with whichever sign between the numbers.
+        b'P' if content.starts_with(b"1$r") && (content.ends_with(b":1:2:3m") || content.ends_with(b";1;2;3m")) => {
+            Some(Answer::Truecolor)
+        }
+        _ => None,
+    };
+    Step::Took(end + 2, answer.map(Told::Answer))
 }
 
 /// `CSI parameters final`.
@@ -298,7 +311,7 @@ fn meaning(parameters: &str, last: u8) -> Option<Told> {
         (None, b'I') => Some(Told::Focus(true)),
         (None, b'O') => Some(Told::Focus(false)),
         (None, b'Z') => Some(key(Name::Named("tab"), Modifiers::SHIFT)),
-        (None, b'u') => Some(stroke(by_code(field(0))?, &fields)),
+        (None, b'u') => typed(&fields).or_else(|| Some(stroke(by_code(field(0))?, &fields))),
         (None, b'~') => Some(stroke(by_number(field(0))?, &fields)),
         (None, name) => Some(stroke(letter(name)?, &fields)),
         _ => None,
@@ -315,6 +328,21 @@ fn stroke(key: Name, fields: &[Vec<u32>]) -> Told {
         _ => Kind::Press,
     };
     Told::Key(Stroke { key, modifiers: Modifiers::of(u8::try_from(bits).unwrap_or(0)), kind })
+}
+
+/// The text of a key of kitty's protocol, from its third field: what the terminal's layout, locks and input method made of it.
+fn typed(fields: &[Vec<u32>]) -> Option<Told> {
+    let Told::Key(Stroke { modifiers, kind, .. }) = stroke(Name::Char(' '), fields) else { return None };
+    if kind == Kind::Release || modifiers.has(Modifiers::CTRL | Modifiers::ALT | Modifiers::SUPER) {
+        return None;
+    }
+    let text = fields.get(2)?.iter().filter_map(|code| char::from_u32(*code)).filter(|it| !it.is_control());
+    let text: String = text.collect();
+    let mut characters = text.chars();
+    match (characters.next()?, characters.next()) {
+        (character, None) => Some(Told::Key(Stroke { key: Name::Char(character), modifiers, kind })),
+        _ => Some(Told::Paste(text)),
+    }
 }
 
 fn mouse(code: u32, (x, y): (u16, u16), down: bool) -> Option<Told> {
@@ -371,7 +399,7 @@ fn by_number(number: u32) -> Option<Name> {
 
 /// The keys of kitty's `CSI code u`.
 fn by_code(code: u32) -> Option<Name> {
-    const LOCKS: [&str; 6] = ["caps_lock", "scroll_lock", "num_lock", "print", "pause", "menu"];
+    const SINGLE: [&str; 3] = ["print", "pause", "menu"];
     const KEYPAD: [&str; 29] = [
         "kp_0",
         "kp_1",
@@ -411,10 +439,11 @@ fn by_code(code: u32) -> Option<Name> {
         27 => Some("escape"),
         32 => Some("space"),
         127 => Some("backspace"),
-        57358..57364 => from(&LOCKS, 57358),
+        57359 => Some("scroll_lock"),
+        57361..57364 => from(&SINGLE, 57361),
         57376..57388 => from(&FUNCTION, 57376),
         57399..57428 => from(&KEYPAD, 57399),
-        // The private use area has modifiers and media keys, which are not asked for.
+        // The private use area has modifiers, which come with each key, Caps and Num Lock, which the text has in it, and media keys.
         57344..63744 => return None,
         _ => None,
     };

@@ -11,15 +11,19 @@ fn named(name: &'static str, modifiers: u8) -> Told {
     key(Name::Named(name), modifiers)
 }
 
+fn tap(name: Name, modifiers: u8) -> Told {
+    Told::Key(Stroke { key: name, modifiers: Modifiers::of(modifiers), kind: Kind::Tap })
+}
+
 #[test]
 fn keys_of_old_terminals() {
     assert_eq!(told("aß€😀".as_bytes()), ['a', 'ß', '€', '😀'].map(|it| key(Name::Char(it), 0)));
     assert_eq!(
         told(b"\r\t\x7f\x1b[A\x1bOP\x1b[Z"),
         [
-            named("return", 0),
-            named("tab", 0),
-            named("backspace", 0),
+            tap(Name::Named("return"), 0),
+            tap(Name::Named("tab"), 0),
+            tap(Name::Named("backspace"), 0),
             named("up", 0),
             named("f1", 0),
             named("tab", Modifiers::SHIFT)
@@ -30,8 +34,13 @@ fn keys_of_old_terminals() {
         [named("right", Modifiers::CTRL), named("delete", 0), named("f5", Modifiers::SHIFT)]
     );
     assert_eq!(
-        told(b"\x03\x1d\x1bx"),
-        [key(Name::Char('c'), Modifiers::CTRL), key(Name::Char(']'), Modifiers::CTRL), key(Name::Char('x'), Modifiers::ALT)]
+        told(b"\x03\x1d\x1bx\x1b\r"),
+        [
+            tap(Name::Char('c'), Modifiers::CTRL),
+            tap(Name::Char(']'), Modifiers::CTRL),
+            key(Name::Char('x'), Modifiers::ALT),
+            tap(Name::Named("return"), Modifiers::ALT)
+        ]
     );
 }
 
@@ -48,6 +57,29 @@ fn keys_of_kittys_protocol_go_up() {
             at(Name::Named("kp_enter"), 0, Kind::Release),
         ]
     );
+}
+
+/// As kitty 0.26 sends them: Return, then Caps Lock and a, Shift and 2, AltGr and q, Alt and a, keypad 7, one composed, one by an input method.
+#[test]
+fn keys_of_kittys_protocol_bring_their_text() {
+    let at = |name, modifiers, kind| Told::Key(Stroke { key: name, modifiers: Modifiers::of(modifiers), kind });
+    assert_eq!(
+        told(
+            b"\x1b[13u\x1b[13;1:3u\x1b[57358u\x1b[97;65;65u\x1b[57441u\x1b[50;2;64u\x1b[113;;64u\x1b[113;1:2;64u\x1b[97;3;97u\x1b[57406;129;55u"
+        ),
+        [
+            at(Name::Named("return"), 0, Kind::Press),
+            at(Name::Named("return"), 0, Kind::Release),
+            at(Name::Char('A'), 0, Kind::Press),
+            at(Name::Char('@'), Modifiers::SHIFT, Kind::Press),
+            at(Name::Char('@'), 0, Kind::Press),
+            at(Name::Char('@'), 0, Kind::Repeat),
+            at(Name::Char('a'), Modifiers::ALT, Kind::Press),
+            at(Name::Char('7'), 0, Kind::Press),
+        ]
+    );
+    assert_eq!(told(b"\x1b[252;u\x1b[0;;26085:26412u"), [key(Name::Char('ü'), 0), Told::Paste("日本".to_owned())]);
+    assert_eq!(told(b"\x1b[0;;27u"), [], "a control character is no text");
 }
 
 #[test]
@@ -77,13 +109,15 @@ fn the_mouse_is_told_with_its_buttons_wheel_and_modifiers() {
 
 #[test]
 fn answers_come_between_keys_in_any_pieces() {
-    let all: &[u8] = b"a\x1b_Gi=31;OK\x1b\\\x1b[6;18;9t\x1b[?1016;2$y\x1b[?1;0;256S\x1b[?0u\x1b[?62;4;22c\x1b[0nb";
+    let all: &[u8] =
+        b"a\x1b_Gi=31;OK\x1b\\\x1b[6;18;9t\x1bP1$r0;48:2::1:2:3m\x1b\\\x1b[?1016;2$y\x1b[?1;0;256S\x1b[?0u\x1b[?62;4;22c\x1b[0nb";
     let expected: Vec<Told> = [key(Name::Char('a'), 0)]
         .into_iter()
         .chain(
             [
                 Answer::Graphics,
                 Answer::Cell(9, 18),
+                Answer::Truecolor,
                 Answer::PixelMouse,
                 Answer::Colours(256),
                 Answer::KeyUps,
@@ -99,7 +133,7 @@ fn answers_come_between_keys_in_any_pieces() {
     let single: Vec<Told> = all.iter().flat_map(|byte| parser.feed(&[*byte])).collect();
     assert_eq!(single, expected);
     assert_eq!(
-        told(b"\x1b_Gi=31;ENOTSUPPORTED\x1b\\\x1b[?1016;0$y\x1b[?1;3;0S\x1b[?62;22c"),
+        told(b"\x1b_Gi=31;ENOTSUPPORTED\x1b\\\x1bP0$r\x1b\\\x1bP1$r0;48:5:16m\x1b\\\x1b[?1016;0$y\x1b[?1;3;0S\x1b[?62;22c"),
         [Told::Answer(Answer::Attributes { sixel: false })]
     );
 }
