@@ -4,8 +4,8 @@
 //! [`overlay`](super::overlay)'s; what is clicked or typed there stays here. Everything else goes to the host but seven chords:
 //! Ctrl+Alt+F full screen, Ctrl+Alt+1 actual size (the part seen follows the pointer), Ctrl+Alt+S the host's next screen,
 //! Ctrl+Alt+I the figures, Ctrl+Alt+C chat, Ctrl+Alt+T the toolbar, Ctrl+Alt+Q leave. A chord releases on the host what was held
-//! for it. In full screen the desktop's own shortcuts go to the host too ([`grab`]). Keys travel by position and meaning ([`super::typing`]), composed text as text. On losing focus or control everything held is
-//! released.
+//! for it. In full screen the desktop's own shortcuts go to the host too ([`grab`]). Keys travel by position and meaning
+//! ([`super::typing`]), composed text as text. On losing focus or control everything held is released.
 //!
 //! Runs on the main thread (macOS demands it) and sleeps while nothing happens. A new picture wakes it and is on screen after
 //! one turn of the event loop.
