@@ -98,6 +98,11 @@ impl Sharing {
             ClipboardEvent::Copied(_) => {
                 self.warn("what you copied was not shared: the connection is interrupted; copy it again later");
             }
+            ClipboardEvent::Secret => {
+                self.warn(
+                    "what you copied was not shared: the program it comes from marks it as a secret, as password managers do",
+                );
+            }
             ClipboardEvent::TooLong(kind, bytes) => self.warn(format!(
                 "what you copied has {:.1} MB, and was not shared: at most {} MB of {} are; send it as a file",
                 megabytes(bytes),

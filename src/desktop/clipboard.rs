@@ -4,6 +4,7 @@
 //! - What any `rs` put on the clipboard is never told: no echo, and nothing that came from one session leaves through another one, be
 //!   it of another process. So what is put leaves a mark beside the clipboard; what is read is compared with it.
 //! - What is put stays as long as the process: the X11 clipboard is where its owner is.
+//! - A secret, as password managers mark theirs, is told as such, and is not read.
 //! - Text is plain, images are pixels; what is both counts as text. What is longer than its limit is told as such.
 
 use std::{
@@ -28,6 +29,8 @@ pub enum ClipboardEvent {
     Copied(Content),
     /// Somebody copied so many bytes of this, which is more than is shared.
     TooLong(Kind, usize),
+    /// Somebody copied a secret here.
+    Secret,
     /// Something could not be put there or read: why, in one line.
     Failed(DesktopError),
 }
@@ -37,6 +40,14 @@ pub enum ClipboardEvent {
 pub(super) enum Clip {
     Text(String),
     Image { width: usize, height: usize, rgba: Vec<u8> },
+}
+
+/// What is to be told of what was copied.
+#[derive(Debug)]
+pub(super) enum Found {
+    Clip(Clip),
+    /// Its owner says that it is one.
+    Secret,
 }
 
 /// A watched clipboard. Dropping it ends the watch.
@@ -113,10 +124,14 @@ fn watch(selection: Selection, puts: &mpsc::Receiver<Content>, events: &Sender<C
             }
         }
         if selection.wait()?
-            && let Some(clip) = selection.read()?
+            && let Some(found) = selection.read()?
         {
+            let event = match found {
+                Found::Clip(clip) => encode(clip),
+                Found::Secret => ClipboardEvent::Secret,
+            };
             // Whoever does not listen now has no use for it later.
-            let _ = events.try_send(encode(clip));
+            let _ = events.try_send(event);
         }
     }
 }

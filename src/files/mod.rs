@@ -6,16 +6,22 @@
 //!   A session that lost its network lets go of the lock: the sender may come back as another session and go on there ([`PATIENCE`]).
 //!   It is kept on every error, and found again by name and tag. Whether it is the same file the sender says, who compares the hash
 //!   of what is there.
+//! - One that nobody came back for in [`KEPT`] is removed when the folder is opened again: what has such a name, is a regular file and
+//!   no session's.
 //! - A whole file is on the disk (`fsync`) and verified before it gets its name. The name is taken by making an empty file there, which
 //!   fails when anything has it already; then it is `NAME (2)`, and so on. So nothing is ever written over.
+//! - Why something fails is told of "it": people see the name before it.
 //! - Only regular files are sent: no links, no folders, no pipes or devices. Received ones are mode 0600.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     fs::{self, File},
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 #[cfg(unix)]
@@ -30,6 +36,8 @@ use crate::protocol::transfer::{
     name::{self, PART},
 };
 
+/// How long a partial file waits for its sender, from its last byte on.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How many names or partial files are tried before it is given up.
 const TRIES: u32 = 1000;
 /// How long a partial file is waited for that another session has: until that one has noticed that its sender is gone.
@@ -60,6 +68,23 @@ impl Folder {
         Ok(Self { dir: Arc::new(dir), path })
     }
 
+    /// Removes the partial files that are older than [`KEPT`] at this time. What cannot be looked at stays.
+    pub fn sweep(&self, now: SystemTime) {
+        let names = self.dir.entries().into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        for part in names.filter(|name| name::is_part(name)) {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true);
+            #[cfg(unix)]
+            options.custom_flags(FLAGS);
+            let Ok(file) = self.dir.open_with(&part, &options).map(cap_std::fs::File::into_std) else { continue };
+            let last = file.metadata().ok().filter(fs::Metadata::is_file).and_then(|about| about.modified().ok());
+            let is_old = last.and_then(|last| now.duration_since(last).ok()).is_some_and(|age| age > KEPT);
+            if is_old && file.try_lock().is_ok() && self.dir.remove_file(&part).is_ok() {
+                tracing::info!("a partial file that nobody came back for is removed");
+            }
+        }
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -72,12 +97,12 @@ impl Folder {
     /// The disk refuses.
     pub fn partial(&self, name: &str, tag: &str, size: u64) -> Result<Partial, String> {
         for tried in 0..TRIES {
-            let part = format!(".{}.{tag}{PART}", name::next(name, tried));
+            let part = name::part(&name::next(name, tried), tag);
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true);
             #[cfg(unix)]
             options.mode(0o600).custom_flags(FLAGS);
-            let file = self.dir.open_with(&part, &options).map_err(|error| self.trouble(name, &error))?.into_std();
+            let file = self.dir.open_with(&part, &options).map_err(|error| self.trouble(&error))?.into_std();
             if !file.metadata().is_ok_and(|about| about.is_file()) {
                 return Err(format!("{part} in {} is not a file; remove it", self.path.display()));
             }
@@ -95,11 +120,11 @@ impl Folder {
                     at: 0,
                     is_ours: true,
                 };
-                partial.resume(size).map_err(|error| self.trouble(name, &error))?;
+                partial.resume(size).map_err(|error| self.trouble(&error))?;
                 return Ok(partial);
             }
         }
-        Err(format!("{name} is received too often at once"))
+        Err("it is received too often at once".to_owned())
     }
 
     /// A file below it, for somebody who asks for it by its path.
@@ -122,13 +147,13 @@ impl Folder {
         Source::new(file.into_std(), Path::new(path))
     }
 
-    fn trouble(&self, name: &str, error: &io::Error) -> String {
+    fn trouble(&self, error: &io::Error) -> String {
         let place = self.path.display();
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                format!("the disk with {place} is full; free some space and send {name} again, it goes on where it stopped")
+                format!("the disk with {place} is full; free some space and send it again, it goes on where it stopped")
             }
-            _ => format!("{name} cannot be written in {place} ({error})"),
+            _ => format!("it cannot be written in {place} ({error})"),
         }
     }
 }
@@ -190,7 +215,7 @@ impl Partial {
         if let Err(error) = written {
             // What is not hashed is not there: the next try must find both alike.
             let _ = self.file.set_len(self.at);
-            return Err(self.folder.trouble(&self.name, &error));
+            return Err(self.folder.trouble(&error));
         }
         self.hasher.update(bytes);
         self.at += bytes.len() as u64;
@@ -208,7 +233,7 @@ impl Partial {
             let is_as_it_was = || self.file.metadata().is_ok_and(|about| about.len() == self.at);
             self.is_ours = self.file.try_lock().is_ok() && is_as_it_was();
         }
-        if self.is_ours { Ok(()) } else { Err(format!("{} goes on in another session", self.name)) }
+        if self.is_ours { Ok(()) } else { Err("it goes on in another session".to_owned()) }
     }
 
     /// Leaves it for another try; one without a byte goes.
@@ -227,9 +252,9 @@ impl Partial {
         let Folder { dir, path } = &self.folder;
         if self.hasher.finalize() != hash {
             let _ = dir.remove_file(&self.part);
-            return Err(format!("what arrived of {} is not what was sent; send it again", self.name));
+            return Err("what arrived is not what was sent; send it again".to_owned());
         }
-        let describe = |error: io::Error| self.folder.trouble(&self.name, &error);
+        let describe = |error: io::Error| self.folder.trouble(&error);
         self.file.sync_all().map_err(describe)?;
         for tried in 0..TRIES {
             let name = name::next(&self.name, tried);
@@ -242,7 +267,7 @@ impl Partial {
                 Err(error) => return Err(describe(error)),
             }
         }
-        Err(format!("{} is there a thousand times already; clear {}", self.name, path.display()))
+        Err(format!("its name is taken a thousand times already; clear {}", path.display()))
     }
 }
 
@@ -263,32 +288,31 @@ impl Source {
     /// A file that the user names.
     ///
     /// # Errors
-    /// It is none that can be sent: why, and what to do.
+    /// It is none that can be sent: why, and what to do, of "it".
     pub fn open(path: &Path) -> Result<Self, String> {
-        let shown = path.display();
-        let about = fs::symlink_metadata(path).map_err(|error| format!("{shown} cannot be read ({error})"))?;
+        let about = fs::symlink_metadata(path).map_err(|error| unreadable(&error))?;
         if about.is_symlink() {
-            return Err(format!("{shown} is a link; send the file that it leads to"));
+            return Err("it is a link; send the file that it leads to".to_owned());
         }
         let mut options = fs::OpenOptions::new();
         options.read(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, FLAGS);
-        let file = options.open(path).map_err(|error| format!("{shown} cannot be read ({error})"))?;
+        let file = options.open(path).map_err(|error| unreadable(&error))?;
         Self::new(file, path)
     }
 
     fn new(file: File, path: &Path) -> Result<Self, String> {
-        let shown = path.display();
-        let about = file.metadata().map_err(|error| format!("{shown} cannot be read ({error})"))?;
+        let about = file.metadata().map_err(|error| unreadable(&error))?;
         if about.is_dir() {
-            return Err(format!("{shown} is a folder; pack it into one file, such as with tar or zip, and send that"));
+            return Err("it is a folder; pack it into one file, such as with tar or zip, and send that".to_owned());
         }
         if !about.is_file() {
-            return Err(format!("{shown} is not a regular file; only those can be sent"));
+            return Err("it is not a regular file; only those can be sent".to_owned());
         }
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        name::check(&name).map_err(|reason| format!("{shown} cannot be sent: {reason}; rename it"))?;
+        let name = path.file_name().unwrap_or_default().to_str().ok_or("its name is not UTF-8");
+        let name = name.and_then(|name| name::check(name).map(|()| name.to_owned()));
+        let name = name.map_err(|reason| format!("{reason}; rename it"))?;
         Ok(Self { file, name, size: about.len(), at: 0, hasher: Box::default() })
     }
 
@@ -308,7 +332,7 @@ impl Source {
             }
             Ok(self.at)
         })();
-        begun.map_err(|error: io::Error| format!("{} cannot be read ({error})", self.name))
+        begun.map_err(|error| unreadable(&error))
     }
 
     /// The next bytes; none at the end.
@@ -317,14 +341,11 @@ impl Source {
     /// It cannot be read, or it changed since it was offered.
     pub fn read(&mut self, most: usize) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::with_capacity(most);
-        (&mut self.file)
-            .take(most as u64)
-            .read_to_end(&mut bytes)
-            .map_err(|error| format!("{} cannot be read ({error})", self.name))?;
+        (&mut self.file).take(most as u64).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
         self.hasher.update(&bytes);
         self.at += bytes.len() as u64;
         if self.at > self.size || bytes.is_empty() && self.at < self.size {
-            return Err(format!("{} changed while it was sent; send it again", self.name));
+            return Err("it changed while it was sent; send it again".to_owned());
         }
         Ok(bytes)
     }
@@ -334,6 +355,10 @@ impl Source {
     pub fn hash(&self) -> Hash {
         *self.hasher.finalize().as_bytes()
     }
+}
+
+fn unreadable(error: &io::Error) -> String {
+    format!("it cannot be read ({error})")
 }
 
 /// Hashes from here, at most so many bytes; how many there were.

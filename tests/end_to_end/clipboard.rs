@@ -1,8 +1,25 @@
 //! What is copied at one side can be pasted at the other, if the host's user permits it.
 
-use std::{fs, process::Stdio, time::Instant};
+use std::{
+    fs,
+    process::Stdio,
+    thread::{self, JoinHandle},
+    time::Instant,
+};
 
 use serde_json::json;
+use x11rb::{
+    connection::Connection,
+    protocol::{
+        Event,
+        xproto::{
+            ConnectionExt as _, CreateWindowAux, EventMask, PropMode, SELECTION_NOTIFY_EVENT, SelectionNotifyEvent,
+            SelectionRequestEvent, WindowClass,
+        },
+    },
+    rust_connection::RustConnection,
+    wrapper::ConnectionExt as _,
+};
 
 use crate::support::{
     display::Display,
@@ -107,6 +124,67 @@ fn nothing_is_shared_before_it_is_permitted_nor_after() {
     viewer.rs.expect_where("warning", |event| event["text"].as_str().is_some_and(|text| text.contains("allow clipboard")));
     has(&machine, "copied after");
     assert_eq!(viewer.rs.seen("clipboard").len(), 1, "what was copied before and after stayed where it was");
+}
+
+/// A program that copied this password, until another one copies something. A manager of passwords marks it as a secret.
+fn copy_password(display: &Display, password: &'static str, is_marked: bool) -> JoinHandle<()> {
+    let (connection, screen) = RustConnection::connect(Some(display.name())).expect("a display");
+    let atom = |name: &str| connection.intern_atom(false, name.as_bytes()).expect("sent").reply().expect("an atom").atom;
+    let (clipboard, text, hint) = (atom("CLIPBOARD"), atom("UTF8_STRING"), atom("x-kde-passwordManagerHint"));
+    let (window, root) = (connection.generate_id().expect("an identifier"), connection.setup().roots[screen].root);
+    let aux = CreateWindowAux::new();
+    let class = WindowClass::INPUT_ONLY;
+    connection.create_window(0, window, root, 0, 0, 1, 1, 0, class, x11rb::COPY_FROM_PARENT, &aux).expect("sent");
+    connection.set_selection_owner(window, clipboard, x11rb::CURRENT_TIME).expect("sent").check().expect("it is ours");
+    let give = move |connection: &RustConnection, request: SelectionRequestEvent| {
+        let value = match request.target {
+            target if target == text => Some(password),
+            target if target == hint && is_marked => Some("secret"),
+            _ => None,
+        };
+        if let Some(value) = value {
+            let (window, property) = (request.requestor, request.property);
+            connection.change_property8(PropMode::REPLACE, window, property, request.target, value.as_bytes()).expect("sent");
+        }
+        let answer = SelectionNotifyEvent {
+            response_type: SELECTION_NOTIFY_EVENT,
+            sequence: 0,
+            time: request.time,
+            requestor: request.requestor,
+            selection: request.selection,
+            target: request.target,
+            property: value.map_or(x11rb::NONE, |_| request.property),
+        };
+        connection.send_event(false, request.requestor, EventMask::NO_EVENT, answer).expect("sent");
+        connection.flush().expect("sent");
+    };
+    thread::spawn(move || {
+        loop {
+            match connection.wait_for_event() {
+                Ok(Event::SelectionRequest(request)) => give(&connection, request),
+                Ok(Event::SelectionClear(_)) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+    })
+}
+
+#[test]
+fn a_secret_of_a_password_manager_stays_where_it_was_copied() {
+    let (machine, home) = (Display::start(640, 480), Home::new());
+    let host = Host::on(&machine, "--yes");
+    let viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
+    viewer.rs.expect_where("control", |_| true);
+
+    let _plain = copy_password(&machine, "no secret", false);
+    viewer.rs.expect_where("clipboard", |event| event["from"] == "host" && event["bytes"] == 9);
+    let _secret = copy_password(&machine, "correct horse", true);
+    host.rs.expect_where("warning", |event| event["text"].as_str().is_some_and(|text| text.contains("marks it as a secret")));
+    has(&machine, "correct horse");
+    let _open = copy(&machine, &home, "open");
+    viewer.rs.expect_where("clipboard", |event| event["from"] == "host" && event["bytes"] == 4);
+    assert_eq!(viewer.rs.seen("clipboard").len(), 2, "nothing came of the secret");
+    assert!(viewer.rs.seen("warning").is_empty(), "nor was it told");
 }
 
 #[test]

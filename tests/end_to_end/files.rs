@@ -211,3 +211,71 @@ fn a_full_disk_is_told_and_what_arrived_stays() {
     let _ = Command::new("umount").arg(&small).status();
     assert!(again.code == Some(0) && whole, "{}", again.stderr);
 }
+
+#[test]
+fn a_hundred_files_at_once_go_both_ways() {
+    const FILES: usize = 100;
+    let home = Home::new();
+    let (here, there) = (home.file("viewer"), home.file("host"));
+    let mut host = host(&there);
+    let mut viewer = Viewer::headless(&host.direct("quic-v1"), &host.password, &format!("--files {}", here.display()));
+    viewer.is_in_session();
+    let paths: Vec<String> = (0..FILES)
+        .map(|number| {
+            let path = home.file(&format!("n{number}"));
+            fs::write(&path, noise(number * 100)).expect("written");
+            path.display().to_string()
+        })
+        .collect();
+    let line = format!("send {}", paths.join(" "));
+    host.rs.send(&line);
+    viewer.rs.send(&line);
+    for (rs, folder, from) in [(&host.rs, &there, "viewer"), (&viewer.rs, &here, "host")] {
+        let is_done = |file: &Value| file["state"] == "done" && file["from"] == from;
+        (0..FILES).for_each(|_| drop(rs.expect_where("file", is_done)));
+        for number in 0..FILES {
+            let whole = fs::read(folder.join(format!("n{number}")));
+            assert!(whole.is_ok_and(|whole| whole == noise(number * 100)), "{number} from the {from}");
+        }
+    }
+}
+
+#[test]
+fn what_is_cancelled_or_forbidden_on_its_way_stops_and_goes_on_later() {
+    const SIZE: u64 = 256 << 20;
+    let home = Home::new();
+    let there = home.file("host");
+    let mut host = host(&there);
+    let mut viewer = Viewer::headless(&host.direct("quic-v1"), &host.password, "");
+    viewer.is_in_session();
+    let large = home.file("large");
+    fs::File::create(&large).and_then(|file| file.set_len(SIZE)).expect("a file of zeros");
+    let on_its_way = |viewer: &mut Viewer, host: &Host| {
+        viewer.rs.send(&format!("send {}", large.display()));
+        let running = host.rs.expect_where("file", |file| file["state"] == "running" && file["done"].as_u64() > Some(0));
+        running["number"].clone()
+    };
+    let why = |file: Value| file["reason"].as_str().unwrap_or_default().to_owned();
+
+    let number = on_its_way(&mut viewer, &host);
+    viewer.rs.send(&format!("cancel {number}"));
+    assert!(why(file(&viewer.rs, "refused", "large")).contains("cancelled"));
+    assert!(why(file(&host.rs, "failed", "large")).contains("the sender stopped: it was cancelled"));
+
+    let number = on_its_way(&mut viewer, &host);
+    host.rs.send(&format!("cancel {number}"));
+    assert!(why(file(&host.rs, "refused", "large")).contains("cancelled"));
+    assert!(why(file(&viewer.rs, "failed", "large")).contains("cancelled"));
+
+    on_its_way(&mut viewer, &host);
+    host.rs.send("revoke files");
+    assert!(why(file(&viewer.rs, "failed", "large")).contains("allow files"));
+    let left: Vec<_> = fs::read_dir(&there).expect("a folder").map(|entry| entry.expect("a file").file_name()).collect();
+    assert!(left.len() == 1 && left[0].to_string_lossy().ends_with(".rs-part"), "{left:?}");
+
+    host.rs.send("allow files");
+    viewer.rs.expect_where("permissions", |event| event["permissions"].to_string().contains("files"));
+    on_its_way(&mut viewer, &host);
+    file(&viewer.rs, "done", "large");
+    assert_eq!(fs::metadata(there.join("large")).expect("it is there").len(), SIZE);
+}

@@ -1,7 +1,7 @@
 //! The disk's thread: does one job after the other, so that a slow disk holds up nothing but files. It starts with the first job and ends
 //! with its session. What waits for it is bounded: chunks by what the session lets be under way, the rest by the number of transfers.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::SystemTime};
 
 use tokio::sync::mpsc;
 
@@ -168,7 +168,9 @@ impl Thread {
 
     fn folder(&mut self) -> Result<Folder, String> {
         if self.folder.is_none() {
-            self.folder = Some(Folder::open(&self.path)?);
+            let folder = Folder::open(&self.path)?;
+            folder.sweep(SystemTime::now());
+            self.folder = Some(folder);
         }
         self.folder.clone().ok_or_else(|| "there is no folder for files".to_owned())
     }

@@ -33,6 +33,9 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// The most words to the peer that wait for room in the session; more only come from a peer that floods us.
 const MAX_UNSENT: usize = 4 * MAX_TRANSFERS;
 
+/// The most files that wait to be offered; more are not sent.
+const MAX_WAITING: usize = 10_000;
+
 /// Where files go and what names they have.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
@@ -67,6 +70,9 @@ pub(super) struct Files {
     receiving: Receiving,
     sending: Sending,
     disk: Disk,
+    /// Files of ours that wait until they can be offered, and how many the disk opens for that or because they are fetched.
+    waiting: VecDeque<PathBuf>,
+    opening: usize,
     /// Requests of ours.
     fetches: BTreeMap<u32, String>,
     fetched: u32,
@@ -88,6 +94,8 @@ impl Files {
             receiving: Receiving::default(),
             sending: Sending::default(),
             disk: Disk::new(folder, HEXLOWER.encode(&peer.0[..4]), save_as),
+            waiting: VecDeque::new(),
+            opening: 0,
             fetches: BTreeMap::new(),
             fetched: 0,
             unsent: VecDeque::new(),
@@ -99,11 +107,17 @@ impl Files {
 
     // What the user does.
 
-    /// Offers these.
+    /// Offers these, as many at once as may be unfinished.
     pub(super) fn send(&mut self, paths: Vec<PathBuf>) {
         for path in paths {
-            self.disk.give(Job::Source(path));
+            if self.waiting.len() < MAX_WAITING {
+                self.waiting.push_back(path);
+            } else {
+                let reason = "too many files wait already; send it later, or pack them into one".to_owned();
+                self.tell_lost(self.side, path.display().to_string(), TransferState::Failed, reason);
+            }
         }
+        self.open_next();
     }
 
     /// Asks the host for a file below its folder.
@@ -168,12 +182,13 @@ impl Files {
                 true
             }
             FileMessage::Verified { number } => self.sending.verified(number),
-            FileMessage::Fetch { number, .. } if !allowed || !self.sending.has_room() => {
+            FileMessage::Fetch { number, .. } if !allowed || self.sending.room() <= self.opening => {
                 let reason = if allowed { "too many files are under way; try again later" } else { NOT_ALLOWED };
                 self.word(FileMessage::NoFetch { number, reason: reason.to_owned() }, driver);
                 true
             }
             FileMessage::Fetch { number, path } => {
+                self.opening += 1;
                 self.disk.give(Job::Fetch(number, path));
                 true
             }
@@ -208,18 +223,14 @@ impl Files {
 
     /// The disk answered.
     pub(super) fn replied(&mut self, reply: Reply, driver: &mut Driver) {
+        if let Reply::Source(..) = reply {
+            self.opening -= 1;
+        }
         match reply {
-            Reply::Source(Ok(source), fetch) if self.sending.has_room() => {
+            Reply::Source(Ok(source), fetch) => {
                 let name = self.send_as.clone().unwrap_or_else(|| source.name.clone());
                 let number = self.sending.offer(name, source.size, fetch);
                 self.disk.give(Job::Hold(number, source));
-            }
-            Reply::Source(Ok(source), None) => {
-                let reason = "too many files are under way; wait for some".to_owned();
-                self.tell_lost(self.side, source.name, TransferState::Failed, reason);
-            }
-            Reply::Source(Ok(_), Some(number)) => {
-                self.word(FileMessage::NoFetch { number, reason: "too many files are under way".to_owned() }, driver);
             }
             Reply::Source(Err((_, reason)), Some(number)) => {
                 let reason = crate::protocol::transfer::reason(&reason);
@@ -281,6 +292,15 @@ impl Files {
         self.arrived
     }
 
+    fn open_next(&mut self) {
+        while self.sending.room() > self.opening
+            && let Some(path) = self.waiting.pop_front()
+        {
+            self.opening += 1;
+            self.disk.give(Job::Source(path));
+        }
+    }
+
     fn judge(&mut self, is_fine: bool, driver: &mut Driver) {
         if !is_fine {
             driver.end(EndReason::ProtocolError);
@@ -315,6 +335,7 @@ impl Files {
                 break;
             }
         }
+        self.open_next();
         driver.bulk_ready(self.sending.is_ready());
     }
 

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     app::{Failure, files::Place},
     cli::{ExitCode, cp::Copy},
+    files::Source,
     protocol::permission::Permission,
     ui::{
         ViewerSeat,
@@ -19,10 +20,16 @@ use crate::{
 /// Where what comes goes, and what it is called.
 ///
 /// # Errors
-/// What is fetched cannot be put there.
+/// What is fetched cannot be put there, or what is to be sent cannot be: nobody is asked for that.
 pub(super) fn place(copy: &Copy) -> Result<Place, Failure> {
     match copy {
-        Copy::To(_, _, name) => Ok(Place { send_as: name.clone(), ..Place::new(None, None) }),
+        Copy::To(_, files, name) => {
+            for file in files {
+                let wrong = |reason| Failure::new(ExitCode::Other, format!("{}: {reason}", words::plain(&file.to_string_lossy())));
+                Source::open(file).map_err(wrong)?;
+            }
+            Ok(Place { send_as: name.clone(), ..Place::new(None, None) })
+        }
         Copy::From(_, _, to) if to.is_dir() => Ok(Place::new(Some(to.clone()), None)),
         Copy::From(_, _, to) => {
             let wrong = || Failure::new(ExitCode::Usage, format!("{} is not a place for a file", to.display()));

@@ -2,8 +2,15 @@
 //!
 //! The mark of what an `rs` put there is a property of the root window with its hash: set before the selection is taken, so that
 //! whoever reads the new content finds the mark. It tells nothing to those who cannot read the clipboard anyway.
+//!
+//! Password managers offer one target more, [`HINT`]. Its owner is asked for that first, and nothing is read of a secret. An owner that
+//! does not answer may be one too; so may a new owner that comes while the old one is read, whose content is then read anew.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    cell::Cell,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use arboard::{Clipboard, Error, ImageData};
 use x11rb::{
@@ -11,24 +18,34 @@ use x11rb::{
     protocol::{
         Event,
         xfixes::{self, ConnectionExt as _, SelectionEventMask},
-        xproto::{Atom, AtomEnum, ConnectionExt as _, PropMode},
+        xproto::{Atom, AtomEnum, ConnectionExt as _, CreateWindowAux, PropMode, Window, WindowClass},
     },
     wrapper::ConnectionExt as _,
 };
 
 use super::{DesktopError, Display, WakeFd, lost};
-use crate::desktop::clipboard::Clip;
+use crate::desktop::clipboard::{Clip, Found};
 
 /// What was put stays as long as this: for the whole process, whatever becomes of the session that it came from.
 static OWNER: Mutex<Option<Clipboard>> = Mutex::new(None);
 
 /// The name of the mark.
 const MARK: &[u8] = b"_RS_CLIPBOARD";
+/// The target by which password managers tell that what they copied is a secret, and what it says then.
+const HINT: &[u8] = b"x-kde-passwordManagerHint";
+/// See [`HINT`].
+const SECRET: &[u8] = b"secret";
+/// How long an owner may take to answer; `arboard` waits as long for content.
+const ANSWER: Duration = Duration::from_secs(4);
 
 /// The clipboard of a display.
 pub(in crate::desktop) struct Selection {
     display: Display,
+    clipboard: Atom,
     mark: Atom,
+    hint: Atom,
+    /// Something was copied that [`Selection::wait`] has not told.
+    copied: Cell<bool>,
     wake: WakeFd,
 }
 
@@ -39,11 +56,11 @@ impl Selection {
         let atom = |name| -> Result<Atom, DesktopError> {
             Ok(display.x.intern_atom(false, name).map_err(lost)?.reply().map_err(lost)?.atom)
         };
-        let (clipboard, mark) = (atom(b"CLIPBOARD")?, atom(MARK)?);
+        let (clipboard, mark, hint) = (atom(b"CLIPBOARD")?, atom(MARK)?, atom(HINT)?);
         display.x.xfixes_query_version(5, 0).map_err(lost)?.reply().map_err(lost)?;
         let changes = SelectionEventMask::SET_SELECTION_OWNER;
         display.x.xfixes_select_selection_input(display.root, clipboard, changes).map_err(lost)?.check().map_err(lost)?;
-        Ok(Self { display, mark, wake: WakeFd::new()? })
+        Ok(Self { display, clipboard, mark, hint, copied: Cell::new(false), wake: WakeFd::new()? })
     }
 
     /// What ends [`Selection::wait`].
@@ -54,11 +71,10 @@ impl Selection {
     /// Waits. True: something was copied. False: woken.
     pub(in crate::desktop) fn wait(&self) -> Result<bool, DesktopError> {
         loop {
-            let mut copied = false;
             while let Some(event) = self.display.x.poll_for_event().map_err(lost)? {
-                copied |= matches!(event, Event::XfixesSelectionNotify(notice) if notice.owner != x11rb::NONE);
+                self.notice(&event);
             }
-            if copied {
+            if self.copied.take() {
                 return Ok(true);
             }
             if self.wake.take() {
@@ -68,12 +84,72 @@ impl Selection {
         }
     }
 
+    fn notice(&self, event: &Event) {
+        if matches!(event, Event::XfixesSelectionNotify(notice) if notice.owner != x11rb::NONE) {
+            self.copied.set(true);
+        }
+    }
+
     /// What is there now, unless an `rs` put it there, or it is nothing that can be shared.
-    pub(in crate::desktop) fn read(&self) -> Result<Option<Clip>, DesktopError> {
+    pub(in crate::desktop) fn read(&self) -> Result<Option<Found>, DesktopError> {
+        match self.is_secret()? {
+            Some(false) => {}
+            Some(true) => return Ok(Some(Found::Secret)),
+            None => return Ok(None),
+        }
         let Some(clip) = content()? else { return Ok(None) };
         let mark = self.display.x.get_property(false, self.display.root, self.mark, AtomEnum::CARDINAL, 0, 8);
         let mark = mark.map_err(lost)?.reply().map_err(lost)?.value;
-        Ok((mark != hash(&clip)).then_some(clip))
+        // With that answer came the news of every owner whose content it could be.
+        while let Some(event) = self.display.x.poll_for_event().map_err(lost)? {
+            self.notice(&event);
+        }
+        let is_ours = mark == hash(&clip);
+        Ok((!is_ours && !self.copied.get()).then_some(Found::Clip(clip)))
+    }
+
+    /// Whether its owner says that it is a secret; nothing when it does not answer, or we are woken before.
+    fn is_secret(&self) -> Result<Option<bool>, DesktopError> {
+        let Display { x, root, .. } = &self.display;
+        // A window for each question, so that a late answer is nobody's.
+        let window = x.generate_id().map_err(lost)?;
+        let aux = CreateWindowAux::new();
+        x.create_window(0, window, *root, 0, 0, 1, 1, 0, WindowClass::INPUT_ONLY, x11rb::COPY_FROM_PARENT, &aux).map_err(lost)?;
+        x.convert_selection(window, self.clipboard, self.hint, self.hint, x11rb::CURRENT_TIME).map_err(lost)?;
+        x.flush().map_err(lost)?;
+        let answer = self.answer(window)?;
+        x.destroy_window(window).map_err(lost)?;
+        x.flush().map_err(lost)?;
+        Ok(answer)
+    }
+
+    fn answer(&self, window: Window) -> Result<Option<bool>, DesktopError> {
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            while let Some(event) = self.display.x.poll_for_event().map_err(lost)? {
+                match event {
+                    Event::SelectionNotify(answer) if answer.requestor == window && answer.property == x11rb::NONE => {
+                        return Ok(Some(false));
+                    }
+                    Event::SelectionNotify(answer) if answer.requestor == window => {
+                        let value = self.display.x.get_property(true, window, answer.property, AtomEnum::ANY, 0, 16);
+                        let value = value.map_err(lost)?.reply().map_err(lost)?.value;
+                        return Ok(Some(value.starts_with(SECRET)));
+                    }
+                    other => self.notice(&other),
+                }
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            if self.wake.take() {
+                // It is for those who wait for what is copied.
+                self.wake.wake();
+                return Ok(None);
+            }
+            self.display.sleep(&self.wake, Some(left))?;
+        }
     }
 
     /// Puts it there, and leaves the mark.

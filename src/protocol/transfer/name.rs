@@ -2,7 +2,7 @@
 
 /// The longest name, in bytes: with what is put around it while the file is partial, it fits into the 255 of usual file systems.
 pub const MAX_NAME: usize = 200;
-/// How a partial file ends.
+/// How a partial file ends, see [`part`].
 pub const PART: &str = ".rs-part";
 
 /// Names that Windows keeps for devices, whatever follows behind a dot.
@@ -26,7 +26,7 @@ pub fn check(name: &str) -> Result<(), &'static str> {
     } else if name.len() > MAX_NAME {
         Err("its name is longer than 200 bytes")
     } else if name.contains(['/', '\\']) {
-        Err("its name is a path")
+        Err("its name has a slash or a backslash in it")
     } else if cfg!(windows) && name.contains(['<', '>', ':', '"', '|', '?', '*']) {
         Err("its name has a character that cannot be in one here")
     } else if name.chars().any(is_bad) {
@@ -50,6 +50,19 @@ pub fn next(name: &str, tried: u32) -> String {
         (tried, Some((stem, extension))) if !stem.is_empty() => format!("{stem} ({}).{extension}", tried + 1),
         (tried, _) => format!("{name} ({})", tried + 1),
     }
+}
+
+/// The name of the partial file of this name, from the sender with this tag: eight hexadecimal digits.
+#[must_use]
+pub fn part(name: &str, tag: &str) -> String {
+    format!(".{name}.{tag}{PART}")
+}
+
+/// Whether a file with this name is a partial one.
+#[must_use]
+pub fn is_part(name: &str) -> bool {
+    let parts = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(PART)).and_then(|rest| rest.rsplit_once('.'));
+    parts.is_some_and(|(name, tag)| check(name).is_ok() && tag.len() == 8 && tag.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]
@@ -81,6 +94,16 @@ mod tests {
             &"x".repeat(300),
         ] {
             assert!(check(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn only_our_own_partial_files_are_known_as_such() {
+        assert!(is_part(&part("a b (2).tar.gz", "00c0ffee")));
+        for name in
+            ["a.00c0ffee.rs-part", ".a.rs-part", ".a.00c0ffee", ".a.00c0ffe.rs-part", ".a.x0c0ffee.rs-part", "..00c0ffee.rs-part"]
+        {
+            assert!(!is_part(name), "{name}");
         }
     }
 

@@ -61,10 +61,10 @@ pub struct Sending {
 }
 
 impl Sending {
-    /// Whether another file can be offered.
+    /// How many more files can be offered.
     #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.files.len() < MAX_TRANSFERS
+    pub fn room(&self) -> usize {
+        MAX_TRANSFERS.saturating_sub(self.files.len())
     }
 
     /// Offers an open file: its number.

@@ -62,7 +62,7 @@ fn a_file_uses_an_idle_link_and_words_do_not_wait_for_it() {
     }
 }
 
-/// A film of half a minute through this link, by a host that takes so long for a picture: the film's and the file's percent of
+/// A film of ten seconds through this link, by a host that takes so long for a picture: the film's and the file's percent of
 /// the link, and how long pictures wait for 95 of 100.
 fn film_beside(rate: u64, film: Duration, file: u64) -> (u64, u64, Duration) {
     let mut pair = Pair::new(1);
@@ -70,17 +70,17 @@ fn film_beside(rate: u64, film: Duration, file: u64) -> (u64, u64, Duration) {
     pair.narrow(path, rate);
     (pair.is_thrifty, pair.picture_size, pair.film) = (true, 8 << 20, film);
     pair.send_file(Role::Host, file);
-    pair.run(5 * SECOND);
+    pair.run(3 * SECOND);
     let _ = pair.carried(path);
-    let file = used(&mut pair, rate, 30);
+    let file = used(&mut pair, rate, 10);
     let (bytes, mut waits) = pair.carried(path);
     waits.sort_unstable();
-    (bytes * 100 / (rate * 30), file, waits[waits.len() * 95 / 100])
+    (bytes * 100 / (rate * 10), file, waits[waits.len() * 95 / 100])
 }
 
 #[test]
 fn a_file_beside_a_film_gets_a_fifth_and_the_film_hardly_waits_for_it() {
-    for rate in [MBIT / 2, 2 * MBIT, 10 * MBIT, 50 * MBIT] {
+    for rate in [MBIT / 2, 2 * MBIT, 10 * MBIT] {
         for film in [8 * MS, 50 * MS, 120 * MS] {
             let (alone, _, before) = film_beside(rate, film, 0);
             let (beside, file, late) = film_beside(rate, film, ENDLESS);
@@ -98,12 +98,12 @@ fn a_file_beside_a_film_gets_a_fifth_and_the_film_hardly_waits_for_it() {
 
 #[test]
 fn lost_packets_leave_the_link_to_the_file() {
-    for (rate, round_trip, loss) in [(20 * MBIT, 40, 0.01), (20 * MBIT, 40, 0.03), (100 * MBIT, 40, 0.003), (2 * MBIT, 80, 0.02)] {
+    for (rate, round_trip, loss) in [(20 * MBIT, 40, 0.01), (20 * MBIT, 40, 0.03), (2 * MBIT, 80, 0.02)] {
         let (mut pair, path) = linked(rate, MS * round_trip);
         pair.lose(path, loss);
         pair.send_file(Role::Host, ENDLESS);
         pair.run(2 * SECOND);
-        let used = used(&mut pair, rate, 10);
+        let used = used(&mut pair, rate, 4);
         eprintln!("{:>5} kB/s, {round_trip} ms, {:.1} % loss: {used} % used", rate / 1000, loss * 100.0);
         assert!(used >= 65, "{used} % of {rate} B/s, {round_trip} ms");
     }
