@@ -208,6 +208,17 @@ impl HostArgs {
     }
 }
 
+/// Where a password is read from, rather than from the variable or a prompt.
+#[derive(Debug, Default, Args)]
+pub struct PasswordArgs {
+    /// Read the password from the first line of this file
+    #[arg(long, value_name = "FILE", conflicts_with = "password_stdin")]
+    pub password_file: Option<PathBuf>,
+    /// Read the password from the first line of the standard input
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
 /// `rs connect`.
 #[derive(Debug, Args)]
 pub struct ConnectArgs {
@@ -217,12 +228,9 @@ pub struct ConnectArgs {
     /// Relays and listen addresses.
     #[command(flatten)]
     pub net: NetArgs,
-    /// Read the password from the first line of this file
-    #[arg(long, value_name = "FILE", conflicts_with = "password_stdin")]
-    pub password_file: Option<PathBuf>,
-    /// Read the password from the first line of the standard input
-    #[arg(long)]
-    pub password_stdin: bool,
+    /// Where the password comes from.
+    #[command(flatten)]
+    pub password: PasswordArgs,
     /// Where to show the host's screen [default: window]
     #[arg(long, value_enum, value_name = "WHERE")]
     pub view: Option<View>,

@@ -8,7 +8,7 @@ use std::{convert::Infallible, path::PathBuf, str::FromStr};
 
 use clap::Args;
 
-use super::{NetArgs, Target};
+use super::{NetArgs, PasswordArgs, Target};
 
 /// `rs cp`.
 #[derive(Debug, Args)]
@@ -19,12 +19,9 @@ pub struct CpArgs {
     /// Relays and listen addresses.
     #[command(flatten)]
     pub net: NetArgs,
-    /// Read the password from the first line of this file
-    #[arg(long, value_name = "FILE", conflicts_with = "password_stdin")]
-    pub password_file: Option<PathBuf>,
-    /// Read the password from the first line of the standard input
-    #[arg(long)]
-    pub password_stdin: bool,
+    /// Where the password comes from.
+    #[command(flatten)]
+    pub password: PasswordArgs,
     /// Tell what happens as JSON, one object a line
     #[arg(long)]
     pub json: bool,

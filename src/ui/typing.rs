@@ -3,10 +3,11 @@
 //! - With Control, Alt or Super it is a shortcut, on the key with its ASCII label; a Cyrillic key has that of a US keyboard.
 //! - Dead keys and the Compose key stay here: what they compose comes as text. In physical mode the host composes.
 //! - Caps Lock and Num Lock stay here where their effect is told by [`InputEvent::Locks`].
-//! - AltGr chooses among characters; it is a key of its own in physical mode only.
+//! - AltGr and its like choose among characters; they are keys of their own in physical mode only.
+//! - What switches between the viewer's layouts stays here: its place may be any key, as Menu or Caps Lock, and the host's may do anything.
 //! - A key with one character is that character; with several of them (some scripts) they are text.
 
-use winit::keyboard::{Key as Logical, NamedKey};
+use winit::keyboard::{Key as Logical, NamedKey, NativeKey};
 
 use super::keymap;
 use crate::protocol::input::{InputEvent, Key, KeyboardMode, Meaning};
@@ -32,7 +33,8 @@ pub(super) fn press(stroke: &Stroke<'_>, mode: KeyboardMode, knows_locks: bool) 
     match stroke.logical {
         _ if mode == KeyboardMode::Physical && physical.is_some() => physical,
         Logical::Named(NamedKey::CapsLock | NamedKey::NumLock) if knows_locks => None,
-        Logical::Named(NamedKey::AltGraph) => meant(Meaning::Level),
+        logical if chooses_layout(logical) => None,
+        logical if chooses_level(logical) => meant(Meaning::Level),
         _ if stroke.chord => label(stroke).and_then(|label| meant(Meaning::Shortcut(label))).or(physical),
         Logical::Dead(_) | Logical::Named(NamedKey::Compose) => None,
         // Within a sequence that is composed.
@@ -44,6 +46,23 @@ pub(super) fn press(stroke: &Stroke<'_>, mode: KeyboardMode, knows_locks: bool) 
             None => physical,
         },
     }
+}
+
+/// Whether a key switches between the viewer's layouts: XKB's groups. Those without a name in `winit` are ISO_Group_Latch to
+/// ISO_Last_Group_Lock (keysymdef.h).
+fn chooses_layout(logical: &Logical) -> bool {
+    use NamedKey::{GroupFirst, GroupLast, GroupNext, GroupPrevious};
+    matches!(
+        logical,
+        Logical::Named(GroupFirst | GroupLast | GroupNext | GroupPrevious) | Logical::Unidentified(NativeKey::Xkb(0xfe06..=0xfe0f))
+    )
+}
+
+/// Whether a key chooses among the characters of other keys, as AltGr does. Those without a name in `winit` are ISO_Level2_Latch and
+/// ISO_Level5_Shift, _Latch and _Lock.
+fn chooses_level(logical: &Logical) -> bool {
+    use NamedKey::{AltGraph, ModeChange};
+    matches!(logical, Logical::Named(AltGraph | ModeChange) | Logical::Unidentified(NativeKey::Xkb(0xfe02 | 0xfe11..=0xfe13)))
 }
 
 /// The ASCII character that a key is known by in shortcuts.
@@ -60,8 +79,6 @@ fn one_character(text: &str) -> Option<char> {
 
 #[cfg(test)]
 mod tests {
-    use winit::keyboard::NativeKey;
-
     use super::*;
     use Meaning::{Character, Level, Shortcut};
 
@@ -80,8 +97,9 @@ mod tests {
     fn each_kind_of_key_is_what_its_rule_says() {
         let named = |name| Logical::Named(name);
         let meant = |key, meaning| Some(InputEvent::Press { key: Key(key), meaning });
-        let composing = Logical::Unidentified(NativeKey::Xkb(0xfe51));
-        let cases: [(Case<'_>, Option<InputEvent>); 12] = [
+        let native = |keysym| Logical::Unidentified(NativeKey::Xkb(keysym));
+        let composing = native(0xfe51);
+        let cases: [(Case<'_>, Option<InputEvent>); 15] = [
             ((0x1c, character("z"), character("z"), Some("z"), false), meant(0x1c, Character('z'))),
             ((0x14, character("@"), character("q"), Some("@"), false), meant(0x14, Character('@'))),
             ((0x1c, character("z"), character("z"), Some("z"), true), meant(0x1c, Shortcut('z'))),
@@ -97,6 +115,9 @@ mod tests {
                 Some(InputEvent::Key { key: Key(0x4c), down: true }),
             ),
             ((0x39, named(NamedKey::CapsLock), named(NamedKey::CapsLock), None, false), None),
+            ((0x65, named(NamedKey::GroupNext), named(NamedKey::GroupNext), None, false), None),
+            ((0x39, native(0xfe09), native(0xfe09), None, true), None),
+            ((0x64, native(0xfe11), native(0xfe11), None, false), meant(0x64, Level)),
             ((0x2e, Logical::Dead(Some('´')), Logical::Dead(Some('´')), None, false), None),
             ((0x08, composing.clone(), character("e"), None, false), None),
             ((0x08, character("ক্ষ"), character("ক"), Some("ক্ষ"), false), Some(InputEvent::Text("ক্ষ".into()))),

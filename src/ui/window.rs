@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use winit::{
     application::ApplicationHandler,
     dpi::{LogicalSize, PhysicalSize},
-    event::{ElementState, Ime, MouseButton, MouseScrollDelta, WindowEvent},
+    event::{ElementState, MouseButton, MouseScrollDelta, WindowEvent},
     event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopBuilder, EventLoopProxy},
     keyboard::ModifiersState,
     window::{Fullscreen, Window, WindowId},
@@ -207,7 +207,7 @@ impl ApplicationHandler<Wake> for Face {
             WindowEvent::Focused(false) => self.hands.let_go(),
             WindowEvent::ModifiersChanged(modifiers) => self.modifiers = modifiers.state(),
             WindowEvent::KeyboardInput { event, .. } => self.key(event_loop, &event),
-            WindowEvent::Ime(Ime::Commit(text)) => self.text(&text),
+            WindowEvent::Ime(event) => self.composed(event),
             WindowEvent::CursorMoved { position, .. } => self.moved((position.x, position.y)),
             WindowEvent::CursorLeft { .. } => {
                 self.hand = None;

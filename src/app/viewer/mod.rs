@@ -34,7 +34,7 @@ use super::{
     path_info, peer_key, relays,
 };
 use crate::{
-    cli::{self, ConnectArgs, CpArgs, ExitCode, Target, View, Whom, cp::Copy},
+    cli::{self, ConnectArgs, CpArgs, ExitCode, PasswordArgs, Target, View, Whom, cp::Copy},
     net,
     protocol::{
         auth::{Authenticated, Offer},
@@ -75,8 +75,7 @@ pub fn copy(args: CpArgs, runtime: &Runtime) -> Result<(), Failure> {
     let connect = ConnectArgs {
         target: Some(Whom::Target((**target).clone())),
         net: args.net,
-        password_file: args.password_file,
-        password_stdin: args.password_stdin,
+        password: args.password,
         view: Some(View::None),
         lossless: false,
         keyboard: KeyboardMode::default(),
@@ -415,7 +414,7 @@ impl PasswordSource {
 /// Where the password will come from, and the way to it for a window.
 fn password_source(args: &ConnectArgs, windowed: bool) -> Result<(PasswordSource, mpsc::Sender<Zeroizing<String>>), Failure> {
     let (sender, typed) = mpsc::channel(1);
-    let source = match given_password(args)? {
+    let source = match given_password(&args.password)? {
         Some(password) => PasswordSource::Given(password),
         // A person looks at the window that just opened, wherever it was started from.
         None if windowed && !args.json => PasswordSource::Window(typed),
@@ -425,7 +424,7 @@ fn password_source(args: &ConnectArgs, windowed: bool) -> Result<(PasswordSource
     Ok((source, sender))
 }
 
-fn given_password(args: &ConnectArgs) -> Result<Option<Zeroizing<String>>, Failure> {
+fn given_password(args: &PasswordArgs) -> Result<Option<Zeroizing<String>>, Failure> {
     let first_line = |mut reader: Box<dyn BufRead>| {
         let mut line = Zeroizing::new(String::new());
         std::io::Read::take(&mut reader, 4096).read_line(&mut line).map(|_| line)

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use egui::{Align, Align2, Area, Color32, Context, Frame, Id, Layout, Margin, Order, RichText, Stroke, Ui, vec2};
+use egui::{Align, Align2, Area, Color32, Context, Frame, Id, Label, Layout, Margin, Order, RichText, Stroke, Ui, vec2};
 
 use super::{Side, View, Wish, chat::Chat, files::Files, look, pages::Pages, toolbar};
 use crate::{
@@ -19,6 +19,8 @@ use crate::{
 
 /// How wide chat and files are, if the window has the room.
 const SIDE: f32 = 320.0;
+/// What is being composed is so far above the lower edge.
+const COMPOSED: f32 = 40.0;
 
 /// What is shown at this moment. Nothing of it: the overlay is hidden.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub(super) struct Scene {
     pub(super) side: Option<Side>,
     /// Where to drop the file that hovers.
     pub(super) target: bool,
+    /// What is being composed for the host.
+    pub(super) composing: bool,
 }
 
 impl Scene {
@@ -62,6 +66,8 @@ pub(super) struct Desk {
     pub(super) keyboard: KeyboardMode,
     /// Whether the figures are shown.
     pub(super) figures: bool,
+    /// What is being composed for the host, and not there yet.
+    pub(super) composed: String,
     /// "End" was pressed once; until then it means it.
     pub(super) ending: Option<Instant>,
     /// How long an interruption may last, and since when one does.
@@ -83,6 +89,7 @@ impl Desk {
             lossless,
             keyboard,
             figures: false,
+            composed: String::new(),
             ending: None,
             patience,
             outage: None,
@@ -151,6 +158,9 @@ impl Desk {
         if scene.target {
             show_target(ui, self.permissions.contains(Permission::Files));
         }
+        if scene.composing {
+            show_composed(ui, &self.composed);
+        }
     }
 
     fn show_side(&mut self, ui: &mut Ui, side: Side, status: &Status, wishes: &mut Vec<Wish>) {
@@ -186,6 +196,17 @@ impl Desk {
 /// How wide chat and files are.
 pub(super) fn side_width(context: &Context) -> f32 {
     SIDE.min(context.content_rect().width() * 0.6)
+}
+
+/// What an input method has composed so far: the host does not have it yet, so it cannot show it.
+fn show_composed(ui: &mut Ui, text: &str) {
+    let area = Area::new(Id::new("composed")).order(Order::Foreground).interactable(false);
+    area.anchor(Align2::CENTER_BOTTOM, vec2(0.0, -COMPOSED)).show(ui.ctx(), |ui| {
+        Frame::window(ui.style()).inner_margin(Margin::symmetric(12, 8)).show(ui, |ui| {
+            // The area would stay as narrow as it was at first.
+            ui.add(Label::new(RichText::new(text).heading().underline()).extend());
+        });
+    });
 }
 
 /// Where a file that hovers over the window can be dropped.

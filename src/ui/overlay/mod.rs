@@ -162,6 +162,15 @@ impl Overlay {
         self.soft.repaint();
     }
 
+    /// This much is composed for the host; nothing if it is done.
+    pub(super) fn compose(&mut self, text: &str) {
+        if self.desk.composed != text {
+            text.clone_into(&mut self.desk.composed);
+            self.soft.cover(text);
+            self.soft.repaint();
+        }
+    }
+
     /// How keys are understood, for their menu.
     pub(super) fn set_keyboard(&mut self, mode: KeyboardMode) {
         self.desk.keyboard = mode;
@@ -331,6 +340,7 @@ impl Overlay {
             hint: picture && !page && self.reveal.hints(),
             side: self.desk.side.filter(|_| status.is_let_in()),
             target: self.hovered,
+            composing: picture && !page && !self.desk.composed.is_empty(),
         }
     }
 

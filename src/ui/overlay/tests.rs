@@ -305,6 +305,15 @@ fn a_file_that_hovers_is_told_where_it_may_go() {
 }
 
 #[test]
+fn what_is_composed_is_shown_while_it_is_not_done() {
+    let mut rig = Rig::running().with(Scene { composing: true, ..Scene::default() });
+    rig.desk.composed = "nihon".to_owned();
+    assert!(rig.reads().contains("nihon"));
+    rig.scene = Scene::default();
+    assert!(!rig.reads().contains("nihon"));
+}
+
+#[test]
 fn the_pointer_is_the_hosts_where_nothing_is_shown_and_where_a_page_has_gone() {
     let mut rig = Rig::running().with(page());
     let middle = Area { x: 480, y: 300, width: 1, height: 1 };

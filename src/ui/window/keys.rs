@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use winit::{
-    event::{ElementState, KeyEvent, WindowEvent},
+    event::{ElementState, Ime, KeyEvent, WindowEvent},
     event_loop::ActiveEventLoop,
     keyboard::{KeyCode, ModifiersState, PhysicalKey},
     platform::modifier_supplement::KeyEventExtModifierSupplement as _,
@@ -100,8 +100,17 @@ impl Face {
         self.stage.iter().for_each(|stage| stage.window.set_ime_allowed(self.keyboard != KeyboardMode::Physical));
     }
 
-    /// Composed text for the host.
-    pub(super) fn text(&mut self, text: &str) {
-        self.hands.write(text);
+    /// What an input method composes for the host: shown here until it is done, then text for the host.
+    pub(super) fn composed(&mut self, event: Ime) {
+        let so_far = match event {
+            Ime::Enabled => return,
+            Ime::Preedit(text, _) => text,
+            Ime::Commit(text) => {
+                self.hands.write(&text);
+                String::new()
+            }
+            Ime::Disabled => String::new(),
+        };
+        self.overlay.iter_mut().for_each(|overlay| overlay.compose(&so_far));
     }
 }
