@@ -3,7 +3,8 @@
 //! A record is one line of JSON: its `number`, counted from 1, `previous`, the BLAKE3 hash of the line before it (32 zero bytes for the
 //! first), and the `record` itself. So every line stands for all before it, and what a change breaks is found by reading the lines in order
 //! ([`Tip::follow`]). That the end was cut off, or that all of it was written anew, a chain alone does not show: the [`Head`] does, which
-//! says where the log ends and is signed with the identity key. Whoever has that key can write another log; nothing here hinders them.
+//! says where the log ends, and where it begins once old records were let go. It is signed with the identity key. Whoever has that key can
+//! write another log; nothing here hinders them.
 //!
 //! Lines are compared as bytes, never parsed and written again: there is no second form that has the same hash.
 
@@ -134,9 +135,13 @@ impl Tip {
     }
 }
 
-/// Where the log ends.
+/// Where the log begins and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
+    /// The number of the first file.
+    pub first: u32,
+    /// The chain's end in front of that file: records before it were let go.
+    pub before: Tip,
     /// The chain's end.
     pub tip: Tip,
     /// The number of the file with the last record.
@@ -146,7 +151,8 @@ pub struct Head {
 }
 
 impl Head {
-    /// One line: `rs-log-1 COUNT HASH FILE LENGTH SIGNATURE`; the signature is of what stands before it.
+    /// One line: `rs-log-1 FIRST COUNT HASH COUNT HASH FILE LENGTH SIGNATURE`, in the order of the fields; the signature is of what stands
+    /// before it.
     #[must_use]
     pub fn sign(&self, key: &SigningKey) -> String {
         let text = self.unsigned();
@@ -164,15 +170,17 @@ impl Head {
         if words.next()? != FORM {
             return None;
         }
-        let (count, hash) = (words.next()?.parse().ok()?, Hash::parse(words.next()?)?);
+        let first = words.next()?.parse().ok()?;
+        let mut tip = || Some(Tip { count: words.next()?.parse().ok()?, hash: Hash::parse(words.next()?)? });
+        let (before, tip) = (tip()?, tip()?);
         let (file, length) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        let head = Self { tip: Tip { count, hash }, file, length };
+        let head = Self { first, before, tip, file, length };
         (head.unsigned() == unsigned).then_some(head)
     }
 
     fn unsigned(&self) -> String {
-        let Self { tip: Tip { count, hash }, file, length } = self;
-        format!("{FORM} {count} {hash} {file} {length}")
+        let Self { first, before, tip, file, length } = self;
+        format!("{FORM} {first} {} {} {} {} {file} {length}", before.count, before.hash, tip.count, tip.hash)
     }
 }
 
@@ -270,9 +278,10 @@ mod tests {
         }
 
         #[test]
-        fn a_head_counts_only_with_its_own_signature(count: u64, hash: [u8; 32], file: u32, length: u64, byte: prop::sample::Index, mask in 1..=127_u8) {
+        fn a_head_counts_only_with_its_own_signature(counts: [u64; 2], hashes: [[u8; 32]; 2], first: u32, file: u32, length: u64, byte: prop::sample::Index, mask in 1..=127_u8) {
             let key = SigningKey::from_bytes(&[7; 32]);
-            let head = Head { tip: Tip { count, hash: Hash(hash) }, file, length };
+            let [before, tip] = [0, 1].map(|at| Tip { count: counts[at], hash: Hash(hashes[at]) });
+            let head = Head { first, before, tip, file, length };
             let text = head.sign(&key);
             prop_assert_eq!(Head::verify(&text, &key.verifying_key()), Some(head));
             prop_assert_eq!(Head::verify(&text, &SigningKey::from_bytes(&[8; 32]).verifying_key()), None);

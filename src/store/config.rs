@@ -10,6 +10,9 @@ const RESUME: Duration = Duration::from_secs(120);
 /// How long the first yes of all on a machine is not taken, in seconds: time to think.
 const CONSENT_PAUSE: u64 = 10;
 
+/// How much of the session log is kept, in MiB, unless the file says otherwise: some ten thousand sessions.
+const LOG_MEGABYTES: u64 = 64;
+
 /// The configuration file.
 ///
 /// ```toml
@@ -20,6 +23,7 @@ const CONSENT_PAUSE: u64 = 10;
 /// hand_back = 30
 /// consent_pause = 0
 /// files = "/home/anna/from-others"
+/// log_megabytes = 0
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -38,6 +42,8 @@ pub struct Config {
     pub consent_pause: Option<u64>,
     /// The folder for files that are received and fetched, as for `--files`; without it, `rs` among the user's downloads.
     pub files: Option<PathBuf>,
+    /// How much of the session log is kept, in MiB, at least its newest file and the one before; 0 is all. Without it, 64.
+    pub log_megabytes: Option<u64>,
 }
 
 impl Config {
@@ -51,6 +57,11 @@ impl Config {
     #[must_use]
     pub fn consent_pause(&self) -> Duration {
         Duration::from_secs(self.consent_pause.unwrap_or(CONSENT_PAUSE).min(60))
+    }
+
+    /// The most bytes of the session log that are kept; `None`: all.
+    pub(super) fn log_bytes(&self) -> Option<u64> {
+        Some(self.log_megabytes.unwrap_or(LOG_MEGABYTES)).filter(|megabytes| *megabytes > 0).map(|it| it.saturating_mul(1 << 20))
     }
 
     /// Parses the file; an error says in one line what is wrong and in which line.

@@ -7,12 +7,16 @@
 //!   else; they show in [`Journal::verify`], and the next record takes their place.
 //! - A record is chained to what the head says, not to what the file happens to hold. So what somebody changed keeps showing, however much is
 //!   written after it. A head that is missing or not ours is an error, and nothing is written until a person looked at it.
-//! - A file that has [`FULL`] bytes is followed by the next one, in the same chain. None is ever removed.
+//! - A file that has [`FULL`] bytes is followed by the next one, in the same chain. When there are more than `log_megabytes` in
+//!   `config.toml` allows, the oldest goes, and older pages with it: the signed head says then where the log begins. A file in which
+//!   something was changed never goes, and none behind it, so that this keeps showing.
+//! - Files are read line by line: the log may be larger than the memory.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use ed25519_dalek::SigningKey;
@@ -23,6 +27,8 @@ use crate::protocol::journal::{Head, MAX_LINE, Tip};
 
 /// A file of records this long is followed by another one: some thousand sessions.
 const FULL: u64 = 4 << 20;
+/// The fewest files that are kept: else nothing but the last few sessions might be there.
+const FEWEST: u64 = 2;
 /// The longest head, in bytes.
 const MAX_HEAD: u64 = 1024;
 
@@ -33,6 +39,17 @@ pub struct Journal {
     folder: PathBuf,
     key: SigningKey,
     full: u64,
+    /// The most files that are kept.
+    kept: Option<u64>,
+}
+
+/// A log in which nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Records that are there.
+    pub records: u64,
+    /// Older ones that were let go.
+    pub gone: u64,
 }
 
 /// What somebody did to the log, or a disk.
@@ -55,7 +72,9 @@ impl Store {
     pub fn journal(&self) -> Result<Journal, StoreError> {
         let folder = self.path("log");
         file::make_folder(&folder)?;
-        Ok(Journal { store: self.clone(), folder, key: self.identity()?, full: FULL })
+        // While the configuration has a mistake, nothing goes.
+        let kept = self.config().ok().and_then(|config| config.log_bytes()).map(|bytes| (bytes / FULL).max(FEWEST));
+        Ok(Journal { store: self.clone(), folder, key: self.identity()?, full: FULL, kept })
     }
 }
 
@@ -67,8 +86,9 @@ impl Journal {
     pub fn append<R: Serialize>(&self, records: &[R]) -> Result<(), StoreError> {
         let _lock = self.store.lock()?;
         let mut head = self.head()?;
+        let first = head.first;
         if head.length >= self.full {
-            head = Head { file: head.file + 1, length: 0, ..head };
+            head = self.without_oldest(Head { file: head.file + 1, length: 0, ..head })?;
         }
         let path = self.records(head.file);
         let failed = |error| StoreError::io("write", &path, error);
@@ -96,7 +116,61 @@ impl Journal {
         if before == 0 {
             file::sync_folder(&path)?;
         }
-        file::replace(&self.folder.join("head"), head.sign(&self.key).as_bytes())
+        file::replace(&self.folder.join("head"), head.sign(&self.key).as_bytes())?;
+        if head.first > first {
+            self.remove_before(head.first);
+        }
+        Ok(())
+    }
+
+    /// The head of a log that has no more files than are kept, as far as those that go are as they were written.
+    fn without_oldest(&self, mut head: Head) -> Result<Head, StoreError> {
+        while let Some(kept) = self.kept
+            && u64::from(head.file - head.first) >= kept
+        {
+            let mut tip = head.before;
+            if !self.follows(head.first, &mut tip, u64::MAX)? || !self.follows(head.first + 1, &mut tip.clone(), 1)? {
+                break;
+            }
+            head = Head { first: head.first + 1, before: tip, ..head };
+        }
+        Ok(head)
+    }
+
+    /// Whether a file is there and its first `most` lines go on from `tip`, which is behind them then.
+    fn follows(&self, number: u32, tip: &mut Tip, most: u64) -> Result<bool, StoreError> {
+        let Some(mut lines) = Lines::open(&self.records(number))? else { return Ok(false) };
+        let mut read = 0;
+        while read < most
+            && let Some((line, is_whole)) = lines.next()?
+        {
+            read += 1;
+            if !is_whole || tip.follow(line).is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(read > 0)
+    }
+
+    /// Removes the files before this one, and pages that are older than their last record. What cannot be removed now goes the next time.
+    fn remove_before(&self, first: u32) {
+        let changed = |path: &Path| fs::metadata(path).and_then(|about| about.modified());
+        if let Some(until) = first.checked_sub(1).and_then(|last| changed(&self.records(last)).ok()) {
+            self.remove_pages(until);
+        }
+        (1..first).rev().map(|number| self.records(number)).take_while(|path| path.exists()).for_each(|path| {
+            fs::remove_file(path).ok();
+        });
+    }
+
+    fn remove_pages(&self, until: SystemTime) {
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let is_page = entry.path().extension().is_some_and(|extension| extension == "html");
+            let is_old = entry.metadata().and_then(|about| about.modified()).is_ok_and(|changed| changed <= until);
+            if is_page && is_old {
+                fs::remove_file(entry.path()).ok();
+            }
+        }
     }
 
     /// Puts a page about a session beside the records.
@@ -110,28 +184,35 @@ impl Journal {
         Ok(path)
     }
 
-    /// Every line of the log as it is, first to last; what cannot be a line is left out.
+    /// Hands over every line of the log as it is, first to last, one at a time; what cannot be a line is left out.
     ///
     /// # Errors
-    /// A file cannot be read.
-    pub fn read(&self, mut each: impl FnMut(&str)) -> Result<(), StoreError> {
-        for number in 1.. {
-            let path = self.records(number);
-            let Some(mut lines) = Lines::open(&path)? else { break };
+    /// A file cannot be read, or `each` fails.
+    pub fn read<E: From<StoreError>>(&self, mut each: impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
+        let first = self.head().map_or_else(|_| self.lowest(), |head| head.first);
+        for number in first.. {
+            let Some(mut lines) = Lines::open(&self.records(number))? else { break };
             while let Some((line, _)) = lines.next()? {
                 if let Ok(line) = std::str::from_utf8(line) {
-                    each(line);
+                    each(line)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Checks all of it. The number of records, or the first thing that is wrong.
+    /// The number of the first file that is there: also a log without a head that counts can be read.
+    fn lowest(&self) -> u32 {
+        let number = |name: &std::ffi::OsStr| name.to_str()?.strip_suffix(".jsonl")?.parse().ok();
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        entries.filter_map(|entry| number(&entry.file_name())).min().unwrap_or(1)
+    }
+
+    /// Checks all of it: how much it is, or the first thing that is wrong.
     ///
     /// # Errors
     /// A file cannot be read.
-    pub fn verify(&self) -> Result<Result<u64, Tampered>, StoreError> {
+    pub fn verify(&self) -> Result<Result<Extent, Tampered>, StoreError> {
         // Nobody writes meanwhile.
         let _lock = self.store.lock()?;
         let head = match self.head() {
@@ -139,10 +220,10 @@ impl Journal {
             Err(StoreError::Damaged { path, reason, .. }) => return Ok(Err(Tampered { file: path, line: 1, what: reason })),
             Err(error) => return Err(error),
         };
-        let mut tip = Tip::NONE;
+        let mut tip = head.before;
         // A log without a record has no file.
         let files = if head == NEW { 0 } else { head.file };
-        for number in 1..=files {
+        for number in head.first..=files {
             if let Err(tampered) = self.verify_file(number, &head, &mut tip)? {
                 return Ok(Err(tampered));
             }
@@ -151,7 +232,8 @@ impl Journal {
         if more.exists() {
             return Ok(Err(Tampered { file: more, line: 1, what: "this file was added: the log ends before it".to_owned() }));
         }
-        Ok(Ok(tip.count))
+        let gone = head.before.count;
+        Ok(Ok(Extent { records: tip.count.saturating_sub(gone), gone }))
     }
 
     fn verify_file(&self, number: u32, head: &Head, tip: &mut Tip) -> Result<Result<(), Tampered>, StoreError> {
@@ -188,7 +270,7 @@ impl Journal {
         let path = self.folder.join("head");
         let text = file::read(&path, Access::Any, MAX_HEAD)?;
         let Some(text) = text else {
-            return match self.records(1).exists() {
+            return match self.records(self.lowest()).exists() {
                 true => Err(StoreError::damaged(&path, "it was removed, and with it what says where the log ends")),
                 false => Ok(NEW),
             };
@@ -203,7 +285,7 @@ impl Journal {
 }
 
 /// Where a log begins.
-const NEW: Head = Head { tip: Tip::NONE, file: 1, length: 0 };
+const NEW: Head = Head { first: 1, before: Tip::NONE, tip: Tip::NONE, file: 1, length: 0 };
 
 /// Lines of a file, one at a time and none without bounds.
 struct Lines {
@@ -235,179 +317,4 @@ impl Lines {
 }
 
 #[cfg(all(test, unix))]
-mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt, thread};
-
-    use serde_json::{Value, json};
-    use tempfile::TempDir;
-
-    use super::*;
-
-    fn journal() -> (TempDir, Journal) {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = Store::at(folder.path().join("state")).expect("a fresh folder");
-        let journal = store.journal().expect("a fresh log");
-        (folder, journal)
-    }
-
-    fn write(journal: &Journal, count: u64) {
-        (0..count).for_each(|number| journal.append(&[json!({ "word": number })]).expect("there is room"));
-    }
-
-    fn lines(journal: &Journal) -> Vec<String> {
-        let mut lines = Vec::new();
-        journal.read(|line| lines.push(line.to_owned())).expect("it can be read");
-        lines
-    }
-
-    fn tampered(journal: &Journal) -> Tampered {
-        journal.verify().expect("it can be read").expect_err("it was changed")
-    }
-
-    #[test]
-    fn records_are_kept_in_order_and_private() {
-        let (_folder, journal) = journal();
-        assert_eq!(journal.verify().expect("read"), Ok(0));
-        journal.append(&[json!({ "word": "a" }), json!({ "word": "b" })]).expect("written");
-        write(&journal, 1);
-        let words: Vec<Value> = lines(&journal)
-            .iter()
-            .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["record"]["word"].clone())
-            .collect();
-        assert_eq!(words, [json!("a"), json!("b"), json!(0)]);
-        assert_eq!(journal.verify().expect("read"), Ok(3));
-        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
-        assert_eq!(mode(&journal.folder), 0o700);
-        for name in ["000001.jsonl", "head"] {
-            assert_eq!(mode(&journal.folder.join(name)), 0o600, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_full_file_is_followed_by_the_next_one_in_the_same_chain() {
-        let (_folder, mut journal) = journal();
-        journal.full = 1000;
-        write(&journal, 40);
-        assert!(journal.records(3).exists());
-        assert_eq!((lines(&journal).len(), journal.verify().expect("read")), (40, Ok(40)));
-        let second = journal.records(2);
-        let kept = fs::read(&second).expect("there");
-        fs::remove_file(&second).expect("removed");
-        assert_eq!(tampered(&journal).to_string(), format!("{}, line 1: this file was removed", second.display()));
-        for cut in [1, 2] {
-            fs::write(&second, &kept[..kept.len() - cut]).expect("written");
-            assert_eq!(tampered(&journal).file, second);
-        }
-        fs::write(&second, &kept).expect("written");
-        fs::write(journal.records(9), &kept).expect("written");
-        assert_eq!(journal.verify().expect("read"), Ok(40), "a file that follows nothing is not read");
-    }
-
-    #[test]
-    fn whatever_is_done_to_a_file_is_named_by_its_line() {
-        let (_folder, journal) = journal();
-        write(&journal, 5);
-        let path = journal.records(1);
-        let whole = fs::read_to_string(&path).expect("there");
-        let line = |number: usize| whole.lines().nth(number).expect("there");
-        let without = |number: usize| whole.replacen(&format!("{}\n", line(number)), "", 1);
-        let cases = [
-            (whole.replacen("\"word\":1", "\"word\":9", 1), 3, "the record before this one was changed"),
-            (whole.replacen("\"word\":4", "\"word\":9", 1), 5, "this record was changed"),
-            (without(1), 2, "record 3 stands where record 2 should"),
-            (without(4), 5, "the log ends here after 4 of 5 records"),
-            (String::new(), 1, "the log ends here after 0 of 5 records"),
-            (whole.clone() + line(4) + "\n", 6, "this was added behind the last record"),
-            (whole.clone() + "{", 6, "this was added behind the last record"),
-            (whole.trim_end().to_owned(), 5, "the end of this line was changed"),
-            (whole.replacen("{", "(", 1), 1, "this is not a record"),
-        ];
-        for (changed, line, what) in cases {
-            fs::write(&path, changed).expect("written");
-            let found = tampered(&journal);
-            assert_eq!((found.line, &found.file), (line, &path), "{found}");
-            assert!(found.what.contains(what), "{found}");
-        }
-        fs::write(&path, whole).expect("written");
-        assert_eq!(journal.verify().expect("read"), Ok(5));
-    }
-
-    #[test]
-    fn what_was_changed_keeps_showing_whatever_is_written_after_it() {
-        let (_folder, journal) = journal();
-        write(&journal, 3);
-        let path = journal.records(1);
-        let whole = fs::read_to_string(&path).expect("there");
-        for changed in
-            [whole.replacen("\"word\":2", "\"word\":7", 1), whole.lines().take(2).map(|line| format!("{line}\n")).collect()]
-        {
-            fs::write(&path, changed).expect("written");
-            write(&journal, 2);
-            tampered(&journal);
-        }
-    }
-
-    #[test]
-    fn the_remains_of_a_write_that_did_not_end_give_way_to_the_next_record() {
-        let (_folder, journal) = journal();
-        write(&journal, 2);
-        let path = journal.records(1);
-        let whole = fs::read_to_string(&path).expect("there");
-        for remains in ["{\"number\":3,", "{\"number\":3}\n{\"num"] {
-            fs::write(&path, format!("{whole}{remains}")).expect("written");
-            assert_eq!(tampered(&journal).line, 3);
-        }
-        write(&journal, 1);
-        assert_eq!(journal.verify().expect("read"), Ok(3));
-    }
-
-    #[test]
-    fn a_head_that_is_not_ours_is_told_and_nothing_is_written() {
-        let (folder, journal) = journal();
-        write(&journal, 2);
-        let (head, records) = (journal.folder.join("head"), journal.records(1));
-        let (signed, kept) = (fs::read(&head).expect("there"), fs::read(&records).expect("there"));
-        let other = Store::at(folder.path().join("other")).expect("a fresh folder").journal().expect("a fresh log");
-        write(&other, 2);
-        let forged = fs::read(other.folder.join("head")).expect("there");
-        for text in [Some(forged), Some(b"x".to_vec()), None] {
-            match text {
-                Some(text) => fs::write(&head, text).expect("written"),
-                None => fs::remove_file(&head).expect("removed"),
-            }
-            assert_eq!(tampered(&journal).file, head);
-            let refused = journal.append(&[json!({})]).expect_err("damaged").to_string();
-            assert!(refused.contains("move the folder"), "{refused}");
-            assert_eq!(fs::read(&records).expect("there"), kept);
-        }
-        fs::write(&head, signed).expect("written");
-        write(&journal, 1);
-        assert_eq!(journal.verify().expect("read"), Ok(3));
-    }
-
-    #[test]
-    fn many_may_write_at_once() {
-        let (_folder, journal) = journal();
-        thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| write(&journal.store.journal().expect("the same log"), 10));
-            }
-        });
-        assert_eq!(journal.verify().expect("read"), Ok(40));
-    }
-
-    #[test]
-    fn a_log_that_cannot_be_written_says_so_and_stays_whole() {
-        let (_folder, journal) = journal();
-        write(&journal, 1);
-        let error = journal.append(&[json!({ "word": "x".repeat(MAX_LINE) })]).expect_err("too long").to_string();
-        assert!(error.contains("too long"), "{error}");
-        let fresh = journal.folder.join("head.new");
-        fs::create_dir_all(fresh.join("in the way")).expect("made");
-        journal.append(&[json!({})]).expect_err("the head cannot be written");
-        fs::remove_dir_all(fresh).expect("removed");
-        assert_eq!(tampered(&journal).line, 2, "behind the head");
-        write(&journal, 1);
-        assert_eq!(journal.verify().expect("read"), Ok(2));
-    }
-}
+mod tests;

@@ -43,7 +43,7 @@ pub use config::Config;
 use file::Access;
 use hosts::Hosts;
 pub use hosts::{Host, NameError, is_name};
-pub use journal::{Journal, Tampered};
+pub use journal::{Extent, Journal, Tampered};
 use ledger::Ledger;
 
 /// The environment variable with the path of the state folder.

@@ -17,7 +17,7 @@ use crate::protocol::{
     message::{EndReason, Holder},
     permission::{Permission, Permissions},
 };
-pub use screens::Screens;
+pub use screens::{Screens, Show};
 
 /// What a host tells: one JSON line each with `--json` (`{"event":"ready",…}`), else words. Part of the command-line contract, and
 /// what the panel is fed with.
@@ -121,6 +121,20 @@ pub enum HostEvent {
         /// How it stands.
         #[serde(flatten)]
         transfer: Transfer,
+    },
+    /// The network to the viewer is gone; the session waits for it.
+    Stalled {
+        /// The session's short name.
+        session: String,
+        /// Who.
+        viewer: String,
+    },
+    /// It is back.
+    Resumed {
+        /// The session's short name.
+        session: String,
+        /// Who.
+        viewer: String,
     },
     /// Something that was copied reached this machine's clipboard, or the viewer's.
     Clipboard {
@@ -481,15 +495,4 @@ pub enum ViewerAction {
     },
     /// Point no more.
     PointAway,
-}
-
-/// Which of the host's screens to show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Show {
-    /// This one, counted from 0.
-    One(u8),
-    /// All in one picture.
-    All,
-    /// The one after; after the last one all in one, then the first one again.
-    Next,
 }

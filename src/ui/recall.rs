@@ -99,6 +99,7 @@ impl Recall {
                 self.ended = Some(event.clone());
             }
             HostEvent::Clipboard { .. } | HostEvent::Stats { .. } | HostEvent::Warning { .. } | HostEvent::Pointer { .. } => {}
+            HostEvent::Stalled { .. } | HostEvent::Resumed { .. } => {}
         }
     }
 

@@ -26,13 +26,16 @@ pub const SCAM: &str = "Never let in somebody who called you: no bank, no Micros
 pub fn plain(text: &str) -> String {
     let neutral = |character: char| match character {
         '\n' | '\r' | '\t' => ' ',
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' => {
-            char::REPLACEMENT_CHARACTER
-        }
-        control if control.is_control() => char::REPLACEMENT_CHARACTER,
+        other if is_unruly(other) => char::REPLACEMENT_CHARACTER,
         other => other,
     };
     text.chars().map(neutral).collect()
+}
+
+/// Whether it moves a cursor, ends a line, or has text beside it read in another direction.
+fn is_unruly(character: char) -> bool {
+    let turns = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || matches!(character, '\u{2028}' | '\u{2029}') || character.is_control()
 }
 
 /// An event as one JSON line, without the line's end. Control characters are escaped, those of Unicode too, so that even
@@ -49,7 +52,7 @@ pub fn json<Event: Serialize>(event: &Event) -> String {
 pub fn escaped(json: &str) -> String {
     let mut line = String::with_capacity(json.len());
     for character in json.chars() {
-        if character.is_control() {
+        if is_unruly(character) {
             let _ = write!(line, "\\u{:04x}", u32::from(character));
         } else {
             line.push(character);
@@ -282,6 +285,10 @@ pub fn host(event: &HostEvent) -> String {
         HostEvent::Permissions { permissions, timers, .. } => format!("The viewer may: {}{}.", may(*permissions), until(timers)),
         HostEvent::Screens { screens, .. } => format!("The viewer sees {}.", shown(screens)),
         HostEvent::Stats { session, figures } => format!("{}: {}", plain(session), host_stats(figures)),
+        HostEvent::Stalled { viewer, .. } => {
+            format!("The connection to {} is interrupted; waiting for it to come back.", plain(viewer))
+        }
+        HostEvent::Resumed { viewer, .. } => format!("{} is connected again.", plain(viewer)),
         HostEvent::PasswordRotated { password } => format!("The password is now {password}"),
         HostEvent::SessionEnded { reason: why, seconds, summary, .. } => finished(*seconds, reason(*why, Side::Host), summary),
         HostEvent::Warning { text } => plain(text),

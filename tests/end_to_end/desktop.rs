@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{
     display::Display,
-    machine::{Home, Host, session},
+    machine::{Home, Host},
     process::Process,
     until, until_true,
 };
@@ -48,8 +48,7 @@ fn the_viewers_picture_is_the_hosts_screen_to_the_pixel() {
     let display = Display::start(800, 600);
     let _notebook = Notebook::on(&display);
     let mut host = Host::on(&display, "");
-    let target = host.direct("tcp");
-    let mut viewer = session(&mut host, &target, "");
+    let mut viewer = host.session("tcp");
     until_true("both are the same", || viewer.screenshot() == display.picture());
     let _clock = display.run("xlogo", &["-geometry", "200x200+500+300"]);
     display.window("xlogo");
@@ -61,8 +60,7 @@ fn what_the_viewer_types_and_clicks_arrives_on_the_host() {
     let display = Display::start(800, 600);
     let notebook = Notebook::on(&display);
     let mut host = Host::on(&display, "");
-    let target = host.direct("tcp");
-    let mut viewer = session(&mut host, &target, "");
+    let mut viewer = host.session("tcp");
     viewer.rs.send("click 200 150");
     until_true("the pointer moved", || display.pointer() == (200, 150));
     viewer.rs.send("type Hello, World! {42} ~ \"quoted\"");
@@ -80,8 +78,7 @@ fn moving_the_mouse_takes_control_back_and_only_the_person_gives_it_again() {
     let display = Display::start(800, 600);
     let notebook = Notebook::on(&display);
     let mut host = Host::on(&display, "");
-    let target = host.direct("tcp");
-    let mut viewer = session(&mut host, &target, "");
+    let mut viewer = host.session("tcp");
     viewer.rs.send("type before");
     viewer.rs.send("key Return");
     notebook.has("before\n");
@@ -111,8 +108,7 @@ fn moving_the_mouse_takes_control_back_and_only_the_person_gives_it_again() {
 fn a_key_of_the_persons_keyboard_takes_control_too() {
     let display = Display::start(640, 480);
     let mut host = Host::on(&display, "");
-    let target = host.direct("tcp");
-    let viewer = session(&mut host, &target, "");
+    let viewer = host.session("tcp");
     display.person().tap(display.keycode(u32::from('x')));
     viewer.rs.expect_where("control", |event| event["holder"] == "local");
 }
@@ -122,8 +118,7 @@ fn the_viewers_own_input_is_not_taken_for_the_person() {
     let display = Display::start(640, 480);
     let notebook = Notebook::on(&display);
     let mut host = Host::on(&display, "");
-    let target = host.direct("tcp");
-    let mut viewer = session(&mut host, &target, "");
+    let mut viewer = host.session("tcp");
     for step in 0..50 {
         viewer.rs.send(&format!("move {} {}", 100 + step, 120 + step));
     }
@@ -141,8 +136,7 @@ fn the_viewers_own_input_is_not_taken_for_the_person() {
 fn a_new_screen_size_is_followed() {
     let display = Display::start(1024, 768);
     let mut host = Host::on(&display, "");
-    let target = host.direct("tcp");
-    let mut viewer = session(&mut host, &target, "");
+    let mut viewer = host.session("tcp");
     assert_eq!(viewer.screenshot().width, 1024);
     for (width, height) in [(640, 480), (1024, 768), (801, 599)] {
         display.resize(width, height);
@@ -160,8 +154,7 @@ fn scrap_captures_the_same_picture() {
     let display = Display::start(640, 480);
     let _notebook = Notebook::on(&display);
     let mut host = Host::on(&display, "--capture scrap");
-    let target = host.direct("tcp");
-    let mut viewer = session(&mut host, &target, "");
+    let mut viewer = host.session("tcp");
     until_true("both are the same", || viewer.screenshot() == display.picture());
 }
 
@@ -169,8 +162,7 @@ fn scrap_captures_the_same_picture() {
 fn a_display_that_dies_ends_the_session_with_its_reason() {
     let display = Display::start(640, 480);
     let mut host = Host::on(&display, "");
-    let target = host.direct("tcp");
-    let mut viewer = session(&mut host, &target, "");
+    let mut viewer = host.session("tcp");
     viewer.screenshot();
     drop(display);
     assert_eq!(viewer.rs.expect("session-ended")["reason"], json!("screen-lost"));

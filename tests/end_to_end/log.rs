@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 
 use crate::support::{
-    machine::{Home, Host, session},
+    machine::{Home, Host, Viewer},
     rs::{Ended, Rs, Start},
     until_true,
 };
@@ -39,8 +39,7 @@ fn page(rs: &Rs) -> String {
 fn both_sides_write_it_down_and_a_changed_byte_shows() {
     let there = Home::new();
     let mut host = Host::pattern(&format!("--files {}", there.file("files").display()));
-    let target = host.direct("quic-v1");
-    let mut viewer = session(&mut host, &target, "");
+    let mut viewer = host.session("quic-v1");
     host.rs.send("allow mouse for 10m");
     viewer.rs.expect("permissions");
     host.rs.send("revoke clipboard");
@@ -94,8 +93,7 @@ fn both_sides_write_it_down_and_a_changed_byte_shows() {
 #[test]
 fn a_session_whose_host_was_killed_says_that_no_end_was_recorded() {
     let mut host = Host::pattern("");
-    let target = host.direct("quic-v1");
-    let _viewer = session(&mut host, &target, "");
+    let _viewer = host.session("quic-v1");
     // What the beginning has; then nothing more is written.
     until_true("the beginning is recorded", || {
         let records = records(host.home.path());
@@ -106,4 +104,26 @@ fn a_session_whose_host_was_killed_says_that_no_end_was_recorded() {
     assert!(log(host.home.path(), "").0.contains("; no end recorded"));
     let (said, ended) = log(host.home.path(), "verify");
     assert_eq!((ended.code, said.contains("nothing was changed")), (Some(0), true), "{said}{}", ended.stderr);
+}
+
+#[test]
+fn who_did_not_come_in_is_in_the_hosts_log() {
+    let mut host = Host::pattern("");
+    let target = host.direct("quic-v1");
+    assert_eq!(Viewer::headless(&target, "wrong-guess", "").rs.ended().code, Some(4));
+    let mut viewer = Viewer::headless(&target, &host.password, "");
+    let request = host.rs.expect("request");
+    host.rs.send("deny");
+    assert_eq!(viewer.rs.ended().code, Some(5));
+    let refused = || -> Vec<Value> { only(&records(host.home.path()), "refused").into_iter().cloned().collect() };
+    until_true("both are recorded", || refused().len() == 2);
+    let refused = refused();
+    let of = |why: &str| refused.iter().find(|refused| refused["why"] == why).unwrap_or_else(|| panic!("{why}: {refused:?}"));
+    assert_eq!(of("denied")["session"], request["session"], "as it was asked about");
+    assert_eq!((&of("denied")["viewer"]["name"], &of("denied")["left_out"]), (&request["viewer"]["name"], &json!(0)));
+    assert!(of("wrong-password")["viewer"]["key"].as_str().is_some_and(|key| key.len() == 8));
+    let (list, _) = log(host.home.path(), "");
+    assert!(list.contains(" did not come in; the password was wrong") && list.contains("; they were refused"), "{list}");
+    let (said, ended) = log(host.home.path(), "verify");
+    assert_eq!((ended.code, said.as_str()), (Some(0), "2 records of 0 sessions, nothing was changed.\n"));
 }

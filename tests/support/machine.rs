@@ -127,6 +127,13 @@ impl Host {
         format!("{}@{}", self.id, one_of(&self.listen, transport))
     }
 
+    /// A session with a new viewer over this transport.
+    #[track_caller]
+    pub(crate) fn session(&mut self, transport: &str) -> Viewer {
+        let target = self.direct(transport);
+        session(self, &target, "")
+    }
+
     /// Waits until the bare ID works: a relay holds its reservation.
     #[track_caller]
     pub(crate) fn is_reachable_by_id(&self) {

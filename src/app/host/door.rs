@@ -17,7 +17,10 @@ use tokio::{
 };
 
 use crate::{
-    app::packets,
+    app::{
+        log::{Refusal, Refusals},
+        packets,
+    },
     net::Stream,
     protocol::{
         auth::{self, Authenticated, Code, DenyReason, Gate, Responder, ResponderStep},
@@ -83,6 +86,7 @@ pub(super) struct Door {
     store: Store,
     offered: Permissions,
     lock: Mutex<Lock>,
+    refusals: Refusals,
     /// Whose handshakes are under way.
     half_open: Mutex<Vec<PeerKey>>,
     events: mpsc::Sender<DoorEvent>,
@@ -103,8 +107,9 @@ impl Door {
         offered: Permissions,
         events: mpsc::Sender<DoorEvent>,
     ) -> Self {
+        let refusals = Refusals::new(store.clone());
         let lock = Lock { throttle: Throttle::new(Instant::now()), verifier: None, epoch: 0 };
-        Self { identity, id, store, offered, lock: Mutex::new(lock), half_open: Mutex::default(), events }
+        Self { identity, id, store, offered, lock: Mutex::new(lock), refusals, half_open: Mutex::default(), events }
     }
 
     /// From now on only this password opens. Returns its number: sessions with a smaller one came in with an older password.
@@ -122,13 +127,17 @@ impl Door {
             return;
         };
         tokio::spawn(async move {
-            if let Err(reason) = place.door.handshake(stream).await {
+            let mut attempt = Attempt::default();
+            if let Err(reason) = place.door.handshake(stream, &mut attempt).await {
                 tracing::info!(?path, reason, "a handshake ended");
+            }
+            if let Attempt { name, viewer: Some(viewer), refusal: Some(refusal) } = attempt {
+                place.door.refusals.note(name, &viewer, refusal);
             }
         });
     }
 
-    async fn handshake(&self, mut stream: Stream) -> Result<(), &'static str> {
+    async fn handshake(&self, mut stream: Stream, attempt: &mut Attempt) -> Result<(), &'static str> {
         let mut responder = Responder::new(&self.identity, self.id);
         let mut who: Option<(PeerKey, Viewer, Permissions)> = None;
         let (mut epoch, mut guessed) = (0, false);
@@ -143,6 +152,7 @@ impl Door {
                 && !guessed
                 && let Err(wait) = self.may_guess(*key, viewer.known)
             {
+                attempt.refusal = Some(Refusal::TooManyGuesses);
                 let busy = responder.busy(wait).map_err(|_| "too many guesses")?;
                 return send(&mut stream, &busy).await;
             }
@@ -155,25 +165,30 @@ impl Door {
                 ResponderStep::Identified { key, name, wants } => {
                     let since = self.store.known_viewer(key).ok().flatten().map(|known| known.since);
                     let viewer = Viewer { name, key: format!("{key:?}"), known: since.is_some(), since };
+                    attempt.viewer = Some(viewer.clone());
                     let (gate, answer) = self.gate(&mut responder, key, viewer.known)?;
                     send(&mut stream, &answer).await?;
                     epoch = match gate {
-                        Opened::Shut => return Err("too many guesses"),
-                        Opened::AskOnly(epoch) => return self.ask(stream, responder, key, viewer, wants, epoch).await,
+                        Opened::Shut => {
+                            attempt.refusal = Some(Refusal::TooManyGuesses);
+                            return Err("too many guesses");
+                        }
+                        Opened::AskOnly(epoch) => return self.ask(stream, responder, attempt, (key, viewer, wants), epoch).await,
                         Opened::Password(epoch) => epoch,
                     };
                     who = Some((key, viewer, wants));
                 }
                 ResponderStep::Guess(answer) => {
                     let (key, viewer, _) = who.as_ref().ok_or("a guess out of turn")?;
+                    attempt.refusal = Some(Refusal::TooManyGuesses);
                     self.count(*key, viewer.known)?;
-                    guessed = true;
+                    (attempt.refusal, guessed) = (Some(Refusal::WrongPassword), true);
                     send(&mut stream, &answer).await?;
                 }
                 ResponderStep::Proved => {
-                    let (key, viewer, wants) = who.ok_or("a proof out of turn")?;
-                    self.lock().throttle.proved(Instant::now(), key, viewer.known);
-                    return self.ask(stream, responder, key, viewer, wants, epoch).await;
+                    let who = who.ok_or("a proof out of turn")?;
+                    self.lock().throttle.proved(Instant::now(), who.0, who.1.known);
+                    return self.ask(stream, responder, attempt, who, epoch).await;
                 }
             }
         }
@@ -209,14 +224,14 @@ impl Door {
         &self,
         mut stream: Stream,
         mut responder: Responder,
-        key: PeerKey,
-        viewer: Viewer,
-        wants: Permissions,
+        attempt: &mut Attempt,
+        (key, viewer, wants): (PeerKey, Viewer, Permissions),
         epoch: u64,
     ) -> Result<(), &'static str> {
+        attempt.refusal = Some(Refusal::Left);
         let (waiting, code) = responder.waiting(&mut OsRng).map_err(|_| "out of turn")?;
         send(&mut stream, &waiting).await?;
-        let session = session_name();
+        let session = attempt.name.clone();
         let wants = offer(wants, self.offered);
         let (answer, decision) = oneshot::channel();
         let knock = Knock { session: session.clone(), viewer: viewer.clone(), wants, code, epoch, answer };
@@ -227,10 +242,12 @@ impl Door {
         let permissions = match answer {
             Ok(permissions) => permissions,
             Err(reason) => {
+                attempt.refusal = Some(reason.into());
                 let denial = responder.deny(reason).map_err(|_| "out of turn")?;
                 return send(&mut stream, &denial).await;
             }
         };
+        attempt.refusal = None;
         let (grant, auth) = responder.grant(permissions, &mut OsRng).map_err(|_| "out of turn")?;
         if let Err(error) = self.store.remember_viewer(key, &viewer.name) {
             tracing::warn!(%error, "this viewer will count as new the next time");
@@ -246,6 +263,22 @@ impl Door {
 
     fn lock(&self) -> MutexGuard<'_, Lock> {
         self.lock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the log needs of a handshake.
+struct Attempt {
+    /// The name of the session that it may become.
+    name: String,
+    /// Who it is, once they said.
+    viewer: Option<Viewer>,
+    /// Why they did not come in, if it ends now.
+    refusal: Option<Refusal>,
+}
+
+impl Default for Attempt {
+    fn default() -> Self {
+        Self { name: session_name(), viewer: None, refusal: None }
     }
 }
 

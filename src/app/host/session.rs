@@ -369,7 +369,7 @@ impl HostSession {
                 self.helm.halt();
                 self.point(None);
                 self.files.paused(true);
-                self.warn(format!("the connection to {} is interrupted; waiting for it to come back", self.viewer));
+                self.tell(HostEvent::Stalled { session: self.name.clone(), viewer: self.viewer.clone() });
             }
             Event::Resumed => {
                 self.files.paused(false);
@@ -377,7 +377,7 @@ impl HostSession {
                 if self.grants.due().is_some() {
                     self.announce_permissions();
                 }
-                self.warn(format!("{} is connected again", self.viewer));
+                self.tell(HostEvent::Resumed { session: self.name.clone(), viewer: self.viewer.clone() });
             }
             Event::Ended(reason) => return Some(reason),
         }

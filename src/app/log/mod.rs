@@ -4,122 +4,132 @@
 //! |---|---|
 //! | [`record`] | what is recorded, and how it reads |
 //! | [`recorder`] | from events to records, on a thread of its own |
+//! | [`refusals`] | those who did not come in |
+//! | [`sessions`] | which record belongs to which session |
 //! | [`page`] | one session as text and as HTML |
+//!
+//! Whatever is shown is read in passes over the log, line by line: a log of any length needs no memory.
 
 mod page;
 mod record;
 mod recorder;
+mod refusals;
+mod sessions;
 
 use std::io::{self, Write};
 
 use super::Failure;
 use crate::{
     cli::{ExitCode, LogArgs, LogCheck},
-    store::Store,
-    ui::{event::Side, words},
+    store::{Extent, Journal, Store},
+    ui::words,
 };
-pub(super) use record::{HostName, ViewerName};
-use record::{Line, Record, What, when};
+pub(super) use record::{HostName, Refusal, ViewerName};
+use record::{Line, Record};
 pub(super) use recorder::{About, Recorder};
-
-/// A session as it stands in the log.
-struct Past {
-    /// Its lines as they are.
-    lines: Vec<String>,
-    records: Vec<Record>,
-}
+pub(super) use refusals::Refusals;
+use sessions::{Past, Sessions};
 
 /// Lists sessions, shows one, or checks the log.
 ///
 /// # Errors
 /// There is no such session, the log cannot be read, or it was changed.
 pub fn run(args: LogArgs) -> Result<(), Failure> {
-    let store = Store::open()?;
-    let mut out = io::stdout().lock();
-    if let Some(LogCheck::Verify) = args.check {
-        return verify(&store, &mut out);
-    }
-    let sessions = sessions(&store)?;
-    let (chosen, alone) = match &args.session {
-        Some(which) => (vec![find(&sessions, which)?], true),
-        None => (sessions.iter().enumerate().map(|(index, past)| (index + 1, past)).collect(), false),
-    };
-    if chosen.is_empty() && !args.json {
-        return writeln!(out, "No session was logged yet.").map_err(Failure::other);
-    }
-    for (number, past) in chosen {
-        let written = match (args.json, alone) {
-            (true, _) => past.lines.iter().try_for_each(|line| writeln!(out, "{}", words::escaped(line))),
-            (false, true) => write!(out, "{}", page::text(&past.records)),
-            (false, false) => writeln!(out, "{number:4}  {}", past.line()),
-        };
-        written.map_err(Failure::other)?;
-    }
-    Ok(())
+    let journal = Store::open()?.journal()?;
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match (args.check, args.session) {
+        (Some(LogCheck::Verify), _) => verify(&journal, &mut out),
+        (None, Some(which)) => show(&journal, find(&journal, &which)?, args.json, &mut out),
+        (None, None) if args.json => records(&journal, |line, _| print(&mut out, &format!("{}\n", words::escaped(line)))),
+        (None, None) => list(&journal, &mut out),
+    }?;
+    out.flush().map_err(Failure::other)
 }
 
-fn verify(store: &Store, out: &mut impl Write) -> Result<(), Failure> {
-    let records =
-        store.journal()?.verify()?.map_err(|tampered| Failure::new(ExitCode::Other, format!("the log was changed: {tampered}")))?;
-    let sessions = sessions(store)?.len();
-    let count = |number: u64, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
-    writeln!(out, "{} of {}, nothing was changed.", count(records, "record"), count(sessions as u64, "session"))
-        .map_err(Failure::other)
-}
-
-/// All sessions in the order they began. What is no record is for [`verify`] to tell.
-fn sessions(store: &Store) -> Result<Vec<Past>, Failure> {
-    let mut sessions: Vec<Past> = Vec::new();
-    store.journal()?.read(|line| {
-        let Ok(Line { record }) = serde_json::from_str(line) else { return };
-        let same = |past: &&mut Past| {
-            past.records.first().is_some_and(|first| (&first.session, first.side) == (&record.session, record.side))
-        };
-        // Those that run beside each other are few and new.
-        let past = match sessions.iter_mut().rev().find(same) {
-            Some(past) if !matches!(record.what, What::Started { .. }) => past,
-            _ => {
-                sessions.push(Past { lines: Vec::new(), records: Vec::new() });
-                sessions.last_mut().expect("just added")
-            }
-        };
-        past.lines.push(line.to_owned());
-        past.records.push(record);
+/// A line for each session, in the order they began.
+fn list(journal: &Journal, out: &mut impl Write) -> Result<(), Failure> {
+    let mut is_empty = true;
+    each(journal, |past| {
+        is_empty = false;
+        print(out, &format!("{:4}  {}\n", past.number, past.line()))
     })?;
-    Ok(sessions)
+    if is_empty { print(out, "No session was logged yet.\n") } else { Ok(()) }
 }
 
-/// The session with this number in the list, or with a name that begins so.
-fn find<'a>(sessions: &'a [Past], which: &str) -> Result<(usize, &'a Past), Failure> {
-    let wrong = |text: &str| Failure::new(ExitCode::Usage, format!("{text}; rs log lists them"));
-    let named: Vec<_> = sessions.iter().enumerate().filter(|(_, past)| past.session().starts_with(which)).collect();
+/// One session: its records as they are, or in words.
+fn show(journal: &Journal, number: u64, as_json: bool, out: &mut impl Write) -> Result<(), Failure> {
+    let (mut sessions, mut has_ended) = (Sessions::default(), false);
+    records(journal, |line, record| {
+        let (past, is_first) = sessions.follow(&record);
+        if past.number == number {
+            let head = if is_first && !as_json { page::head(&record) } else { String::new() };
+            let text = if as_json { format!("{}\n", words::escaped(line)) } else { page::line(&record) };
+            print(out, &(head + &text))?;
+            has_ended |= page::end(&record).is_some();
+        }
+        while sessions.done().is_some() {}
+        Ok(())
+    })?;
+    if has_ended || as_json { Ok(()) } else { print(out, page::UNENDED) }
+}
+
+fn verify(journal: &Journal, out: &mut impl Write) -> Result<(), Failure> {
+    let Extent { records, gone } =
+        journal.verify()?.map_err(|tampered| Failure::new(ExitCode::Other, format!("the log was changed: {tampered}")))?;
+    let mut sessions = 0;
+    each(journal, |past| {
+        sessions += u64::from(past.is_session);
+        Ok(())
+    })?;
+    let count = |number: u64, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    let older = match gone {
+        0 => String::new(),
+        gone => format!(" {} let go before (log_megabytes in config.toml).", count(gone, "older record")),
+    };
+    print(out, &format!("{} of {}, nothing was changed.{older}\n", count(records, "record"), count(sessions, "session")))
+}
+
+/// The number of the session with this number in the list, or with a name that begins so.
+fn find(journal: &Journal, which: &str) -> Result<u64, Failure> {
+    let wrong = |text: &str| Err(Failure::new(ExitCode::Usage, format!("{text}; rs log lists them")));
     // A name has eight digits, so a number that short is the place in the list.
-    let number = which.parse::<usize>().ok().filter(|_| which.len() < 8).and_then(|number| number.checked_sub(1));
-    if let Some((index, past)) = number.and_then(|index| Some((index, sessions.get(index)?))) {
-        return Ok((index + 1, past));
-    }
-    match named.as_slice() {
-        [(index, past)] => Ok((index + 1, past)),
-        [] => Err(wrong(&format!("there is no session {}", words::plain(which)))),
-        _ => Err(wrong(&format!("several sessions begin with {}: give the number", words::plain(which)))),
+    let number = which.parse::<u64>().ok().filter(|_| which.len() < 8);
+    let (mut listed, mut named) = (false, Vec::new());
+    each(journal, |past| {
+        listed |= Some(past.number) == number;
+        if past.session.starts_with(which) && named.len() < 2 {
+            named.push(past.number);
+        }
+        Ok(())
+    })?;
+    match (number.filter(|_| listed), named.as_slice()) {
+        (Some(number), _) => Ok(number),
+        (None, [number]) => Ok(*number),
+        (None, []) => wrong(&format!("there is no session {}", words::plain(which))),
+        (None, _) => wrong(&format!("several sessions begin with {}: give the number", words::plain(which))),
     }
 }
 
-impl Past {
-    fn session(&self) -> &str {
-        self.records.first().map_or("", |record| &record.session)
-    }
+/// Every session, in the order they began.
+fn each(journal: &Journal, mut tell: impl FnMut(Past) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut sessions = Sessions::default();
+    records(journal, |_, record| {
+        sessions.follow(&record);
+        std::iter::from_fn(|| sessions.done()).try_for_each(&mut tell)
+    })?;
+    sessions.rest().try_for_each(tell)
+}
 
-    /// `2026-11-24 01:02:03 +01:00  1b2c3d4e  viewer  You were at Anna (…)  12 minutes, you left`.
-    fn line(&self) -> String {
-        let Some(first) = self.records.first() else { return String::new() };
-        let side = if first.side == Side::Host { "host  " } else { "viewer" };
-        let end = match page::end(&self.records) {
-            Some((seconds, reason, side)) => format!("{}, {}", words::duration(seconds), words::reason(reason, side)),
-            None => "no end recorded".to_owned(),
-        };
-        format!("{}  {}  {side}  {}; {end}", when(&first.at), words::plain(&first.session), page::title(&self.records))
-    }
+/// Every record with its line. What is none is for [`verify`] to tell.
+fn records(journal: &Journal, mut each: impl FnMut(&str, Record) -> Result<(), Failure>) -> Result<(), Failure> {
+    journal.read(|line| match serde_json::from_str(line) {
+        Ok(Line { record }) => each(line, record),
+        Err(_) => Ok(()),
+    })
+}
+
+fn print(out: &mut impl Write, text: &str) -> Result<(), Failure> {
+    out.write_all(text.as_bytes()).map_err(Failure::other)
 }
 
 #[cfg(all(test, unix))]

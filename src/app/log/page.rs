@@ -1,7 +1,7 @@
 //! One session for people: as text, and as a page of HTML that needs nothing beside itself and runs nothing.
 
 use super::record::{Record, What, when};
-use crate::{protocol::message::EndReason, ui::event::Side, ui::words};
+use crate::ui::{event::Side, words};
 
 /// The most records that a page shows; the log has all.
 pub(super) const MAX_RECORDS: usize = 2000;
@@ -11,25 +11,25 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;mar
     table{border-collapse:collapse}td{padding:.25rem 1rem .25rem 0;vertical-align:top;overflow-wrap:anywhere}\
     td:first-child{white-space:nowrap;opacity:.7}footer{margin-top:2rem;opacity:.7}";
 
-/// A session as a heading says it: who, and at which side.
-pub(super) fn title(records: &[Record]) -> String {
-    let started = records.iter().find_map(|record| match &record.what {
-        What::Started { host, viewer, .. } => Some((record.side, host, viewer)),
-        _ => None,
-    });
-    match started {
-        Some((Side::Host, _, viewer)) => format!("{} was here", viewer.words()),
-        Some((Side::Viewer, host, _)) => format!("You were at {}", host.words()),
-        None => "A session whose beginning was not recorded".to_owned(),
+/// A session as a heading says it, by its first record: who, and at which side.
+pub(super) fn title(first: &Record) -> String {
+    match &first.what {
+        What::Started { viewer, .. } if first.side == Side::Host => format!("{} was here", viewer.words()),
+        What::Started { host, .. } => format!("You were at {}", host.words()),
+        What::Refused { viewer, .. } => format!("{} did not come in", viewer.words()),
+        _ => "A session whose beginning was not recorded".to_owned(),
     }
 }
 
-/// How long it lasted and why it ended, if that is known.
-pub(super) fn end(records: &[Record]) -> Option<(u64, EndReason, Side)> {
-    records.iter().rev().find_map(|record| match &record.what {
-        What::Ended { reason, seconds, .. } => Some((*seconds, *reason, record.side)),
+/// What a heading says of the end, if this record is one.
+pub(super) fn end(last: &Record) -> Option<String> {
+    match &last.what {
+        What::Ended { reason, seconds, .. } => {
+            Some(format!("{}, {}", words::duration(*seconds), words::reason(*reason, last.side)))
+        }
+        What::Refused { why, .. } => Some(why.words().to_owned()),
         _ => None,
-    })
+    }
 }
 
 /// The page's file, named by day and session.
@@ -39,20 +39,20 @@ pub(super) fn name(records: &[Record]) -> String {
     format!("{}-{}-{side}.html", first.at.get(..10).unwrap_or("day"), first.session)
 }
 
-/// A line for each record.
-pub(super) fn text(records: &[Record]) -> String {
-    let mut text = format!("{}\nSession {}\n\n", title(records), session(records));
-    records.iter().for_each(|record| text += &format!("{}  {}\n", when(&record.at), record.words()));
-    if end(records).is_none() {
-        text += UNENDED;
-        text.push('\n');
-    }
-    text
+/// What stands above the lines of a session.
+pub(super) fn head(first: &Record) -> String {
+    format!("{}\nSession {}\n\n", title(first), words::plain(&first.session))
+}
+
+/// A record's line.
+pub(super) fn line(record: &Record) -> String {
+    format!("{}  {}\n", when(&record.at), record.words())
 }
 
 /// The page.
 pub(super) fn html(records: &[Record]) -> String {
-    let (title, session) = (escaped(&title(records)), escaped(&session(records)));
+    let about = |tell: fn(&Record) -> String| records.first().map(|first| escaped(&tell(first))).unwrap_or_default();
+    let (title, session) = (about(title), about(|first| words::plain(&first.session)));
     let row = |record: &Record| format!("<tr><td>{}<td>{}\n", escaped(&when(&record.at)), escaped(&record.words()));
     let rows: String = records.iter().take(MAX_RECORDS).map(row).collect();
     let more = if records.len() < MAX_RECORDS { "" } else { "<p>The log has more records than are shown here.</p>\n" };
@@ -67,11 +67,7 @@ pub(super) fn html(records: &[Record]) -> String {
 }
 
 /// What to say of a session without an end.
-pub(super) const UNENDED: &str = "No end was recorded: the session still runs, or rs was killed.";
-
-fn session(records: &[Record]) -> String {
-    records.first().map(|record| words::plain(&record.session)).unwrap_or_default()
-}
+pub(super) const UNENDED: &str = "No end was recorded: the session still runs, or rs was killed.\n";
 
 /// Text that means nothing but itself, in an element or an attribute.
 fn escaped(text: &str) -> String {

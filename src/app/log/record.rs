@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     protocol::{
+        auth::DenyReason,
         grants::Timer,
         message::{EndReason, Holder},
         permission::Permissions,
@@ -52,6 +53,10 @@ pub(super) enum What {
     Control { holder: Holder },
     /// A file arrived, or did not.
     File(Transfer),
+    /// The network was gone.
+    Stalled,
+    /// It was back after this time.
+    Resumed { seconds: u64 },
     /// Something that was copied went over.
     Clipboard {
         from: Side,
@@ -60,6 +65,53 @@ pub(super) enum What {
     },
     /// The session is over.
     Ended { reason: EndReason, seconds: u64, summary: Volume },
+    /// Somebody asked to come in and did not: all there is under its name. `left_out` others before it were too many to be recorded.
+    Refused { viewer: ViewerName, why: Refusal, left_out: u64 },
+}
+
+/// Why somebody did not come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::app) enum Refusal {
+    /// A guess that nobody proved: it was wrong, or they left.
+    WrongPassword,
+    /// The throttle let no more guesses through.
+    TooManyGuesses,
+    /// They left before the answer.
+    Left,
+    /// The host's user said no.
+    Denied,
+    /// Nobody answered.
+    Timeout,
+    /// There was no room.
+    Full,
+    /// The password was changed meanwhile.
+    PasswordRotated,
+}
+
+impl From<DenyReason> for Refusal {
+    fn from(reason: DenyReason) -> Self {
+        match reason {
+            DenyReason::User => Self::Denied,
+            DenyReason::Timeout => Self::Timeout,
+            DenyReason::Full => Self::Full,
+            DenyReason::PasswordRotated => Self::PasswordRotated,
+        }
+    }
+}
+
+impl Refusal {
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::WrongPassword => "the password was wrong",
+            Self::TooManyGuesses => "too many passwords were tried",
+            Self::Left => "they left before they were answered",
+            Self::Denied => "they were refused",
+            Self::Timeout => "nobody answered them",
+            Self::Full => "there was no room for one more",
+            Self::PasswordRotated => "the password was changed meanwhile",
+        }
+    }
 }
 
 /// The host, as the one who keeps the log knows it.
@@ -133,6 +185,12 @@ impl Record {
             What::Clipboard { from, copied } => {
                 let (from, to) = if *from == self.side { ("here", "there") } else { ("there", "here") };
                 format!("{} ({}) was copied from {from} to {to}.", words::copied(copied.kind), words::bytes(copied.bytes))
+            }
+            What::Stalled => "The connection was interrupted.".to_owned(),
+            What::Resumed { seconds } => format!("It was back after {}.", words::duration(*seconds)),
+            What::Refused { viewer, why, left_out } => {
+                let more = if *left_out > 0 { format!(" {left_out} others before were not recorded.") } else { String::new() };
+                format!("{} did not come in to this machine: {}.{more}", viewer.words(), why.words())
             }
             What::Ended { reason, seconds, summary } => {
                 let why = words::reason(*reason, self.side);

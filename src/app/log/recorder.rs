@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
     sync::mpsc::{self, Receiver, Sender, SyncSender},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
@@ -49,6 +49,7 @@ pub(in crate::app) struct Recorder {
     trouble: oneshot::Receiver<String>,
     path: Option<PathInfo>,
     holder: Option<Holder>,
+    stalled: Option<Instant>,
     host_lines: u64,
     viewer_lines: u64,
     left_out: u64,
@@ -69,8 +70,8 @@ impl Recorder {
         if let Err(error) = thread::Builder::new().name("log".to_owned()).spawn(move || write(&store, &jobs, troubles)) {
             tracing::warn!(%error, "nothing of this session is logged: its thread cannot be started");
         }
-        let (path, holder) = (None, None);
-        Self { about, queue, trouble, path, holder, host_lines: 0, viewer_lines: 0, left_out: 0 }
+        let (path, holder, stalled) = (None, None, None);
+        Self { about, queue, trouble, path, holder, stalled, host_lines: 0, viewer_lines: 0, left_out: 0 }
     }
 
     /// Records what the host's faces are told. A warning, if there is one.
@@ -85,6 +86,8 @@ impl Recorder {
             }
             HostEvent::File { transfer, .. } => self.file(transfer),
             HostEvent::Clipboard { from, copied, .. } => self.note(What::Clipboard { from: *from, copied: *copied }),
+            HostEvent::Stalled { .. } => self.stalled(),
+            HostEvent::Resumed { .. } => self.resumed(),
             HostEvent::SessionEnded { reason, seconds, summary, .. } => self.ended(*reason, *seconds, summary),
             _ => {}
         }
@@ -103,6 +106,8 @@ impl Recorder {
             }
             ViewerEvent::File(transfer) => self.file(transfer),
             ViewerEvent::Clipboard { from, copied } => self.note(What::Clipboard { from: *from, copied: *copied }),
+            ViewerEvent::Stalled => self.stalled(),
+            ViewerEvent::Resumed => self.resumed(),
             ViewerEvent::SessionEnded { reason, seconds, summary } => self.ended(*reason, *seconds, summary),
             _ => {}
         }
@@ -118,6 +123,17 @@ impl Recorder {
     fn path(&mut self, path: PathInfo) {
         if self.path.replace(path.clone()) != Some(path.clone()) {
             self.note(What::Path(path));
+        }
+    }
+
+    fn stalled(&mut self) {
+        self.stalled = Some(Instant::now());
+        self.note(What::Stalled);
+    }
+
+    fn resumed(&mut self) {
+        if let Some(since) = self.stalled.take() {
+            self.note(What::Resumed { seconds: since.elapsed().as_secs() });
         }
     }
 

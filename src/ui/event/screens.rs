@@ -40,3 +40,14 @@ fn parse_number_or_all<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Res
         Shown::Word(_) => Err(serde::de::Error::custom("a screen is a number or \"all\"")),
     }
 }
+
+/// Which of the host's screens to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// This one, counted from 0.
+    One(u8),
+    /// All in one picture.
+    All,
+    /// The one after; after the last one all in one, then the first one again.
+    Next,
+}

@@ -119,7 +119,9 @@ impl Model {
                 let viewer = ended.map(|place| self.sessions.remove(place).viewer.name).unwrap_or_default();
                 self.finished = Some(Finished { viewer, reason, seconds, summary });
             }
-            HostEvent::Warning { text } => self.warning = Some((words::plain(&text), now + WARNING)),
+            event @ (HostEvent::Warning { .. } | HostEvent::Stalled { .. } | HostEvent::Resumed { .. }) => {
+                self.warning = Some((words::host(&event), now + WARNING));
+            }
             HostEvent::Path { session, kind, transport, .. } => {
                 self.session(&session, |it| it.path = words::plain(&format!("{kind}, {transport}")));
             }

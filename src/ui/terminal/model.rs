@@ -178,7 +178,9 @@ impl Model {
                 self.request.iter_mut().for_each(|request| request.answered = false);
                 self.note(Note::Text(words::host(&event)));
             }
-            HostEvent::Stats { .. } | HostEvent::Clipboard { .. } => self.note(Note::Text(words::host(&event))),
+            HostEvent::Stats { .. } | HostEvent::Clipboard { .. } | HostEvent::Stalled { .. } | HostEvent::Resumed { .. } => {
+                self.note(Note::Text(words::host(&event)))
+            }
             HostEvent::File { ref transfer, .. } => {
                 let is_over = matches!(transfer.state, TransferState::Done | TransferState::Failed | TransferState::Refused);
                 self.follow_file(transfer, is_over);
