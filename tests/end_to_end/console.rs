@@ -261,7 +261,7 @@ fn what_a_modern_terminal_tells_arrives_and_another_size_is_followed() {
     until_true("its modes are off", || terminal.has("\x1b[<u") && terminal.has("\x1b[?1016l"));
 }
 
-/// `cargo test --release --test end_to_end what_a_terminal_costs -- --ignored --nocapture`: the table of docs/BENCHMARKS.md.
+/// Measures for the table in docs/BENCHMARKS.md, which has the command.
 #[test]
 #[ignore = "measures for a minute; run it alone"]
 fn what_a_terminal_costs() {
