@@ -6,6 +6,7 @@ use std::{
     process::{ChildStdin, Command, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
+    time::{Duration, Instant},
 };
 
 use data_encoding::BASE64;
@@ -17,7 +18,7 @@ use crate::{
         display::Display,
         image::Image,
         machine::{Home, Host},
-        process::Process,
+        process::{Process, processor_time},
         rs::binary,
         until_true,
     },
@@ -26,10 +27,15 @@ use crate::{
 /// Cells of the window, and pixels of a cell: the picture above the status line is the host's screen, pixel for pixel.
 const WINDOW: (usize, usize) = (80, 26);
 const CELL: (usize, usize) = (8, 16);
+/// No window is larger.
+const LARGEST: (usize, usize) = (160, 46);
 const SCREEN: (u16, u16) = (640, 400);
 
 /// What a terminal answers to `rs`: graphics, a cell's size, its attributes.
 const ABILITIES: &[u8] = b"\x1b_Gi=31;OK\x1b\\\x1b[6;16;8t\x1b[?62;22c";
+
+/// The same of one that tells when keys go up, and pixels of the mouse.
+const MODERN: &[u8] = b"\x1b_Gi=31;OK\x1b\\\x1b[6;16;8t\x1b[?1016;2$y\x1b[?0u\x1b[?62;22c";
 
 /// `rs connect --view terminal` in a terminal.
 struct Terminal {
@@ -41,6 +47,7 @@ struct Terminal {
 
 /// What the terminal shows, and all it was sent.
 struct Seen {
+    abilities: &'static [u8],
     bytes: Vec<u8>,
     /// How much of it is understood.
     read: usize,
@@ -50,12 +57,22 @@ struct Seen {
 
 impl Terminal {
     fn start(host: &Host) -> Self {
+        Self::that_can(host, ABILITIES, WINDOW, |_| ())
+    }
+
+    /// One that answers this, of this size; `line` gets the number of the bytes that came, and may take its time.
+    fn that_can(
+        host: &Host,
+        abilities: &'static [u8],
+        window: (usize, usize),
+        mut line: impl FnMut(usize) + Send + 'static,
+    ) -> Self {
         let home = Home::new();
         let (target, program) = (host.direct("tcp"), binary());
         let shell = format!(
             "stty cols {} rows {}; exec {} connect --no-lan --view terminal --listen /ip4/127.0.0.1/tcp/0 {target}",
-            WINDOW.0,
-            WINDOW.1,
+            window.0,
+            window.1,
             program.display()
         );
         let mut command = Command::new("script");
@@ -64,12 +81,13 @@ impl Terminal {
         let mut process = Process::start(&mut command);
         let keyboard = Arc::new(Mutex::new(process.child().stdin.take().expect("it was piped")));
         let mut screen = process.child().stdout.take().expect("it was piped");
-        let picture = Image::filled(SCREEN.0.into(), SCREEN.1.into(), [0; 3]);
-        let seen = Arc::new(Mutex::new(Seen { bytes: Vec::new(), read: 0, picture, frames: 0 }));
+        let picture = Image::filled(LARGEST.0 * CELL.0, LARGEST.1 * CELL.1, [0; 3]);
+        let seen = Arc::new(Mutex::new(Seen { abilities, bytes: Vec::new(), read: 0, picture, frames: 0 }));
         let (shown, answers) = (seen.clone(), keyboard.clone());
         thread::spawn(move || {
             let mut bytes = [0; 1 << 16];
             while let Ok(count @ 1..) = screen.read(&mut bytes) {
+                line(count);
                 let answer = lock(&shown).take(&bytes[..count]);
                 let _ = lock(&answers).write_all(&answer);
             }
@@ -83,6 +101,20 @@ impl Terminal {
 
     fn has(&self, text: &str) -> bool {
         String::from_utf8_lossy(&lock(&self.seen).bytes).contains(text)
+    }
+
+    /// The program in it.
+    fn program(&self) -> u32 {
+        let script = self.process.id();
+        let children = std::fs::read_to_string(format!("/proc/{script}/task/{script}/children")).expect("the process runs");
+        children.trim().parse().expect("one child")
+    }
+
+    /// Gives the window another size.
+    fn resize(&self, columns: usize, rows: usize) {
+        let terminal = format!("/proc/{}/fd/0", self.program());
+        let size = format!("stty cols {columns} rows {rows} < {terminal}");
+        assert!(Command::new("sh").args(["-c", &size]).status().expect("a shell").success());
     }
 
     /// The upper part of what it shows; the pointer is kept below it.
@@ -110,7 +142,7 @@ impl Seen {
         }
         if self.read == 0 && self.bytes.windows(3).any(|window| window == b"\x1b[c") {
             self.read = self.bytes.len();
-            answers.extend_from_slice(ABILITIES);
+            answers.extend_from_slice(self.abilities);
         } else if self.bytes.ends_with(b"\x1b[?1049l\x1b[c") {
             answers.extend_from_slice(b"\x1b[?62;22c");
         }
@@ -183,11 +215,130 @@ fn a_terminal_that_is_told_to_end_is_put_back() {
     let mut terminal = Terminal::start(&host);
     host.accept();
     until_true("a picture is shown", || lock(&terminal.seen).frames > 0);
-    let group = terminal.process.id();
-    let children = std::fs::read_to_string(format!("/proc/{group}/task/{group}/children")).expect("the process runs");
-    let child = children.trim().parse().ok().and_then(rustix::process::Pid::from_raw).expect("one child");
+    let child = i32::try_from(terminal.program()).ok().and_then(rustix::process::Pid::from_raw).expect("a process");
     rustix::process::kill_process(child, rustix::process::Signal::TERM).expect("it runs");
     assert_eq!(host.rs.expect("session-ended")["reason"], "viewer-left");
     until_true("put back", || terminal.has("\x1b[?1049l"));
     assert!(terminal.process.wait(PATIENCE).is_some());
+}
+
+#[test]
+fn what_a_modern_terminal_tells_arrives_and_another_size_is_followed() {
+    let machine = Display::start(SCREEN.0, SCREEN.1);
+    let notebook = Notebook::on(&machine);
+    let mut host = Host::on(&machine, "");
+    let terminal = Terminal::that_can(&host, MODERN, WINDOW, |_| ());
+    host.accept();
+    until_true("a picture is shown, and who drives", || terminal.has("\x1b_Ga=T") && terminal.has("you are in control"));
+    until_true("its modes are on", || terminal.has("\x1b[>27u") && terminal.has("\x1b[?1016h"));
+
+    terminal.types(b"\x1b[<35;206;152M");
+    until_true("the pointer is at the pixel", || machine.pointer() == (205, 151));
+    // Shift and a as a terminal tells them, Return, then pasted lines in pieces.
+    terminal.types(b"\x1b[57441u\x1b[97;2;65u\x1b[57441;2:3u\x1b[97;1:3u\x1b[13u\x1b[13;1:3u");
+    notebook.has("A\n");
+    terminal.types(b"\x1b[200~past");
+    terminal.types("ed: \u{fc}\x1b[201~\r".as_bytes());
+    notebook.has("A\npasted: \u{fc}\n");
+    until_true("nothing stays held", || machine.held_keys().is_empty());
+    terminal.types(b"\x1b[D");
+    until_true("the key is held", || machine.held_keys().len() == 1);
+    terminal.types(b"\x1b[1;1:3D");
+    until_true("the key is up", || machine.held_keys().is_empty());
+
+    for (columns, rows) in [(100, 31), (60, 21)] {
+        let before = lock(&terminal.seen).bytes.len();
+        terminal.resize(columns, rows);
+        let status = format!("\x1b[{rows};1H");
+        until_true("all is drawn anew, with the status line in the last row", || {
+            let seen = lock(&terminal.seen);
+            let new = String::from_utf8_lossy(&seen.bytes[before..]);
+            new.contains("\x1b[2J") && new.contains(&status) && new.contains("\x1b_Ga=T")
+        });
+    }
+    terminal.types(b"\x1b[93;5u\x1b[113;;113u");
+    host.rs.expect("session-ended");
+    until_true("its modes are off", || terminal.has("\x1b[<u") && terminal.has("\x1b[?1016l"));
+}
+
+/// Measures for the table in docs/BENCHMARKS.md, which has the command.
+#[test]
+#[ignore = "measures for a minute; run it alone"]
+fn what_a_terminal_costs() {
+    const KINDS: [(&str, &[u8]); 3] = [
+        ("kitty", b"\x1b_Gi=31;OK\x1b\\\x1b[6;16;8t\x1b[?62;22c"),
+        ("sixel", b"\x1b[6;16;8t\x1b[?1;0;256S\x1b[?62;4;22c"),
+        ("blocks", b"\x1bP1$r0;48:2::1:2:3m\x1b\\\x1b[?62;22c"),
+    ];
+    const KEYS: usize = 60;
+    println!("kind    first KB  still B  key B  moving KB/s  frames/s  CPU %  slow: frames/s  key ms  MB");
+    for (kind, abilities) in KINDS {
+        let machine = Display::start(1280, 720);
+        let notebook = Notebook::on(&machine);
+        let mut host = Host::on(&machine, "");
+        let terminal = Terminal::that_can(&host, abilities, LARGEST, |_| ());
+        host.accept();
+        let bytes = || lock(&terminal.seen).bytes.len();
+        let frames = || lock(&terminal.seen).frames;
+        until_true("a picture is shown", || frames() > 1 && terminal.has("you are in control"));
+        let rest = || {
+            let mut before = 0;
+            while before != bytes() {
+                before = bytes();
+                thread::sleep(Duration::from_secs(5));
+            }
+        };
+        rest();
+        let first = bytes();
+        thread::sleep(Duration::from_secs(5));
+        let still = bytes() - first;
+
+        let before = bytes();
+        for _ in 0..KEYS {
+            terminal.types(b"x");
+            thread::sleep(Duration::from_millis(150));
+        }
+        terminal.types(b"\r");
+        notebook.has(&format!("{}\n", "x".repeat(KEYS)));
+        let typed = (bytes() - before) / KEYS;
+
+        let scroll = "while :; do for line in /usr/include/*.h; do echo $line; sleep 0.01; done; done";
+        let _moving = machine.run("xterm", &["-geometry", "140x40+100+60", "-e", scroll]);
+        thread::sleep(Duration::from_secs(2));
+        let (before, shown, busy, start) = (bytes(), frames(), processor_time(terminal.program()), Instant::now());
+        thread::sleep(Duration::from_secs(8));
+        let seconds = start.elapsed().as_secs_f64();
+        let (moved, shown) = (bytes() - before, frames() - shown);
+        let busy = (processor_time(terminal.program()) - busy).as_secs_f64() / seconds * 100.0;
+        drop(terminal);
+        host.rs.expect("session-ended");
+
+        // The same behind 50 kB/s.
+        host.follow_password();
+        let terminal = Terminal::that_can(&host, abilities, LARGEST, |count| {
+            thread::sleep(Duration::from_secs_f64(count as f64 / 50e3));
+        });
+        host.accept();
+        until_true("a picture is shown", || lock(&terminal.seen).frames > 1);
+        let (frames, start) = (lock(&terminal.seen).frames, Instant::now());
+        let mut keys = Vec::new();
+        while start.elapsed() < Duration::from_secs(20) {
+            let (x, y) = (8 * (keys.len() % 100) + 4, 8);
+            let sent = Instant::now();
+            terminal.types(format!("\x1b[<35;{};1M", keys.len() % 100 + 1).as_bytes());
+            until_true("the pointer is there", || machine.pointer() == (x as i16, y));
+            keys.push(sent.elapsed());
+            thread::sleep(Duration::from_millis(200));
+        }
+        let rate = (lock(&terminal.seen).frames - frames) as f64 / start.elapsed().as_secs_f64();
+        let memory = std::fs::read_to_string(format!("/proc/{}/status", terminal.program())).expect("it runs");
+        let memory = memory.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a size").trim().to_owned();
+        let slowest = keys.iter().max().expect("some").as_secs_f64() * 1e3;
+        println!(
+            "{kind:7} {:8.0} {still:8} {typed:6} {:12.0} {:9.1} {busy:6.0} {rate:16.1} {slowest:7.0}  {memory}",
+            first as f64 / 1e3,
+            moved as f64 / seconds / 1e3,
+            shown as f64 / seconds,
+        );
+    }
 }
