@@ -79,8 +79,8 @@ pub struct Options {
 /// Whether there seems to be a display for a window.
 #[must_use]
 pub fn has_display() -> bool {
-    let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    !cfg!(target_os = "linux") || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| is_set(&name))
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    !cfg!(target_os = "linux") || ["DISPLAY", "WAYLAND_DISPLAY"].into_iter().any(is_set)
 }
 
 /// Runs the window until the user closes it, or the session ends without a word for the user ([`ViewerSeat::events`] closes and no
