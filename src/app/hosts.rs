@@ -3,11 +3,14 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use serde::Serialize;
+use tokio::sync::mpsc;
 
 use super::Failure;
 use crate::{
     cli::{ExitCode, HostsArgs, HostsChange, Target, Whom},
+    protocol::id::HostId,
     store::{Host, Store},
+    ui::event::{Known, ViewerEvent},
 };
 
 /// How many hosts are offered to choose from.
@@ -56,11 +59,28 @@ fn show(hosts: &[Host], json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `9339-2522-7420-3124  2026-11-23 12:00  Anna`, in local time.
+/// `9339-2522-7420-3124  2026-11-23 12:00  Anna`.
 fn line(host: &Host) -> String {
+    format!("{}  {}  {}", host.id, last(host), host.name).trim_end().to_owned()
+}
+
+/// When it was visited last, in local time.
+fn last(host: &Host) -> String {
     let local = host.last.parse::<jiff::Timestamp>().map(|at| at.to_zoned_datetime(jiff::tz::TimeZone::system()));
-    let when = local.map_or_else(|_| host.last.clone(), |at| at.strftime("%Y-%m-%d %H:%M").to_string());
-    format!("{}  {when}  {}", host.id, host.name).trim_end().to_owned()
+    local.map_or_else(|_| host.last.clone(), |at| at.strftime("%Y-%m-%d %H:%M").to_string())
+}
+
+/// What the user calls a host.
+fn name(host: &Host) -> Option<String> {
+    Some(host.name.clone()).filter(|name| !name.is_empty())
+}
+
+/// What the user calls this host.
+///
+/// # Errors
+/// The list cannot be read.
+pub(super) fn name_of(store: &Store, id: HostId) -> Result<Option<String>, Failure> {
+    Ok(store.hosts()?.iter().find(|host| host.id == id).and_then(name))
 }
 
 /// Whom the user means: what they typed, the host that they call so, or the one they choose from the list.
@@ -69,18 +89,56 @@ fn line(host: &Host) -> String {
 /// Nobody is called so, or nobody can be asked.
 pub(super) fn whom(given: Option<Whom>, store: &Store, json: bool) -> Result<Target, Failure> {
     match given {
-        Some(Whom::Target(target)) => Ok(target),
-        Some(Whom::Named(name)) => match store.host_named(&name)? {
+        Some(whom) => found(whom, store),
+        None if json || !can_ask() => Err(Failure::new(ExitCode::Usage, "to which host? give its ID: rs connect ID")),
+        None => choose(&store.hosts()?, &mut io::stdin().lock(), &mut io::stderr().lock()),
+    }
+}
+
+/// Whether there is a terminal to ask on.
+pub(super) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Has the face ask that `tell` tells, until the answer is a host.
+///
+/// # Errors
+/// The list cannot be read, or the window is closed.
+pub(super) async fn ask(answers: &mut mpsc::Receiver<String>, mut tell: impl FnMut(ViewerEvent)) -> Result<Target, Failure> {
+    let store = Store::open()?;
+    let mut wrong = None;
+    loop {
+        let known = |host: &Host| Known { id: host.id.to_string(), name: name(host), last: last(host) };
+        let hosts = store.hosts()?.iter().take(OFFERED).map(known).collect();
+        tell(ViewerEvent::HostWanted { hosts, wrong });
+        let answer = answers.recv().await.ok_or_else(nobody)?;
+        let whom = answer.parse().map_err(|error| Failure::new(ExitCode::Usage, error));
+        match whom.and_then(|whom| found(whom, &store)) {
+            Ok(target) => {
+                let (id, name) = (target.id(), name_of(&store, target.id())?);
+                tell(ViewerEvent::HostChosen { id: id.to_string(), name });
+                return Ok(target);
+            }
+            Err(failure) => wrong = Some(failure.text),
+        }
+    }
+}
+
+/// How to find whom the user named.
+fn found(whom: Whom, store: &Store) -> Result<Target, Failure> {
+    match whom {
+        Whom::Target(target) => Ok(target),
+        Whom::Named(name) => match store.host_named(&name)? {
             Some(host) => Ok(Target::Id(host.id)),
             None => {
                 Err(Failure::new(ExitCode::Usage, format!("no host has the name \"{name}\"; rs hosts shows those that have one")))
             }
         },
-        None if json || !io::stdin().is_terminal() || !io::stderr().is_terminal() => {
-            Err(Failure::new(ExitCode::Usage, "to which host? give its ID: rs connect ID"))
-        }
-        None => choose(&store.hosts()?, &mut io::stdin().lock(), &mut io::stderr().lock()),
     }
+}
+
+fn nobody() -> Failure {
+    Failure::new(ExitCode::Usage, "no host was chosen; give its ID: rs connect ID")
 }
 
 /// Asks for one of the list by number, or by anything that `rs connect` takes.
@@ -93,7 +151,6 @@ fn choose(hosts: &[Host], input: &mut impl BufRead, output: &mut impl Write) -> 
     write!(output, "{hint}").and_then(|()| output.flush()).map_err(Failure::other)?;
     let mut answer = String::new();
     let read = input.read_line(&mut answer).map_err(Failure::other)?;
-    let nobody = || Failure::new(ExitCode::Usage, "no host was chosen; give its ID: rs connect ID");
     let number = match answer.trim() {
         "" if read > 0 => 1,
         answer => answer.parse().unwrap_or(0),

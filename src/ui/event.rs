@@ -1,5 +1,6 @@
 //! What faces are told and what they answer: the events are the `--json` contract of the command line.
 
+mod files;
 mod screens;
 
 use std::{path::PathBuf, time::Duration};
@@ -17,6 +18,7 @@ use crate::protocol::{
     message::{EndReason, Holder},
     permission::{Permission, Permissions},
 };
+pub use files::{Copied, CopiedKind, Transfer, TransferState};
 pub use screens::{Screens, Show};
 
 /// What a host tells: one JSON line each with `--json` (`{"event":"ready",…}`), else words. Part of the command-line contract, and
@@ -192,66 +194,6 @@ pub enum HostEvent {
     },
 }
 
-/// A file on its way, as `--json` shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Transfer {
-    /// Counted from 1 for each side that sends, in a session.
-    pub number: u32,
-    /// Who sends it.
-    pub from: Side,
-    /// Its name, without a folder.
-    pub name: String,
-    /// Bytes in all.
-    pub size: u64,
-    /// Bytes that the receiver has.
-    pub done: u64,
-    /// How it stands.
-    pub state: TransferState,
-    /// Where it is on this machine, once known.
-    pub file: Option<PathBuf>,
-    /// BLAKE3 in hex, once it is verified.
-    pub blake3: Option<String>,
-    /// Why it failed or was refused, and what to do.
-    pub reason: Option<String>,
-}
-
-/// How a transfer stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TransferState {
-    /// The receiver's user has not said yes yet.
-    Offered,
-    /// Bytes go.
-    Running,
-    /// The connection is interrupted; it goes on by itself.
-    Paused,
-    /// It arrived, and its hash is right.
-    Done,
-    /// It did not; what arrived is kept, so that another try goes on there.
-    Failed,
-    /// One of both did not want it.
-    Refused,
-}
-
-/// Something that was copied, as `--json` shows it: never the content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Copied {
-    /// `text` or `image`.
-    pub kind: CopiedKind,
-    /// Its bytes: UTF-8, or four a pixel.
-    pub bytes: u64,
-}
-
-/// What can be copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CopiedKind {
-    /// Text; what was formatted comes as plain text.
-    Text,
-    /// A picture.
-    Image,
-}
-
 /// How others reach a host, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -320,6 +262,17 @@ pub enum HostAction {
     End,
     /// End everything.
     Quit,
+}
+
+/// A host that was visited before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// `dddd-dddd-dddd-dddd`.
+    pub id: String,
+    /// What the user calls it.
+    pub name: Option<String>,
+    /// When last, in local time, for people.
+    pub last: String,
 }
 
 /// A path as `--json` shows it.
@@ -442,6 +395,20 @@ pub enum ViewerEvent {
         /// What was wrong with the last one.
         wrong: Option<String>,
     },
+    /// Nobody said which host to visit; told to a window only, which answers with [`ViewerAction::Visit`].
+    HostWanted {
+        /// Those visited last.
+        hosts: Vec<Known>,
+        /// What was wrong with the last answer.
+        wrong: Option<String>,
+    },
+    /// It is this one; told to the window that was asked.
+    HostChosen {
+        /// `dddd-dddd-dddd-dddd`.
+        id: String,
+        /// What the user calls it.
+        name: Option<String>,
+    },
     /// There will be no session; told to a window only. Lines and scripts have standard error and the exit code.
     Failed {
         /// Why, and what to do.
@@ -484,6 +451,8 @@ pub enum ViewerAction {
     Cancel(u32),
     /// Try this password: the answer to [`ViewerEvent::PasswordWanted`].
     Password(Secret),
+    /// Visit this host: its ID, address, link or name. The answer to [`ViewerEvent::HostWanted`].
+    Visit(String),
     /// Leave.
     Quit,
     /// Show the host's user this pixel of the picture, without driving.

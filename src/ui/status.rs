@@ -28,6 +28,8 @@ const HELP: &str = "The toolbar comes when the pointer rests at the middle of th
 /// Where a session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Which host is meant, and what was wrong with the last answer.
+    Choosing(Option<String>),
     /// The host has not answered yet.
     Connecting,
     /// Authentication or the host's user takes its time.
@@ -65,14 +67,17 @@ pub(super) struct Status {
     pub(super) chat_open: bool,
     /// What was transferred, once it is over.
     pub(super) summary: Option<String>,
+    /// Where the session's log is then.
+    pub(super) log: Option<String>,
     /// What the user calls the host.
     name: Option<String>,
 }
 
 impl Status {
-    /// Before the host answered; `name` is what the user calls it.
+    /// Before the host answered; `name` is what the user calls it. Without an `id` the user chooses first.
     pub(super) fn new(id: String, name: Option<String>) -> Self {
         Self {
+            phase: if id.is_empty() { Phase::Choosing(None) } else { Phase::Connecting },
             id,
             path: None,
             holder: Holder::Remote,
@@ -80,11 +85,11 @@ impl Status {
             screens: None,
             exact: None,
             board: Board::default(),
-            phase: Phase::Connecting,
             notes: VecDeque::new(),
             code: None,
             chat_open: false,
             summary: None,
+            log: None,
             name,
         }
     }
@@ -94,6 +99,10 @@ impl Status {
         match event {
             ViewerEvent::Connected { id, path } => {
                 (self.id, self.path) = (words::plain(id), Some(path.clone()));
+            }
+            ViewerEvent::HostWanted { wrong, .. } => self.phase = Phase::Choosing(wrong.clone()),
+            ViewerEvent::HostChosen { id, name } => {
+                (self.id, self.name, self.phase) = (words::plain(id), name.clone(), Phase::Connecting);
             }
             ViewerEvent::PasswordWanted { wrong } => self.phase = Phase::Asked(wrong.clone()),
             ViewerEvent::Waiting { code } => (self.phase, self.code) = (Phase::Waiting, code.as_deref().map(words::plain)),
@@ -114,6 +123,7 @@ impl Status {
                 let why = words::reason(*reason, Side::Viewer);
                 self.phase = Phase::Ended(format!("The session is finished — {}", words::duration(*seconds)), why.to_owned());
                 self.summary = Some(transferred(summary));
+                self.log = summary.log.as_ref().map(|file| words::plain(&file.display().to_string()));
             }
             ViewerEvent::ChatDelivered { .. } | ViewerEvent::Chat { from: Side::Viewer, .. } => {}
             ViewerEvent::Chat { .. } if self.chat_open => {}
@@ -177,6 +187,7 @@ impl Status {
     pub(super) fn line(&self) -> String {
         let path = self.path.as_ref().map(|path| format!(" · {}, {}", path.kind, path.transport)).unwrap_or_default();
         let state = match (&self.phase, self.holder) {
+            (Phase::Choosing(_), _) => return "connect".to_owned(),
             (Phase::Connecting, _) => "connecting",
             (Phase::Asked(_), _) => "password",
             (Phase::Failed(_), _) => "no session",
@@ -192,6 +203,11 @@ impl Status {
         let exact = exact.map(|exact| format!(" · {exact}")).unwrap_or_default();
         let name = self.name.as_ref().map(|name| format!("{name} · ")).unwrap_or_default();
         words::plain(&format!("{name}{}{path}{screens}{exact} · {state}", self.id))
+    }
+
+    /// The host's ID.
+    pub(super) fn id(&self) -> &str {
+        &self.id
     }
 
     /// What the user calls the host, else its ID.

@@ -11,6 +11,7 @@
 //! one turn of the event loop.
 
 use std::{
+    env,
     path::PathBuf,
     sync::{
         Arc,
@@ -61,7 +62,7 @@ const RETRY: Duration = Duration::from_millis(8);
 /// How the window behaves.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The host's ID, for the title.
+    /// The host's ID; empty when the user is to choose one ([`ViewerEvent::HostWanted`]).
     pub id: String,
     /// What the user calls the host.
     pub name: Option<String>,
@@ -73,6 +74,13 @@ pub struct Options {
     pub keyboard: KeyboardMode,
     /// Whether every picture was asked to be exact.
     pub lossless: bool,
+}
+
+/// Whether there seems to be a display for a window.
+#[must_use]
+pub fn has_display() -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    !cfg!(target_os = "linux") || ["DISPLAY", "WAYLAND_DISPLAY"].into_iter().any(is_set)
 }
 
 /// Runs the window until the user closes it, or the session ends without a word for the user ([`ViewerSeat::events`] closes and no
@@ -188,9 +196,8 @@ impl ApplicationHandler<Wake> for Face {
         if self.chord(event_loop, &event) {
             return;
         }
-        let shown = self.picture.lock().shown;
         let taken = match (&self.stage, &mut self.overlay) {
-            (Some(stage), Some(overlay)) => overlay.on_event(&stage.window, &event, shown, Instant::now()),
+            (Some(stage), Some(overlay)) => overlay.on_event(&stage.window, &event, Instant::now()),
             _ => false,
         };
         match event {
@@ -320,7 +327,7 @@ impl Face {
             return;
         }
         let monitor = stage.window.current_monitor().or_else(|| event_loop.primary_monitor());
-        let wanted = wanted_size(size, monitor.map(|monitor| monitor.size()));
+        let wanted = wanted_size(size, monitor.map(|monitor| monitor.size()), stage.window.scale_factor());
         let _ = stage.window.request_inner_size(wanted);
         self.redraw();
     }
@@ -426,9 +433,9 @@ impl Face {
                 // Only its own corner is drawn.
                 self.stale = true;
             }
-            Wish::Screenshot => self.hands.ask(ViewerAction::Screenshot(screenshot::place(&self.options.id))),
+            Wish::Screenshot => self.hands.ask(ViewerAction::Screenshot(screenshot::place(self.status.id()))),
             Wish::Keyboard(mode) => self.set_keyboard(mode),
-            Wish::Side(side) => overlay.open(side),
+            Wish::Side(side) => overlay.open(&stage.window, side),
             Wish::Leave => self.leave(event_loop),
         }
     }
@@ -445,21 +452,23 @@ impl Face {
             return self.tell("Nothing was sent: the person at the machine has not allowed files.");
         }
         self.hands.ask(ViewerAction::Send(vec![file]));
-        if let Some(overlay) = &mut self.overlay {
-            overlay.open(Some(Side::Files));
+        if let (Some(stage), Some(overlay)) = (&self.stage, &mut self.overlay) {
+            overlay.open(&stage.window, Some(Side::Files));
         }
     }
 }
 
-/// The picture's own size if the monitor has room for it, else scaled to [`MOST_OF_SCREEN`].
+/// The picture's own size if the monitor has room for it, or a multiple of it on a dense one (`dense` is its scale factor), else scaled
+/// to [`MOST_OF_SCREEN`].
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a screen's size")]
-fn wanted_size(picture: Size, monitor: Option<PhysicalSize<u32>>) -> PhysicalSize<u32> {
+fn wanted_size(picture: Size, monitor: Option<PhysicalSize<u32>>, dense: f64) -> PhysicalSize<u32> {
     let (width, height) = (f64::from(picture.width), f64::from(picture.height));
     let most = monitor.map_or(1.0, |monitor| {
         let scale = f64::from(monitor.width) / width;
         scale.min(f64::from(monitor.height) / height)
     });
-    let scale = if most > 1.0 || monitor.is_none() { 1.0 } else { most * MOST_OF_SCREEN };
+    let multiple = dense.min(most * MOST_OF_SCREEN).floor().max(1.0);
+    let scale = if most > 1.0 || monitor.is_none() { multiple } else { most * MOST_OF_SCREEN };
     PhysicalSize::new((width * scale).max(1.0) as u32, (height * scale).max(1.0) as u32)
 }
 

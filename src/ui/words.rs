@@ -325,10 +325,13 @@ pub fn viewed(event: &ViewerEvent) -> String {
         ViewerEvent::Stalled => "The connection is gone; trying to get it back.".to_owned(),
         ViewerEvent::Resumed => "The connection is back.".to_owned(),
         ViewerEvent::SessionEnded { reason: why, seconds, summary } => finished(*seconds, reason(*why, Side::Viewer), summary),
+        ViewerEvent::HostWanted { wrong: None, .. } => "Which host is meant?".to_owned(),
+        ViewerEvent::HostChosen { id, .. } => format!("Connecting to {}.", plain(id)),
         ViewerEvent::PasswordWanted { wrong: None } => "The host asks for a password.".to_owned(),
-        ViewerEvent::PasswordWanted { wrong: Some(text) } | ViewerEvent::Failed { text } | ViewerEvent::Warning { text } => {
-            plain(text)
-        }
+        ViewerEvent::HostWanted { wrong: Some(text), .. }
+        | ViewerEvent::PasswordWanted { wrong: Some(text) }
+        | ViewerEvent::Failed { text }
+        | ViewerEvent::Warning { text } => plain(text),
     }
 }
 

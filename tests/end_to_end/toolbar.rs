@@ -5,7 +5,7 @@ use crate::{
     support::{
         display::{Display, keysym},
         image::{Colour, Image},
-        machine::{Home, Host, Viewer, on_loopback},
+        machine::{Home, Host, Relay, Viewer, on_loopback},
         process::Process,
         until, until_true,
     },
@@ -116,41 +116,82 @@ fn what_is_typed_at_once_after_the_chat_was_called_arrives_there_and_nothing_of_
     assert_eq!(scene.viewer.rs.expect_where("chat", |chat| chat["from"] == "host")["text"], "and back");
 }
 
+/// A supporter whose window stays open at the end, as without `--json`, and who waits to be let in.
+struct Visitor {
+    viewer: Viewer,
+    host: Host,
+    desk: Display,
+    _manager: Process,
+    window: u32,
+}
+
+impl Visitor {
+    fn start() -> Self {
+        let desk = Display::start(1100, 700);
+        let manager = desk.run_window_manager();
+        let host = Host::pattern("");
+        let home = Home::new();
+        let start = on_loopback(&home, "connect --password-stdin --no-lan --view window").arg(host.direct("tcp")).on(&desk);
+        let viewer = Viewer::started(home, start, &host.password);
+        let window = desk.window(&host.id);
+        host.rs.expect("request");
+        until_true("the window waits", || desk.title(window).contains("waiting"));
+        Self { viewer, host, desk, _manager: manager, window }
+    }
+
+    #[track_caller]
+    fn reads(&self, part: &str) {
+        until_true(&format!("the window's title has {part:?}"), || self.desk.title(self.window).contains(part));
+    }
+}
+
 #[test]
 fn a_refusal_is_told_in_the_window_until_it_is_closed() {
-    let desk = Display::start(1100, 700);
-    let _manager = desk.run_window_manager();
-    let mut host = Host::pattern("");
-    let home = Home::new();
-    let start = on_loopback(&home, "connect --password-stdin --no-lan --view window").arg(host.direct("tcp")).on(&desk);
-    let mut viewer = Viewer::started(home, start, &host.password);
-    let window = desk.window(&host.id);
-    host.rs.expect("request");
-    until_true("the window waits", || desk.title(window).contains("waiting"));
-    host.rs.send("deny");
-    until_true("the window tells it", || desk.title(window).contains("no session"));
-    assert!(viewer.rs.runs());
-    desk.close(window);
-    assert_eq!(viewer.rs.ended().code, Some(5));
+    let mut visitor = Visitor::start();
+    visitor.host.rs.send("deny");
+    visitor.reads("no session");
+    assert!(visitor.viewer.rs.runs());
+    visitor.desk.close(visitor.window);
+    assert_eq!(visitor.viewer.rs.ended().code, Some(5));
 }
 
 #[test]
 fn the_end_is_told_in_the_window_until_it_is_closed() {
+    let mut visitor = Visitor::start();
+    visitor.host.rs.send("accept");
+    visitor.reads("you are in control");
+    visitor.host.rs.send("end");
+    visitor.reads("finished");
+    assert!(visitor.viewer.rs.runs());
+    visitor.desk.focus(visitor.window);
+    visitor.desk.type_text("\n");
+    assert_eq!(visitor.viewer.rs.ended().code, Some(0));
+}
+
+#[test]
+fn who_starts_it_from_a_menu_chooses_the_host_in_the_window() {
+    let relay = Relay::start();
+    let option = format!("--relay {}", relay.address("tcp"));
+    let mut host = Host::pattern(&option);
+    host.is_reachable_by_id();
     let desk = Display::start(1100, 700);
     let _manager = desk.run_window_manager();
-    let mut host = Host::pattern("");
     let home = Home::new();
-    let start = on_loopback(&home, "connect --password-stdin --no-lan --view window").arg(host.direct("tcp")).on(&desk);
-    let mut viewer = Viewer::started(home, start, &host.password);
-    let window = desk.window(&host.id);
-    host.accept();
-    until_true("the picture", || desk.title(window).contains("you are in control"));
-    host.rs.send("end");
-    until_true("the window tells it", || desk.title(window).contains("finished"));
-    assert!(viewer.rs.runs());
+    std::fs::write(home.file("hosts"), format!("{} 2026-11-23T10:00:00Z Anna's shop\n", host.id)).expect("a list");
+    let start = on_loopback(&home, &format!("connect --no-lan {option}")).env("RS_PASSWORD", &host.password).on(&desk);
+    let mut viewer = start.go();
+    let window = desk.window("connect — rs");
     desk.focus(window);
-    desk.type_text("\n");
-    assert_eq!(viewer.rs.ended().code, Some(0));
+    let shows = |colour| desk.picture_of(window).expect("the window is there").count(colour) > 20;
+    until_true("the field is there", || shows(ACCENT));
+    desk.type_text("nobody\n");
+    until_true("it says that nobody has this name", || shows(END));
+    desk.chord(&[keysym::CONTROL, u32::from('a')]);
+    desk.type_text("shop\n");
+    host.accept();
+    until_true("the session runs", || desk.title(window).starts_with("Anna's shop") && desk.title(window).contains("in control"));
+    desk.close(window);
+    assert_eq!(viewer.ended().code, Some(0));
 }
 
 #[test]

@@ -103,23 +103,27 @@ fn visit(args: ConnectArgs, copy: Option<Copy>, runtime: &Runtime) -> Result<(),
         check_terminal(&args)?;
     }
     let store = Store::open()?;
-    let target = hosts::whom(args.target.clone(), &store, args.json)?;
-    let id = target.id();
+    let (typed, password, answers) = Typed::new();
+    // Started from a desktop's menu: there is no terminal to choose a host on.
+    let chooses = args.target.is_none() && windowed && !args.json && !hosts::can_ask() && window::has_display();
+    let goal = if chooses { Goal::Asked(answers) } else { Goal::Known(hosts::whom(args.target.clone(), &store, args.json)?) };
+    let id = goal.id();
+    let shown_id = id.map(|id| id.to_string()).unwrap_or_default();
     let picture = Picture::default();
     let mut faces = Faces::default();
     let (shown, acted) = faces.add(&picture);
     let commands = if windowed { Commands::ChatOnly } else { Commands::All };
     let (json, quiet) = (args.json, args.screenshot.is_some());
     // With the password on stdin, its line comes before any command's.
-    let (password, typed) = password_source(&args, windowed)?;
+    let password = password_source(&args, windowed, password)?;
     // On a thread of its own: a terminal that takes nothing must not hold up the session.
-    let handle = runtime.handle().clone();
+    let (handle, console_id) = (runtime.handle().clone(), shown_id.clone());
     let face: JoinHandle<Result<(), Failure>> = runtime.spawn_blocking(move || {
         handle.block_on(async {
             match copy {
                 Some(copy) => cp::run(shown, json, copy).await?,
                 None if quiet && !json => drain(shown).await,
-                None if in_terminal => console::run(shown, id.to_string())
+                None if in_terminal => console::run(shown, console_id)
                     .await
                     .map_err(|error| Failure::other(format!("the terminal cannot be used any more ({error:#})")))?,
                 None => headless::run_viewer(shown, json, commands).await,
@@ -128,18 +132,12 @@ fn visit(args: ConnectArgs, copy: Option<Copy>, runtime: &Runtime) -> Result<(),
         })
     });
 
-    let name = local_name(&store, id)?;
+    let name = id.map(|id| hosts::name_of(&store, id)).transpose()?.flatten();
     let patience = store.config()?.resume();
-    let options = window::Options {
-        id: id.to_string(),
-        name,
-        patience,
-        close_at_end: json,
-        lossless: args.lossless,
-        keyboard: args.keyboard,
-    };
+    let options =
+        window::Options { id: shown_id, name, patience, close_at_end: json, lossless: args.lossless, keyboard: args.keyboard };
     let (window_seat, window_acted) = windowed.then(|| faces.add(&picture)).unzip();
-    let visit = Visit { args, target, wants, place, picture, faces, actions: [Some(acted), window_acted], typed };
+    let visit = Visit { args, goal, wants, place, picture, faces, actions: [Some(acted), window_acted], typed };
     let visit = runtime.spawn(visit.run(password));
     // The window is there from the first moment; it shows how finding the host and being let in go on.
     let shown = window_seat.map(|seat| window::run(seat, options));
@@ -154,15 +152,38 @@ fn visit(args: ConnectArgs, copy: Option<Copy>, runtime: &Runtime) -> Result<(),
     result.and(said.ok().and_then(Result::ok).unwrap_or(Ok(())))
 }
 
-/// What the user calls this host.
-fn local_name(store: &Store, id: HostId) -> Result<Option<String>, Failure> {
-    Ok(store.hosts()?.into_iter().find(|host| host.id == id).map(|host| host.name).filter(|name| !name.is_empty()))
+/// Whom to visit.
+enum Goal {
+    /// This host.
+    Known(Target),
+    /// The one that is chosen in the window.
+    Asked(mpsc::Receiver<String>),
+}
+
+impl Goal {
+    fn id(&self) -> Option<HostId> {
+        if let Self::Known(target) = self { Some(target.id()) } else { None }
+    }
+}
+
+/// Where goes what is typed in the window before there is a session.
+struct Typed {
+    password: mpsc::Sender<Zeroizing<String>>,
+    host: mpsc::Sender<String>,
+}
+
+impl Typed {
+    /// And where the passwords and the hosts come out.
+    fn new() -> (Self, mpsc::Receiver<Zeroizing<String>>, mpsc::Receiver<String>) {
+        let ((password, passwords), (host, hosts)) = (mpsc::channel(1), mpsc::channel(1));
+        (Self { password, host }, passwords, hosts)
+    }
 }
 
 /// From the search for the host to the end.
 struct Visit {
     args: ConnectArgs,
-    target: Target,
+    goal: Goal,
     wants: Permissions,
     /// Where files go, if not where the arguments say.
     place: Option<Place>,
@@ -170,18 +191,26 @@ struct Visit {
     faces: Faces,
     /// What the users of the faces do: the lines first, then the window, if there is one.
     actions: [Option<mpsc::Receiver<ViewerAction>>; 2],
-    /// Where a password goes that is typed in the window.
-    typed: mpsc::Sender<Zeroizing<String>>,
+    typed: Typed,
 }
 
 impl Visit {
     async fn run(mut self, password: PasswordSource) -> Result<(), Failure> {
         let mut node = None;
         let opened = {
-            let opening = open(&self.args, &self.target, self.wants, password, &mut self.faces, &mut node);
+            let Self { args, goal, wants, faces, actions, typed, .. } = &mut self;
+            let opening = async {
+                match goal {
+                    Goal::Known(target) => open(args, target, *wants, password, faces, &mut node).await,
+                    Goal::Asked(answers) => {
+                        let target = hosts::ask(answers, |event| faces.tell_window(&event)).await?;
+                        open(args, &target, *wants, password, faces, &mut node).await
+                    }
+                }
+            };
             tokio::select! {
                 opened = opening => opened.map(Some),
-                () = left(&mut self.actions[1], &self.typed) => Ok(None),
+                () = left(&mut actions[1], typed) => Ok(None),
             }
         };
         let result = match opened {
@@ -239,13 +268,14 @@ fn check_terminal(args: &ConnectArgs) -> Result<(), Failure> {
     console::check().map_err(|error| Failure::new(ExitCode::Usage, error.to_string()))
 }
 
-/// Until the window is closed. A password that is typed in it is passed on.
-async fn left(window: &mut Option<mpsc::Receiver<ViewerAction>>, typed: &mpsc::Sender<Zeroizing<String>>) {
+/// Until the window is closed. A host and a password that are typed in it are passed on.
+async fn left(window: &mut Option<mpsc::Receiver<ViewerAction>>, typed: &Typed) {
     let Some(acted) = window else { return std::future::pending().await };
     loop {
         match acted.recv().await {
             None | Some(ViewerAction::Quit) => return,
-            Some(ViewerAction::Password(secret)) => drop(typed.try_send(secret.0)),
+            Some(ViewerAction::Password(secret)) => drop(typed.password.try_send(secret.0)),
+            Some(ViewerAction::Visit(host)) => drop(typed.host.try_send(host)),
             // Nothing else can be done before being let in.
             Some(_) => {}
         }
@@ -320,7 +350,7 @@ async fn open(
     };
     store.pin_host(wanted.id, auth.peer)?;
     store.visited(wanted.id)?;
-    let named = HostName { id: wanted.id.to_string(), name: local_name(&store, wanted.id)? };
+    let named = HostName { id: wanted.id.to_string(), name: hosts::name_of(&store, wanted.id)? };
     let about = About { session: auth.session, side: Side::Viewer, host: named, viewer, path: shown_path.clone() };
     faces.recorder = Some(Recorder::start(&store, about));
     faces.tell(&ViewerEvent::Granted { permissions: auth.permissions });
@@ -411,17 +441,19 @@ impl PasswordSource {
     }
 }
 
-/// Where the password will come from, and the way to it for a window.
-fn password_source(args: &ConnectArgs, windowed: bool) -> Result<(PasswordSource, mpsc::Sender<Zeroizing<String>>), Failure> {
-    let (sender, typed) = mpsc::channel(1);
-    let source = match given_password(&args.password)? {
+/// Where the password will come from; `typed`: what is typed in a window.
+fn password_source(
+    args: &ConnectArgs,
+    windowed: bool,
+    typed: mpsc::Receiver<Zeroizing<String>>,
+) -> Result<PasswordSource, Failure> {
+    Ok(match given_password(&args.password)? {
         Some(password) => PasswordSource::Given(password),
         // A person looks at the window that just opened, wherever it was started from.
         None if windowed && !args.json => PasswordSource::Window(typed),
         None if std::io::stdin().is_terminal() => PasswordSource::Prompt,
         None => PasswordSource::Nowhere,
-    };
-    Ok((source, sender))
+    })
 }
 
 fn given_password(args: &PasswordArgs) -> Result<Option<Zeroizing<String>>, Failure> {

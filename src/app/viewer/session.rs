@@ -357,7 +357,7 @@ impl Session {
                     self.warn("the host cannot be reached now; try again later".to_owned());
                 }
             }
-            Some(ViewerAction::Password(_)) => {}
+            Some(ViewerAction::Visit(_) | ViewerAction::Password(_)) => {}
             Some(ViewerAction::Stats) => {
                 self.figures.asked(Instant::now());
                 if self.stalled || self.driver.send(Message::AskStats).is_err() {

@@ -100,7 +100,7 @@ impl Words {
     /// What stands in the middle instead of a picture.
     pub(super) fn headline(&self, shown: bool) -> Option<(String, String)> {
         let (head, detail) = match &self.status.phase {
-            Phase::Connecting | Phase::Asked(_) => ("Connecting …", self.status.name().to_owned()),
+            Phase::Choosing(_) | Phase::Connecting | Phase::Asked(_) => ("Connecting …", self.status.name().to_owned()),
             Phase::Waiting => {
                 let code = self.status.code.as_ref().map(|code| format!(" They see the code {code}.")).unwrap_or_default();
                 ("Waiting for the host's user", format!("They are being asked to let you in.{code}"))

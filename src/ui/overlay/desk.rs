@@ -99,6 +99,7 @@ impl Desk {
     /// Follows what happens.
     pub(super) fn follow(&mut self, event: &ViewerEvent, now: Instant) {
         match event {
+            ViewerEvent::HostWanted { hosts, .. } => self.pages.choice.offer(hosts),
             ViewerEvent::Granted { permissions } => self.permissions = *permissions,
             ViewerEvent::Permissions { permissions, timers } => {
                 (self.permissions, self.timers) = (*permissions, (timers.clone(), now));
@@ -190,6 +191,15 @@ impl Desk {
                 }
             });
         });
+    }
+}
+
+/// Lays out once more if this, which is anchored by its size, was of another one before: egui places it by the size it had then.
+pub(super) fn settle(shown: &egui::Response) {
+    let (id, size) = (shown.id.with("size"), shown.rect.size());
+    let before = shown.ctx.data_mut(|data| std::mem::replace(data.get_temp_mut_or(id, size), size));
+    if before != size {
+        shown.ctx.request_discard("an anchored area has another size");
     }
 }
 

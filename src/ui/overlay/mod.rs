@@ -8,8 +8,10 @@
 //!
 //! A key is the overlay's or the host's, never both, and never the wrong one's: from the moment the chat is opened keys wait in line
 //! until its entry is there to take them, and a pass of egui takes them up to an Enter at most, for it forgets what follows one.
+//! Modifiers wait with them: Ctrl+A would be an A else.
 
 mod chat;
+mod choice;
 mod desk;
 mod files;
 mod pages;
@@ -137,17 +139,17 @@ impl Overlay {
     }
 
     /// Opens this at the side, or closes what is open. What is typed from now on is for what opened.
-    pub(super) fn open(&mut self, side: Option<Side>) {
+    pub(super) fn open(&mut self, window: &Window, side: Option<Side>) {
         self.desk.open(side);
         self.surrender_focus();
         // The beginning of the chord that closed it, too: else what follows would wait behind it.
-        self.held.clear();
+        self.forget_keys(window);
         self.soft.repaint();
     }
 
     /// Chat opens, or closes.
-    pub(super) fn toggle_chat(&mut self) {
-        self.open(if self.desk.side == Some(Side::Chat) { None } else { Some(Side::Chat) });
+    pub(super) fn toggle_chat(&mut self, window: &Window) {
+        self.open(window, if self.desk.side == Some(Side::Chat) { None } else { Some(Side::Chat) });
     }
 
     /// The toolbar comes, or goes.
@@ -178,7 +180,7 @@ impl Overlay {
     }
 
     /// Takes an event of the window. Whether it was for the overlay: then it is not for the host.
-    pub(super) fn on_event(&mut self, window: &Window, event: &WindowEvent, picture: bool, now: Instant) -> bool {
+    pub(super) fn on_event(&mut self, window: &Window, event: &WindowEvent, now: Instant) -> bool {
         match event {
             WindowEvent::CursorMoved { position, .. } => self.pointer = Some((position.x, position.y)),
             WindowEvent::CursorLeft { .. } => self.pointer = None,
@@ -188,7 +190,7 @@ impl Overlay {
         }
         if matches!(event, WindowEvent::CursorMoved { .. } | WindowEvent::CursorLeft { .. }) {
             let scale = window.scale_factor();
-            let at = self.pointer.filter(|_| picture).map(|(x, y)| (x / scale, y / scale));
+            let at = self.pointer.map(|(x, y)| (x / scale, y / scale));
             let hinted = self.reveal.hints();
             self.reveal.point(at, f64::from(window.inner_size().width) / scale, now);
             if self.reveal.hints() != hinted {
@@ -200,6 +202,10 @@ impl Overlay {
         }
         if matches!(event, WindowEvent::KeyboardInput { .. } | WindowEvent::Ime(_)) {
             return self.on_key(window, event);
+        }
+        if matches!(event, WindowEvent::ModifiersChanged(_)) && !self.held.is_empty() {
+            self.held.push(event.clone());
+            return false;
         }
         if self.areas.is_empty() {
             // Modifiers and the pointer's place must be known when something comes up.
@@ -259,6 +265,13 @@ impl Overlay {
         }
     }
 
+    /// Drops the keys that wait, but not which modifiers are held.
+    fn forget_keys(&mut self, window: &Window) {
+        for event in self.held.drain(..).filter(|event| matches!(event, WindowEvent::ModifiersChanged(_))) {
+            self.soft.on_event(window, &event);
+        }
+    }
+
     /// Whether the pointer is on something of the overlay. By what was laid out last, not by what egui heard last: a click can come
     /// in the same turn as the motion before it.
     #[expect(clippy::cast_possible_truncation, reason = "a place in a window")]
@@ -297,7 +310,8 @@ impl Overlay {
         let bar = self.reveal.is_shown();
         let on_bar = self.scene.bar && (self.has_pointer() || self.has_menu());
         let size = window.inner_size().to_logical(window.scale_factor());
-        self.reveal.pass(on_bar, (size.width, size.height), now);
+        let seen = picture && !status.page(picture);
+        self.reveal.pass(seen, on_bar, (size.width, size.height), now);
         if self.reveal.is_shown() != bar {
             self.soft.repaint();
         }
@@ -307,7 +321,7 @@ impl Overlay {
         let scene = self.scene(status, picture);
         self.scene = scene;
         if scene.is_hidden() {
-            self.hide();
+            self.hide(window);
             return Vec::new();
         }
         self.feed(window);
@@ -345,14 +359,14 @@ impl Overlay {
     }
 
     /// Nothing is shown until something happens.
-    fn hide(&mut self) {
-        self.soft.restore(None);
+    fn hide(&mut self, window: &Window) {
         self.aside = 0;
         self.dirty.append(&mut self.areas);
         self.solid.clear();
-        self.held.clear();
+        self.forget_keys(window);
         self.desk.open(None);
         self.surrender_focus();
+        self.soft.restore(None);
     }
 
     /// When [`Self::turn`] has something to do without an event.

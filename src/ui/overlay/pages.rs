@@ -1,4 +1,4 @@
-//! What stands over the dimmed picture while there is nothing to drive: finding the host, the password, waiting to be let in, an
+//! What stands over the dimmed picture while there is nothing to drive: choosing and finding the host, the password, waiting to be let in, an
 //! interruption, and the end.
 
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use egui::{Align2, Area, Color32, Frame, Id, Margin, Order, RichText, TextEdit, Ui, vec2};
 use zeroize::Zeroizing;
 
-use super::{Wish, look};
+use super::{Wish, choice::Choice, desk, look};
 use crate::ui::{
     event::ViewerAction,
     prompt::Secret,
@@ -20,6 +20,8 @@ const WIDTH: f32 = 400.0;
 /// What the user types on pages.
 #[derive(Default)]
 pub(super) struct Pages {
+    /// Which host to visit.
+    pub(super) choice: Choice,
     password: Zeroizing<String>,
     /// A password was sent, and no answer came yet.
     trying: bool,
@@ -43,7 +45,7 @@ impl Pages {
         wishes: &mut Vec<Wish>,
     ) {
         let width = WIDTH.min(ui.ctx().content_rect().width() - others - 24.0).max(120.0);
-        Area::new(Id::new("page")).order(Order::Middle).anchor(Align2::CENTER_CENTER, vec2(-others / 2.0, 0.0)).show(
+        let page = Area::new(Id::new("page")).order(Order::Middle).anchor(Align2::CENTER_CENTER, vec2(-others / 2.0, 0.0)).show(
             ui.ctx(),
             |ui| {
                 let frame = Frame::window(ui.style()).inner_margin(Margin::symmetric(28, 24));
@@ -53,10 +55,17 @@ impl Pages {
                 });
             },
         );
+        desk::settle(&page.response);
     }
 
     fn content(&mut self, ui: &mut Ui, status: &Status, outage: Option<(Instant, Duration)>, wishes: &mut Vec<Wish>) {
         match &status.phase {
+            Phase::Choosing(wrong) => {
+                head(ui, "Which machine?");
+                let wrong = wrong.as_deref().map(sentence);
+                self.choice.show(ui, wrong.as_deref(), wishes);
+                cancel(ui, "Close", wishes);
+            }
             Phase::Connecting => {
                 head(ui, &format!("Connecting to {}", status.name()));
                 ui.add(egui::Spinner::new().size(26.0).color(look::ACCENT));
@@ -69,7 +78,7 @@ impl Pages {
                 detail(ui, &format!("The person at {} is being asked.", status.name()));
                 if let Some(code) = &status.code {
                     ui.add_space(6.0);
-                    ui.label(RichText::new(code).size(44.0).strong().color(look::ACCENT));
+                    ui.label(RichText::new(code).size(44.0).strong().color(ui.visuals().hyperlink_color));
                     detail(
                         ui,
                         "They see the same code. Ask them to read it to you: then you know that it is you whom they let in.",
@@ -101,6 +110,9 @@ impl Pages {
                 if let Some(summary) = &status.summary {
                     detail(ui, summary);
                 }
+                if let Some(log) = &status.log {
+                    log_of_session(ui, log);
+                }
                 cancel(ui, "Close", wishes);
             }
         }
@@ -128,6 +140,8 @@ impl Pages {
                 self.trying = true;
                 let typed = std::mem::take(&mut self.password);
                 wishes.push(Wish::Act(ViewerAction::Password(Secret(typed))));
+            } else if entered {
+                field.request_focus();
             }
         });
         cancel(ui, "Cancel", wishes);
@@ -141,6 +155,17 @@ fn head(ui: &mut Ui, text: &str) {
 
 fn detail(ui: &mut Ui, text: &str) {
     ui.label(RichText::new(text).weak());
+}
+
+/// Where the log is, and a button that copies that.
+fn log_of_session(ui: &mut Ui, file: &str) {
+    ui.add_space(8.0);
+    detail(ui, "The log of this session:");
+    let text = RichText::new(file).small();
+    ui.add(egui::Label::new(text).truncate()).on_hover_text(file);
+    if ui.button("Copy its path").clicked() {
+        ui.ctx().copy_text(file.to_owned());
+    }
 }
 
 fn cancel(ui: &mut Ui, text: &str, wishes: &mut Vec<Wish>) {

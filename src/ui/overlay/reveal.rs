@@ -58,9 +58,14 @@ impl Reveal {
         self.resting = None;
     }
 
-    /// Time went by; `used`: the pointer is on the toolbar, or a menu of it is open. `size`: the window's, in logical pixels.
-    pub(super) fn pass(&mut self, used: bool, size: (f64, f64), now: Instant) {
+    /// Time went by. `seen`: there is a picture to be seen, without a page over it; `used`: the pointer is on the toolbar, or a menu of
+    /// it is open. `size`: the window's, in logical pixels.
+    pub(super) fn pass(&mut self, seen: bool, used: bool, size: (f64, f64), now: Instant) {
         self.greets &= !used && self.until.is_some();
+        if self.greets && !seen {
+            // Nobody is greeted behind a page, however long the first picture takes.
+            self.until = Some(now + GREETING);
+        }
         if self.greets && (size.0 < ROOMY.0 || size.1 < ROOMY.1) {
             (self.until, self.greets) = (None, false);
         }
@@ -99,15 +104,15 @@ mod tests {
     fn it_comes_when_the_pointer_rests_at_the_edge_and_goes_when_it_is_not_used() {
         let (mut reveal, start) = (Reveal::default(), Instant::now());
         reveal.point(EDGE_MIDDLE, 800.0, start);
-        reveal.pass(false, LARGE, start);
+        reveal.pass(true, false, LARGE, start);
         assert!(reveal.hints() && !reveal.is_shown() && reveal.due() == Some(start + REST));
-        reveal.pass(false, LARGE, start + REST);
+        reveal.pass(true, false, LARGE, start + REST);
         assert!(reveal.is_shown() && !reveal.hints());
         reveal.point(BELOW, 800.0, start + REST);
-        reveal.pass(true, LARGE, start + REST + LINGER / 2);
-        reveal.pass(false, LARGE, start + REST + LINGER);
+        reveal.pass(true, true, LARGE, start + REST + LINGER / 2);
+        reveal.pass(true, false, LARGE, start + REST + LINGER);
         assert!(reveal.is_shown(), "it was used meanwhile");
-        reveal.pass(false, LARGE, start + REST + LINGER * 2);
+        reveal.pass(true, false, LARGE, start + REST + LINGER * 2);
         assert!(!reveal.is_shown() && reveal.due().is_none());
     }
 
@@ -117,18 +122,18 @@ mod tests {
         for (at, elapsed) in [(EDGE_MIDDLE, 0), (BELOW, 1), (EDGE_MIDDLE, 2), (Some((20.0, 0.0)), 3)] {
             let now = start + REST * elapsed / 3;
             reveal.point(at, 800.0, now);
-            reveal.pass(false, LARGE, now);
+            reveal.pass(true, false, LARGE, now);
         }
-        reveal.pass(false, LARGE, start + REST * 5);
+        reveal.pass(true, false, LARGE, start + REST * 5);
         assert!(!reveal.is_shown(), "a corner is not the middle");
         reveal.point(EDGE_MIDDLE, 800.0, start);
         reveal.press();
         reveal.point(Some((410.0, 1.0)), 800.0, start);
-        reveal.pass(false, LARGE, start + REST * 9);
+        reveal.pass(true, false, LARGE, start + REST * 9);
         assert!(!reveal.is_shown() && !reveal.hints(), "the click was for the host");
         reveal.point(BELOW, 800.0, start);
         reveal.point(EDGE_MIDDLE, 800.0, start);
-        reveal.pass(false, LARGE, start + REST);
+        reveal.pass(true, false, LARGE, start + REST);
         assert!(reveal.is_shown(), "away and back again");
     }
 
@@ -136,12 +141,16 @@ mod tests {
     fn it_greets_and_can_be_called() {
         let (mut reveal, start) = (Reveal::default(), Instant::now());
         reveal.greet(start);
-        reveal.pass(false, LARGE, start + LINGER);
-        assert!(reveal.is_shown());
+        reveal.pass(false, false, LARGE, start + GREETING);
+        reveal.pass(true, false, LARGE, start + GREETING + LINGER);
+        assert!(reveal.is_shown(), "the first picture took its time");
+        reveal.pass(true, false, LARGE, start + GREETING * 2);
+        assert!(!reveal.is_shown());
+        reveal.greet(start);
         reveal.toggle(start);
         assert!(!reveal.is_shown());
         reveal.toggle(start);
-        reveal.pass(false, LARGE, start + GREETING);
+        reveal.pass(true, false, LARGE, start + GREETING);
         assert!(!reveal.is_shown());
     }
 
@@ -149,10 +158,10 @@ mod tests {
     fn a_small_window_is_not_greeted_but_has_its_toolbar() {
         let (mut reveal, start) = (Reveal::default(), Instant::now());
         reveal.greet(start);
-        reveal.pass(false, (640.0, 480.0), start);
+        reveal.pass(true, false, (640.0, 480.0), start);
         assert!(!reveal.is_shown());
         reveal.toggle(start);
-        reveal.pass(false, (640.0, 480.0), start);
+        reveal.pass(true, false, (640.0, 480.0), start);
         assert!(reveal.is_shown());
     }
 }

@@ -1,5 +1,7 @@
 //! The overlay laid out without a window: what is to be read in it, that nothing of it is cut off, and what a click or a key does.
 
+use std::path::PathBuf;
+
 use egui::{Context, Event, Key, Modifiers, PointerButton, Pos2, RawInput, Rect, Shape, epaint::ClippedShape, vec2};
 
 use super::{
@@ -11,7 +13,7 @@ use crate::{
         message::{EndReason, Holder},
         permission::{Permission, Permissions},
     },
-    ui::event::{PathInfo, Side as Who, Summary, Timer, Transfer, TransferState},
+    ui::event::{Known, PathInfo, Side as Who, Summary, Timer, Transfer, TransferState},
 };
 
 const WIDE: (f32, f32) = (960.0, 600.0);
@@ -150,7 +152,8 @@ fn areas_that_meet_become_one() {
 
 #[test]
 fn each_page_says_where_the_session_is_and_what_to_do() {
-    let summary = Summary { picture_bytes: 1_500_000, files: 1, file_bytes: 3000, log: None };
+    let log = Some(PathBuf::from("/home/anna/.local/state/rs/log/2026-11-24-5b57a868-viewer.html"));
+    let summary = Summary { picture_bytes: 1_500_000, files: 1, file_bytes: 3000, log };
     let ended = ViewerEvent::SessionEnded { reason: EndReason::HostEnded, seconds: 725, summary };
     let pages: [(&[ViewerEvent], &[&str]); 6] = [
         (&[], &["Connecting to 9339-2522-7420-3124", "Cancel"]),
@@ -161,7 +164,17 @@ fn each_page_says_where_the_session_is_and_what_to_do() {
             &[ViewerEvent::Failed { text: "the host's user said no".to_owned() }],
             &["No session", "The host's user said no.", "Close"],
         ),
-        (&[ended], &["The session is finished — 12 minutes", "The host's user ended it.", "1.5 MB of picture", "Close"]),
+        (
+            &[ended],
+            &[
+                "The session is finished — 12 minutes",
+                "The host's user ended it.",
+                "1.5 MB of picture",
+                "/home/anna/",
+                "Copy its path",
+                "Close",
+            ],
+        ),
     ];
     for (events, parts) in pages {
         for size in [WIDE, (640.0, 480.0), (360.0, 400.0)] {
@@ -175,6 +188,61 @@ fn each_page_says_where_the_session_is_and_what_to_do() {
     rig.follow(&ViewerEvent::Stalled);
     let read = rig.reads();
     assert!(read.contains("The connection is gone") && (read.contains("for 2:00") || read.contains("for 1:59")), "{read}");
+}
+
+fn wanted(hosts: &[(&str, Option<&str>)], wrong: Option<&str>) -> ViewerEvent {
+    let known = |(id, name): &(&str, Option<&str>)| Known {
+        id: (*id).to_owned(),
+        name: name.map(str::to_owned),
+        last: "2026-11-23 12:00".to_owned(),
+    };
+    ViewerEvent::HostWanted { hosts: hosts.iter().map(known).collect(), wrong: wrong.map(str::to_owned) }
+}
+
+#[test]
+fn a_host_is_chosen_by_a_click_by_the_arrows_or_by_what_is_typed() {
+    const HOSTS: &[(&str, Option<&str>)] =
+        &[("1111-2222-3333-4444", Some("Anna")), ("5555-6666-7777-8888", None), ("9999-0000-1111-2222", Some("Bert"))];
+    let asked = || Rig::new(&[wanted(HOSTS, None)]).with(page());
+    let visit = |host: &str| vec![Wish::Act(ViewerAction::Visit(host.to_owned()))];
+    let mut rig = asked();
+    let read = rig.reads();
+    assert!(["Which machine?", "Anna", "5555-6666-7777-8888", "2026-11-23 12:00"].iter().all(|part| read.contains(part)), "{read}");
+    assert_eq!(rig.click("Bert"), visit(HOSTS[2].0));
+    let key = |key| Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers: Modifiers::NONE };
+    for (keys, typed, chosen) in [
+        (&[][..], "", HOSTS[0].0),
+        (&[Key::ArrowDown], "", HOSTS[1].0),
+        (&[Key::ArrowDown, Key::ArrowDown, Key::ArrowDown, Key::ArrowUp], "", HOSTS[1].0),
+        (&[], "be", HOSTS[2].0),
+        (&[], "1212-1212-1212-1212@10.0.0.1:7000 ", "1212-1212-1212-1212@10.0.0.1:7000"),
+    ] {
+        let mut rig = asked();
+        rig.reads();
+        rig.turn(Vec::new()); // a field holds the arrows from its second turn on
+        keys.iter().for_each(|pressed| drop(rig.turn(vec![key(*pressed)])));
+        assert_eq!(rig.say(typed), visit(chosen), "{keys:?} {typed}");
+        assert!(rig.say("more").is_empty(), "until an answer came");
+    }
+    let mut rig = asked();
+    rig.follow(&wanted(HOSTS, Some("nobody has that name")));
+    assert!(rig.reads().contains("Nobody has that name."));
+    let mut rig = Rig::new(&[wanted(&[], None)]).with(page());
+    rig.reads();
+    assert!(rig.say("").is_empty(), "nobody was named");
+    assert_eq!(rig.say("5555-6666-7777-8888"), visit("5555-6666-7777-8888"));
+}
+
+#[test]
+fn a_page_is_in_the_middle_at_once_whatever_was_there_before() {
+    let mut rig = Rig::running().with(page());
+    rig.reads();
+    let summary = Summary { picture_bytes: 1, files: 0, file_bytes: 0, log: Some(PathBuf::from("/home/anna/a.html")) };
+    rig.follow(&ViewerEvent::SessionEnded { reason: EndReason::HostEnded, seconds: 725, summary });
+    rig.turn(Vec::new());
+    let [area] = laid_out(&rig.context, 0.0)[..] else { panic!("one page") };
+    let (above, below) = (area.y, 600 - area.y - area.height);
+    assert!((above - below).abs() <= 2, "{area:?}");
 }
 
 #[test]

@@ -55,7 +55,7 @@ pub(super) fn show(ui: &mut Ui, desk: &mut Desk, status: &Status, view: View, wi
     let side = if desk.side.is_some() { desk::side_width(ui.ctx()) } else { 0.0 };
     let room = ui.ctx().content_rect().width() - side - 16.0;
     let bar = Area::new(Id::new("toolbar")).order(Order::Middle).anchor(Align2::CENTER_TOP, vec2(-side / 2.0, 6.0));
-    bar.show(ui.ctx(), |ui| {
+    let shown = bar.show(ui.ctx(), |ui| {
         Frame::window(ui.style()).inner_margin(Margin::symmetric(8, 6)).show(ui, |ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
             ui.spacing_mut().button_padding = vec2(9.0, 5.0);
@@ -65,6 +65,7 @@ pub(super) fn show(ui: &mut Ui, desk: &mut Desk, status: &Status, view: View, wi
             if room < 660.0 { ui.horizontal_wrapped(buttons) } else { ui.horizontal(buttons) }
         })
     });
+    desk::settle(&shown.response);
 }
 
 /// The handle that tells where to rest the pointer.
@@ -95,6 +96,8 @@ fn buttons(ui: &mut Ui, desk: &mut Desk, status: &Status, view: View, wishes: &m
         Some(false) => ("catching up", look::ALERT),
         None => ("no picture", ui.visuals().weak_text_color()),
     };
+    // As easy to read on dark.
+    let ink = if ui.visuals().dark_mode { ink.lerp_to_gamma(Color32::WHITE, 0.35) } else { ink };
     ui.menu_button(RichText::new(format!("• {mark} ⏷")).color(ink), |ui| quality_menu(ui, desk, wishes));
     let driver = match status.holder() {
         _ if !desk.permissions.may_control() => "view only",

@@ -164,6 +164,7 @@ impl Soft {
 
     /// Lays out and draws the layer anew, in the window's size.
     pub(crate) fn paint(&mut self, window: &Window, ui: impl FnMut(&mut egui::Ui)) {
+        tracing::trace!("widgets are laid out");
         let size = window.inner_size();
         let input = self.state.take_egui_input(window);
         let mut output = self.context.run_ui(input, ui);

@@ -39,7 +39,7 @@ impl Face {
             }
             KeyCode::KeyS => self.hands.ask(ViewerAction::Show(Show::Next)),
             KeyCode::KeyI => self.fulfil(event_loop, Wish::Figures),
-            KeyCode::KeyC if self.status.is_let_in() => overlay.toggle_chat(),
+            KeyCode::KeyC if self.status.is_let_in() => overlay.toggle_chat(&stage.window),
             KeyCode::KeyT => overlay.toggle_bar(),
             KeyCode::KeyQ => self.leave(event_loop),
             _ => return false,

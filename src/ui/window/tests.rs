@@ -2,7 +2,6 @@
 //! runs in a child process (this test binary again), because an event loop wants a main thread and a `DISPLAY` of its own.
 
 use std::{
-    env,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -51,10 +50,11 @@ fn quarters() -> Frame {
     frame
 }
 
-/// The child: shows a picture, paints its last quarter white after the first key, and says what was done.
+/// The child: shows a picture, paints its last quarter white after the first key, and says what was done, also by egui.
 #[test]
 #[ignore = "runs inside the_window_shows_pictures_and_takes_input"]
 fn face_under_test() {
+    tracing_subscriber::fmt().with_env_filter("rs::ui::soft=trace").with_writer(std::io::stdout).init();
     let ((events, told), (actions, mut acted)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
     let picture = Picture::default();
     let seat = ViewerSeat { events: told, actions, picture: picture.clone() };
@@ -138,14 +138,10 @@ fn the_window_shows_pictures_and_takes_input() {
             .expect("starts"),
     );
     let said = BufReader::new(face.0.stdout.take().expect("piped")).lines().map_while(Result::ok);
-    let mut said = said
-        .filter(|line| (line.contains("Input(") && !line.contains("Locks(")) || line.contains("Quit") || line.contains("closed"));
-    let mut expect = |part: &str| {
-        // Where the pointer was before us is told too, sooner or later.
-        let other = |line: &String| line.contains("Motion") && !line.contains(part);
-        let line = said.by_ref().find(|line| !other(line)).unwrap_or_default();
-        assert!(line.contains(part), "expected {part}, got {line}");
-    };
+    let mut said = said.filter(|line| {
+        (line.contains("Input(") && !line.contains("Locks("))
+            || ["Quit", "closed", "laid out"].iter().any(|part| line.contains(part))
+    });
 
     let (x, screen) = x11rb::connect(Some(&display)).expect("the display runs");
     let root = x.setup().roots[screen].root;
@@ -158,7 +154,16 @@ fn the_window_shows_pictures_and_takes_input() {
         x.xtest_fake_input(kind, detail, 0, root, px, py, 0).expect("sent").check().expect("taken")
     };
     x.set_input_focus(InputFocus::PARENT, window, x11rb::CURRENT_TIME).expect("sent").check().expect("focused");
-    fake(6, 0, (40, 50));
+    // From here on there is nothing over the picture: whatever is done, egui does not run.
+    fake(6, 0, (41, 50));
+    said.find(|line| line.contains("Motion { x: 41, y: 50 }")).expect("it moves");
+    let mut expect = |part: &str| {
+        // Motion is gathered.
+        let other = |line: &String| line.contains("Motion") && !line.contains(part);
+        let line = said.by_ref().find(|line| !other(line)).unwrap_or_default();
+        assert!(line.contains(part), "expected {part}, got {line}");
+    };
+    (0..=50_i16).for_each(|step| fake(6, 0, (40 + step % 50, 50 + 2 * (step % 50))));
     expect("Motion { x: 40, y: 50 }");
     fake(4, 1, (0, 0));
     expect("Button { button: Left, down: true }");
@@ -189,9 +194,12 @@ fn the_window_shows_pictures_and_takes_input() {
 #[test]
 fn a_picture_larger_than_the_monitor_is_shown_at_most_of_it() {
     let monitor = Some(PhysicalSize::new(1000, 1000));
-    assert_eq!(wanted_size(Size { width: 640, height: 480 }, monitor), PhysicalSize::new(640, 480));
-    assert_eq!(wanted_size(Size { width: 2000, height: 1000 }, monitor), PhysicalSize::new(850, 425));
-    assert_eq!(wanted_size(Size { width: 2000, height: 1000 }, None), PhysicalSize::new(2000, 1000));
+    let wanted = |(width, height), monitor, dense| wanted_size(Size { width, height }, monitor, dense);
+    assert_eq!(wanted((640, 480), monitor, 1.0), PhysicalSize::new(640, 480));
+    assert_eq!(wanted((2000, 1000), monitor, 1.0), PhysicalSize::new(850, 425));
+    assert_eq!(wanted((2000, 1000), None, 1.0), PhysicalSize::new(2000, 1000));
+    assert_eq!(wanted((400, 300), monitor, 2.5), PhysicalSize::new(800, 600), "a dense monitor");
+    assert_eq!(wanted((640, 480), monitor, 2.0), PhysicalSize::new(640, 480), "without room for a multiple");
 }
 
 #[test]
