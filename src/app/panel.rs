@@ -33,8 +33,8 @@ impl Desk for Desktop {
         self.0.cover(window, Box::new(tell)).map_err(|error| error.to_string())
     }
 
-    fn is_held(&self, code: u32) -> bool {
-        self.0.is_held(code)
+    fn counts(&self, code: u32) -> bool {
+        self.0.counts(code)
     }
 
     fn types(&self) -> bool {
@@ -42,7 +42,7 @@ impl Desk for Desktop {
     }
 
     fn mark(&self, marks: Marks) {
-        let Marks { screens, colour, pointer, tag: Tag { width, pixels } } = marks;
-        self.0.mark(guard::Marks { screens, colour, pointer, label: guard::Label { width, pixels } });
+        let Marks { screens, colour, pointer, tag: Tag { width, pixels, tip } } = marks;
+        self.0.mark(guard::Marks { screens, colour, pointer, label: guard::Label { width, pixels, tip } });
     }
 }

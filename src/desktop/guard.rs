@@ -5,11 +5,15 @@
 //! over the panel and takes its pointer events there, each of which carries the slave device it came from: one event, one answer,
 //! nothing to pair. What comes from an XTEST device is not told, and neither is what comes from a device that cannot be looked up.
 //!
-//! **Keys** reach the window with the focus, on winit's connection (which knows layouts and input methods). [`Guard::is_held`] asks the
-//! server whether a *real* keyboard holds that key at this moment; what was typed by XTEST, or sent by another program, is held by no
-//! real keyboard. It fails to the safe side: a key that was let go before it was asked about does not count.
+//! **Keys** reach the window with the focus, on winit's connection (which knows layouts and input methods) and without their device.
+//! [`Guard::counts`] pairs each press with the raw events that the server told of that key until then, which do carry their device:
+//! what was typed by XTEST does not count, whatever the person holds meanwhile, and neither does what another program sent to the
+//! window, which has no raw event. Where it cannot tell, the press does not count.
 //!
-//! What an input method composed has no key of its own: [`Guard::types`] asks whether any key of a real keyboard is down.
+//! What an input method composed has no key of its own: [`Guard::types`] asks whether the person types, and nothing else does.
+//!
+//! What goes in and out has types of its own here, and again in the panel's contract with its desktop: a face and a desktop know nothing
+//! of each other, and `app::panel`, which joins them, turns each into the other by name, so that one that lacks a field does not compile.
 //!
 //! **Marks** are windows that take no input at all. Frames climb up again when something covers them; a pointer goes away when it has
 //! not been told for a while.
@@ -26,7 +30,7 @@ use super::DesktopError;
 #[cfg(target_os = "linux")]
 use super::{
     spawn,
-    x11::{Glass, RealKeys, WakeFd},
+    x11::{Glass, WakeFd},
 };
 
 /// What a hand did over the panel, in pixels of its window.
@@ -52,7 +56,7 @@ pub struct Marks {
     pub screens: Vec<Place>,
     /// The frames' colour as `0xRRGGBB`; `None`: no frames.
     pub colour: Option<u32>,
-    /// Where somebody points: the picture's upper left corner is put there.
+    /// Where somebody points: the picture's tip is put there.
     pub pointer: Option<(u16, u16)>,
     /// The picture of an arrow, with the name of who points.
     pub label: Label,
@@ -65,6 +69,8 @@ pub struct Label {
     pub width: u16,
     /// Row by row, `0xAARRGGBB`; what is less than half opaque is left out.
     pub pixels: Arc<[u32]>,
+    /// Where in the picture its tip is.
+    pub tip: (u16, u16),
 }
 
 /// Told what hands do.
@@ -73,6 +79,8 @@ pub type Tell = Box<dyn Fn(Hand) + Send>;
 /// What the thread is to do.
 pub(super) enum Order {
     Cover(u32, Tell, Sender<Result<(), DesktopError>>),
+    Counts(u32, Sender<bool>),
+    Types(Sender<bool>),
     Mark(Marks),
     End,
 }
@@ -82,7 +90,6 @@ pub(super) enum Order {
 pub struct Guard {
     orders: Sender<Order>,
     wake: WakeFd,
-    keys: RealKeys,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -94,7 +101,6 @@ impl Guard {
     /// There is none, or it cannot tell devices apart: one line.
     pub fn start() -> Result<Self, DesktopError> {
         let (orders, waiting): (_, Receiver<Order>) = channel();
-        let keys = RealKeys::open(None)?;
         let open = move || {
             let glass = Glass::open(None, waiting)?;
             let wake = glass.wake_fd();
@@ -106,7 +112,7 @@ impl Guard {
             }
         };
         let (thread, wake) = spawn("panel-guard", open, run)?;
-        Ok(Self { orders, wake, keys, thread: Some(thread) })
+        Ok(Self { orders, wake, thread: Some(thread) })
     }
 
     /// Takes over all that pointers do in this window, for good.
@@ -119,16 +125,23 @@ impl Guard {
         answer.recv().unwrap_or_else(|_| Err(DesktopError("the display is gone".to_owned())))
     }
 
-    /// Whether a real keyboard holds the key with this code of the kernel down now.
+    /// Whether a press that the covered window got, of the key with this code of the kernel, was the person's. Ask once for each.
     #[must_use]
-    pub fn is_held(&self, code: u32) -> bool {
-        self.keys.is_held(Some(code)).unwrap_or(false)
+    pub fn counts(&self, code: u32) -> bool {
+        self.ask(|done| Order::Counts(code, done))
     }
 
-    /// Whether a real keyboard holds any key down now.
+    /// Whether the person types now, and nothing else does.
     #[must_use]
     pub fn types(&self) -> bool {
-        self.keys.is_held(None).unwrap_or(false)
+        self.ask(Order::Types)
+    }
+
+    /// No answer is a no.
+    fn ask(&self, order: impl FnOnce(Sender<bool>) -> Order) -> bool {
+        let (done, answer) = channel();
+        self.order(order(done));
+        answer.recv().unwrap_or(false)
     }
 
     /// Draws these marks instead of those before.

@@ -4,9 +4,11 @@
 use std::process::{Command, Stdio};
 
 use crate::support::{
-    display::Display,
+    display::{Display, keysym},
     image::{Colour, Image},
     machine::{Home, Host, Viewer, on_loopback, strings},
+    process::Process,
+    rs::Rs,
     until, until_true,
 };
 
@@ -14,6 +16,11 @@ use crate::support::{
 const ACCENT: Colour = [0x1f, 0x6f, 0xd6];
 /// The colour of what ends, and of the frame of somebody who drives.
 const ALERT: Colour = [0xd6, 0x45, 0x1f];
+
+/// Where the panel ends: it leaves room for a task bar on these displays, which are 768 pixels high.
+const BOTTOM: i32 = 768 - 34;
+/// What the Enter key of a keypad gives.
+const KEYPAD_ENTER: u32 = 0xff8d;
 
 /// A host with a panel on this display.
 fn host_on(display: &Display) -> Host {
@@ -27,8 +34,13 @@ fn button(display: &Display, colour: Colour) -> Option<(i16, i16)> {
     let panel = display.find_window("rs-panel")?;
     let place = display.geometry(panel)?;
     let (x, y) = lowest(&display.picture_of(panel)?, colour)?;
-    // It grows and moves with what it shows: a place and a picture of different moments do not belong together.
-    let (left, top, _, _) = display.geometry(panel).filter(|now| *now == place)?;
+    // It grows and moves with what it shows: a place and a picture of different moments do not belong together, and a click while it
+    // is on its way to its size and place would miss.
+    let (left, top, width, height) = display.geometry(panel).filter(|now| *now == place)?;
+    let is_settled = display.wanted_size(panel)? == (width.into(), height.into()) && i32::from(top) + i32::from(height) == BOTTOM;
+    if !is_settled {
+        return None;
+    }
     Some((left + i16::try_from(x).ok()?, top + i16::try_from(y).ok()?))
 }
 
@@ -40,9 +52,35 @@ fn lowest(picture: &Image, colour: Colour) -> Option<(usize, usize)> {
     places.into_iter().find(|(x, y)| is_patch(*x, *y)).map(|(x, y)| (x + 4, y - 13))
 }
 
+/// Where *Take control back* or *Give control* is, and *End* in the same row, once the panel shows who drives. (Above that row is the mark,
+/// which is [`ACCENT`] while nobody does.)
+fn controls(display: &Display, is_driven: bool) -> ((i16, i16), (i16, i16)) {
+    until("the panel shows who drives", || {
+        let (accent, end) = (button(display, ACCENT)?, button(display, ALERT)?);
+        let is_in_row = (accent.1 - end.1).abs() <= 3;
+        let (left, ..) = display.geometry(display.find_window("rs-panel")?)?;
+        (is_in_row == is_driven).then_some(((left + 60, end.1), end))
+    })
+}
+
+/// A display with a window manager, a host with a panel there, and a viewer that was let in.
+fn session() -> (Display, Process, Host, Viewer) {
+    let display = Display::start(1024, 768);
+    let manager = display.run_window_manager();
+    let mut host = host_on(&display);
+    let viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
+    host.accept();
+    viewer.is_in_session();
+    (display, manager, host, viewer)
+}
+
 /// The process that shows the host's panel.
 fn panel_of(host: &mut Host) -> Option<String> {
-    let children = Command::new("pgrep").args(["-P", &host.rs.process().id().to_string()]).output().expect("pgrep runs").stdout;
+    child_of(&mut host.rs)
+}
+
+fn child_of(rs: &mut Rs) -> Option<String> {
+    let children = Command::new("pgrep").args(["-P", &rs.process().id().to_string()]).output().expect("pgrep runs").stdout;
     String::from_utf8_lossy(&children).lines().next().map(str::to_owned)
 }
 
@@ -95,8 +133,7 @@ fn the_viewer_presses_nothing_in_the_panel_and_the_frame_lasts_as_long_as_the_se
     until_true("the frame says who drives", || edges.iter().all(|(x, y)| display.pixel(*x, *y) == ALERT));
 
     // The viewer: on End, and on what is in its place a moment later.
-    let end = wait_for_button(&display, ALERT);
-    let take = wait_for_button(&display, ACCENT);
+    let (take, end) = controls(&display, true);
     viewer.rs.send(&format!("click {} {}", end.0, end.1));
     viewer.rs.send("move 200 200");
     until_true("the viewer's input was done", || display.pointer() == (200, 200));
@@ -107,7 +144,8 @@ fn the_viewer_presses_nothing_in_the_panel_and_the_frame_lasts_as_long_as_the_se
     click(&display, take);
     host.rs.expect_where("control", |event| event["holder"] == "local");
     until_true("the frame says that nobody drives", || edges.iter().all(|(x, y)| display.pixel(*x, *y) == ACCENT));
-    click(&display, (take.0, take.1));
+    let (give, _) = controls(&display, false);
+    click(&display, give);
     host.rs.expect_where("control", |event| event["holder"] == "remote");
     assert!(host.rs.seen("session-ended").is_empty());
 
@@ -118,13 +156,25 @@ fn the_viewer_presses_nothing_in_the_panel_and_the_frame_lasts_as_long_as_the_se
 }
 
 #[test]
-fn a_panel_that_is_killed_comes_back_with_the_session() {
+fn by_itself_a_host_shows_its_panel_where_there_is_a_display_and_words_beside_it() {
     let display = Display::start(1024, 768);
     let _manager = display.run_window_manager();
-    let mut host = host_on(&display);
-    let viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
-    host.accept();
-    viewer.is_in_session();
+    let homes = [Home::new(), Home::new()];
+    let mut with = on_loopback(&homes[0], "host --no-lan").on(&display).go();
+    let mut without = on_loopback(&homes[1], "host --no-lan --capture pattern").go();
+    for host in [&mut with, &mut without] {
+        until_true("it says that it is ready", || host.stdout().contains("Ready."));
+    }
+    display.window("rs-panel");
+    assert!(child_of(&mut without).is_none(), "where there is nothing to show it on there is no panel");
+    with.send("quit");
+    assert_eq!(with.ended().code, Some(0));
+    until_true("the panel goes with its host", || display.find_window("rs-panel").is_none());
+}
+
+#[test]
+fn a_panel_that_is_killed_or_loses_its_window_comes_back_with_the_session() {
+    let (display, _manager, mut host, _viewer) = session();
     wait_for_button(&display, ALERT);
     let first = panel_of(&mut host).expect("the panel is the host's child");
     assert!(Command::new("kill").args(["-KILL", &first]).status().expect("kill runs").success());
@@ -132,6 +182,48 @@ fn a_panel_that_is_killed_comes_back_with_the_session() {
     until_true("it shows the session", || button(&display, ALERT).is_some());
     assert!(host.rs.seen("session-ended").is_empty());
     until_true("and the frame", || display.pixel(2, 300) == ALERT);
+
+    // A program takes its window away: it says so, and ends.
+    let second = panel_of(&mut host).expect("it runs");
+    display.destroy(display.window("rs-panel"));
+    until_true("a third panel runs", || panel_of(&mut host).is_some_and(|now| now != second));
+    until_true("it shows the session, too", || button(&display, ALERT).is_some());
+    assert!(host.rs.seen("session-ended").is_empty());
+    let said = host.rs.stderr();
+    assert!(said.contains("destroyed the panel's window") && !said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn keys_count_that_the_person_pressed_and_none_that_was_injected_or_sent() {
+    let (display, _manager, _host, viewer) = session();
+    controls(&display, true);
+    let panel = display.window("rs-panel");
+    // The field for a message is at the bottom, and has an edge while it has the keyboard.
+    let (left, top, _, height) = display.geometry(panel).expect("it is there");
+    let y = top + i16::try_from(height).expect("a small window") - 34;
+    click(&display, (left + 60, y));
+    until_true("the field has the keyboard", || {
+        display.has_focus(panel) && (10..25).any(|up| display.pixel(left + 60, y - up) == ACCENT)
+    });
+    let [a, x, enter, keypad_enter] = ['a'.into(), 'x'.into(), keysym::RETURN, KEYPAD_ENTER].map(|keysym| display.keycode(keysym));
+
+    // While the person holds a key, programs type "x" and Enter: one on the display, one to the window.
+    display.person().press(a);
+    for key in [x, keypad_enter] {
+        display.press(key);
+        display.release(key);
+        display.send_key(panel, key);
+    }
+    display.person().release(a);
+    // The field's hint is grey.
+    let is_ink = |at: i16| (-8..8).any(|down| display.pixel(at, y + down).iter().all(|part| *part < 0x50));
+    let field = left + 20;
+    until_true("the letter is shown", || (field..field + 20).any(is_ink));
+    display.person().tap(enter);
+    let chat = viewer.rs.expect_where("chat", |event| event["from"] == "host");
+    // On a slow machine the key repeats.
+    let text = chat["text"].as_str().expect("a text");
+    assert!(!text.is_empty() && text.chars().all(|character| character == 'a'), "{text}");
 }
 
 #[test]
@@ -165,16 +257,17 @@ fn a_viewer_points_with_its_name_and_the_persons_click_goes_through() {
     until_true("it comes back", || is_at(500, 400));
     viewer.rs.send("point away");
     until_true("it goes by the viewer's word", || !is_at(500, 400));
+
+    // At the right edge of the screen the name is left of the arrow.
+    viewer.rs.send("point 1010 400");
+    until_true("the arrow points to the right", || display.pixel(1010 - 4, 400 + 9) == ACCENT);
+    let is_board = |x: i16| (0..10).all(|dx| display.pixel(x + dx, 400 + 16) == ACCENT);
+    until_true("the name is wholly on the screen", || (960..985).any(is_board));
 }
 
 #[test]
 fn a_panel_that_cannot_be_shown_pauses_the_session_until_it_can() {
-    let display = Display::start(1024, 768);
-    let _manager = display.run_window_manager();
-    let mut host = host_on(&display);
-    let viewer = Viewer::headless(&host.direct("tcp"), &host.password, "");
-    host.accept();
-    viewer.is_in_session();
+    let (display, _manager, mut host, viewer) = session();
     // It is started again at once three times, and then given up for a while.
     until_true("the session is paused", || {
         if let Some(panel) = panel_of(&mut host) {

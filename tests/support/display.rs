@@ -12,11 +12,12 @@ use std::{
 
 use x11rb::{
     connection::Connection,
+    properties::WmSizeHints,
     protocol::{
         randr::{self, ConnectionExt as _},
         xproto::{
             self, AtomEnum, ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _, EventMask, ImageFormat, InputFocus,
-            MapState, Window,
+            KeyButMask, KeyPressEvent, MapState, Window,
         },
         xtest::ConnectionExt as _,
     },
@@ -145,6 +146,11 @@ impl Display {
         let geometry = self.connection.get_geometry(window).ok()?.reply().ok()?;
         let place = self.connection.translate_coordinates(window, self.root(), 0, 0).ok()?.reply().ok()?;
         Some((place.dst_x, place.dst_y, geometry.width, geometry.height))
+    }
+
+    /// The size that a window that cannot be resized asks for; `None` when it does not, or is gone.
+    pub(crate) fn wanted_size(&self, window: Window) -> Option<(i32, i32)> {
+        WmSizeHints::get_normal_hints(&self.connection, window).ok()?.reply().ok()??.min_size
     }
 
     /// The visible window with this text in its title or class, or `None`.
@@ -333,6 +339,36 @@ impl Display {
     /// Asks the window manager to close a window, as a click on its cross does (EWMH `_NET_CLOSE_WINDOW`).
     pub(crate) fn close(&self, window: Window) {
         self.tell_manager(window, "_NET_CLOSE_WINDOW", [x11rb::CURRENT_TIME, 2, 0, 0, 0]);
+    }
+
+    /// Takes a window away from the program that it belongs to, as `xdotool windowclose` does.
+    pub(crate) fn destroy(&self, window: Window) {
+        self.connection.destroy_window(window).expect("the display takes requests").check().expect("the window is there");
+    }
+
+    /// Sends a window a press and a release of a key, as `xdotool key --window` does: no key goes down.
+    pub(crate) fn send_key(&self, window: Window, keycode: u8) {
+        for (response_type, mask) in
+            [(xproto::KEY_PRESS_EVENT, EventMask::KEY_PRESS), (xproto::KEY_RELEASE_EVENT, EventMask::KEY_RELEASE)]
+        {
+            let event = KeyPressEvent {
+                response_type,
+                detail: keycode,
+                sequence: 0,
+                time: x11rb::CURRENT_TIME,
+                root: self.root(),
+                event: window,
+                child: x11rb::NONE,
+                root_x: 0,
+                root_y: 0,
+                event_x: 0,
+                event_y: 0,
+                state: KeyButMask::default(),
+                same_screen: true,
+            };
+            let sent = self.connection.send_event(false, window, mask, event);
+            sent.expect("the display takes requests").check().expect("the window is there");
+        }
     }
 
     /// Moves and sizes a window.

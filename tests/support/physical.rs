@@ -91,10 +91,20 @@ impl<'a> Physical<'a> {
         self.chord(&[keycode]);
     }
 
+    /// Presses a key and keeps it down.
+    pub(crate) fn press(&self, keycode: u8) {
+        self.fake(event::KEY_PRESS, keycode, self.keyboard, &[]);
+    }
+
+    /// Lets go of a key.
+    pub(crate) fn release(&self, keycode: u8) {
+        self.fake(event::KEY_RELEASE, keycode, self.keyboard, &[]);
+    }
+
     /// Presses these keys one after the other, and lets go of them.
     pub(crate) fn chord(&self, keycodes: &[u8]) {
-        keycodes.iter().for_each(|keycode| self.fake(event::KEY_PRESS, *keycode, self.keyboard, &[]));
-        keycodes.iter().rev().for_each(|keycode| self.fake(event::KEY_RELEASE, *keycode, self.keyboard, &[]));
+        keycodes.iter().for_each(|keycode| self.press(*keycode));
+        keycodes.iter().rev().for_each(|keycode| self.release(*keycode));
     }
 
     fn fake(&self, event: u8, detail: u8, device: u8, axes: &[i32]) {

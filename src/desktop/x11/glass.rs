@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeMap,
     sync::mpsc::{Receiver, TryRecvError},
+    time::Instant,
 };
 
 use x11rb::{
@@ -13,7 +14,7 @@ use x11rb::{
     protocol::{
         Event,
         xfixes::{self, ConnectionExt as _},
-        xinput::{self, ButtonPressEvent, ConnectionExt as _, DeviceId, InputStateData, XIEventMask},
+        xinput::{self, ButtonPressEvent, ConnectionExt as _, DeviceId, XIEventMask},
         xproto::{
             AtomEnum, ChangeWindowAttributesAux, ConfigureWindowAux, ConnectionExt as _, CreateWindowAux, EventMask, PropMode,
             Window, WindowClass,
@@ -27,6 +28,7 @@ use super::{
     devices::{Kind, devices},
     lost,
     marks::Shown,
+    presses::Presses,
 };
 use crate::desktop::guard::{Hand, Order, Tell};
 
@@ -40,6 +42,7 @@ pub(in crate::desktop) struct Glass {
     display: Display,
     orders: Receiver<Order>,
     devices: BTreeMap<DeviceId, Kind>,
+    presses: Presses,
     pane: Option<Pane>,
     marks: Shown,
     wake: WakeFd,
@@ -59,14 +62,24 @@ impl Glass {
         let display = Display::open(name)?;
         [xinput::X11_EXTENSION_NAME, xfixes::X11_EXTENSION_NAME].iter().try_for_each(|name| display.require(name))?;
         let all = xinput::EventMask { deviceid: xinput::Device::ALL.into(), mask: vec![XIEventMask::HIERARCHY] };
+        let keys = XIEventMask::RAW_KEY_PRESS | XIEventMask::RAW_KEY_RELEASE;
+        let masters = xinput::EventMask { deviceid: xinput::Device::ALL_MASTER.into(), mask: vec![keys] };
         let ask = || -> Result<_, ReplyError> {
             display.x.xinput_xi_query_version(2, 2)?.reply()?;
             display.x.xfixes_query_version(5, 0)?.reply()?;
-            display.x.xinput_xi_select_events(display.root, &[all])?.check()?;
+            display.x.xinput_xi_select_events(display.root, &[all, masters])?.check()?;
             devices(&display)
         };
         let devices = ask().map_err(lost)?;
-        Ok(Self { display, orders, devices, pane: None, marks: Shown::default(), wake: WakeFd::new()? })
+        Ok(Self {
+            display,
+            orders,
+            devices,
+            presses: Presses::default(),
+            pane: None,
+            marks: Shown::default(),
+            wake: WakeFd::new()?,
+        })
     }
 
     pub(in crate::desktop) fn wake_fd(&self) -> WakeFd {
@@ -76,15 +89,21 @@ impl Glass {
     /// Until it is told to end.
     pub(in crate::desktop) fn work(&mut self) -> Result<(), DesktopError> {
         loop {
-            while let Some(event) = self.display.x.poll_for_event().map_err(lost)? {
-                self.follow(&event).map_err(lost)?;
-            }
+            self.follow_all().map_err(lost)?;
             self.wake.take();
             loop {
                 match self.orders.try_recv() {
                     Ok(Order::Cover(window, tell, done)) => {
                         let covered = self.cover(window, tell).map_err(lost);
                         let _ = done.send(covered);
+                    }
+                    Ok(Order::Counts(code, done)) => {
+                        self.catch_up().map_err(lost)?;
+                        let _ = done.send(self.presses.counts(code + KEYCODE_OFFSET, Instant::now()));
+                    }
+                    Ok(Order::Types(done)) => {
+                        self.catch_up().map_err(lost)?;
+                        let _ = done.send(self.presses.types(Instant::now()));
                     }
                     Ok(Order::Mark(marks)) => self.marks.show(&self.display, marks).map_err(lost)?,
                     Err(TryRecvError::Empty) => break,
@@ -95,6 +114,19 @@ impl Glass {
             self.display.x.flush().map_err(lost)?;
             self.display.sleep(&self.wake, rest)?;
         }
+    }
+
+    fn follow_all(&mut self) -> Result<(), ReplyError> {
+        while let Some(event) = self.display.x.poll_for_event()? {
+            self.follow(&event)?;
+        }
+        Ok(())
+    }
+
+    /// Follows all that the server told anybody until now: its answer comes after that.
+    fn catch_up(&mut self) -> Result<(), ReplyError> {
+        self.display.x.get_input_focus()?.reply()?;
+        self.follow_all()
     }
 
     fn cover(&mut self, parent: Window, tell: Tell) -> Result<(), ReplyOrIdError> {
@@ -111,6 +143,11 @@ impl Glass {
             XIEventMask::BUTTON_PRESS | XIEventMask::BUTTON_RELEASE | XIEventMask::MOTION | XIEventMask::ENTER | XIEventMask::LEAVE;
         let masters = xinput::EventMask { deviceid: xinput::Device::ALL_MASTER.into(), mask: vec![mask] };
         x.xinput_xi_select_events(window, &[masters])?.check()?;
+        let focus = xinput::EventMask {
+            deviceid: xinput::Device::ALL_MASTER.into(),
+            mask: vec![XIEventMask::FOCUS_IN | XIEventMask::FOCUS_OUT],
+        };
+        x.xinput_xi_select_events(parent, &[focus])?.check()?;
         // Its size is followed.
         x.change_window_attributes(parent, &ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY))?.check()?;
         x.map_window(window)?.check()?;
@@ -120,7 +157,17 @@ impl Glass {
 
     fn follow(&mut self, event: &Event) -> Result<(), ReplyError> {
         match event {
-            Event::XinputHierarchy(_) => self.devices = devices(&self.display)?,
+            Event::XinputHierarchy(_) => {
+                self.presses.forget_held();
+                self.devices = devices(&self.display)?;
+            }
+            Event::XinputRawKeyPress(event) => {
+                let is_real = self.is_real(event.sourceid)?;
+                self.presses.press(event.detail, is_real, Instant::now());
+            }
+            Event::XinputRawKeyRelease(event) if self.is_real(event.sourceid)? => self.presses.release(event.detail),
+            Event::XinputFocusIn(_) => self.presses.focus(true),
+            Event::XinputFocusOut(_) => self.presses.focus(false),
             Event::VisibilityNotify(event) => self.marks.covered(event),
             Event::ConfigureNotify(event) => {
                 if let Some(pane) = self.pane.as_ref().filter(|pane| pane.parent == event.window) {
@@ -183,39 +230,6 @@ fn is_real(kind: Option<&Kind>) -> bool {
 #[expect(clippy::cast_precision_loss, reason = "a place in a window")]
 fn pixels(fixed: xinput::Fp1616) -> f32 {
     fixed as f32 / 65_536.0
-}
-
-/// Asks the server what real keyboards hold.
-pub(in crate::desktop) struct RealKeys(Display);
-
-impl RealKeys {
-    pub(in crate::desktop) fn open(name: Option<&str>) -> Result<Self, DesktopError> {
-        let display = Display::open(name)?;
-        display.require(xinput::X11_EXTENSION_NAME)?;
-        display.x.xinput_xi_query_version(2, 2).map_err(lost)?.reply().map_err(lost)?;
-        Ok(Self(display))
-    }
-
-    /// Whether one of them holds this key, or any.
-    pub(in crate::desktop) fn is_held(&self, code: Option<u32>) -> Result<bool, ReplyError> {
-        let Ok(code) = code.map(|code| u8::try_from(code + KEYCODE_OFFSET)).transpose() else { return Ok(false) };
-        let real = devices(&self.0)?.into_iter().filter(|(_, kind)| is_real(Some(kind)));
-        for id in real.filter_map(|(id, _)| u8::try_from(id).ok()) {
-            // Master devices answer with an error: they hold what any of their slaves holds, and are not asked.
-            let Ok(state) = self.0.x.xinput_query_device_state(id)?.reply() else { continue };
-            let held = state.classes.iter().any(|class| match &class.data {
-                InputStateData::Key(state) => match code {
-                    Some(code) => state.keys[usize::from(code / 8)] >> (code % 8) & 1 == 1,
-                    None => state.keys.iter().any(|keys| *keys != 0),
-                },
-                _ => false,
-            });
-            if held {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
 }
 
 /// Whether a press now would reach the panel: the pointer is over it, or it has the keyboard.

@@ -84,7 +84,9 @@ impl Shown {
                 None => return Ok(()),
             },
         };
-        let place = ConfigureWindowAux::new().x(i32::from(x)).y(i32::from(y)).stack_mode(StackMode::ABOVE);
+        let (left, above) = label.tip;
+        let (x, y) = (i32::from(x) - i32::from(left), i32::from(y) - i32::from(above));
+        let place = ConfigureWindowAux::new().x(x).y(y).stack_mode(StackMode::ABOVE);
         display.x.configure_window(arrow, &place)?;
         display.x.map_window(arrow)?;
         self.rests = Some(Instant::now() + REST);
@@ -207,7 +209,7 @@ mod tests {
     #[test]
     fn what_is_not_half_opaque_is_no_part_of_a_label() {
         let (full, half) = (0xff12_3456, 0x7f12_3456);
-        let label = Label { width: 4, pixels: [full, full, half, full, half, full, full, full].into() };
+        let label = Label { width: 4, pixels: [full, full, half, full, half, full, full, full].into(), tip: (0, 0) };
         let runs: Vec<_> = opaque(&label).iter().map(|run| (run.x, run.y, run.width, run.height)).collect();
         assert_eq!(runs, [(0, 0, 2, 1), (3, 0, 1, 1), (1, 1, 3, 1)]);
         assert!(opaque(&Label::default()).is_empty());

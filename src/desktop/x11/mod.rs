@@ -14,6 +14,7 @@ mod memory;
 mod monitors;
 mod person;
 mod pixels;
+mod presses;
 mod rects;
 mod screen;
 mod selection;
@@ -35,7 +36,7 @@ use x11rb::{
     rust_connection::RustConnection,
 };
 
-pub(super) use glass::{Glass, RealKeys};
+pub(super) use glass::Glass;
 pub(super) use injector::X11Injector;
 pub(super) use person::Person;
 pub(super) use screen::X11Screen;

@@ -11,9 +11,9 @@
 //! nothing that a script could not, and the host lives on when it dies.
 //!
 //! **Only the person's hands count.** What it needs of the desktop is a [`Desk`]: pointer events come from there, each with its device
-//! known ([`Touch`]), and the window's own pointer events are thrown away; a key counts while a real keyboard holds it down, and what an
-//! input method composed while one holds any key. What is dropped on the window counts never: a program can drag, too. Where the desktop
-//! cannot tell ([`Desk::cover`] fails), the panel does not open: it would promise what it cannot keep.
+//! known ([`Touch`]), and the window's own pointer events are thrown away; for each key that the window got it says whether it came from a
+//! real keyboard ([`Desk::counts`]). What is dropped on the window counts never: a program can drag, too. Nor may a program, by the way
+//! that screen readers have, choose what the next key presses while somebody asks. Where the desktop cannot tell ([`Desk::cover`] fails), the panel does not open: it would promise what it cannot keep.
 //!
 //! It runs on the main thread and draws only when something happened.
 
@@ -107,9 +107,9 @@ pub trait Desk {
     /// # Errors
     /// The desktop cannot tell people from programs: one line.
     fn cover(&mut self, window: u32, tell: Box<dyn Fn(Touch) + Send>) -> Result<(), String>;
-    /// Whether a real keyboard holds the key with this code of the kernel down now.
-    fn is_held(&self, code: u32) -> bool;
-    /// Whether a real keyboard holds any key down now.
+    /// Whether a press that the window got, of the key with this code of the kernel, was the person's. Asked once for each.
+    fn counts(&self, code: u32) -> bool;
+    /// Whether the person types now, and nothing else does.
     fn types(&self) -> bool;
     /// Draws these marks instead of those before.
     fn mark(&self, marks: Marks);
@@ -188,8 +188,8 @@ struct Panel<D> {
     /// The window's height in points, as it was last asked for.
     height: f64,
     marks: Marks,
-    /// Who pointed last, and what that looks like.
-    tagged: Option<(String, Tag)>,
+    /// Who pointed last, and what that looks like, each way round.
+    tagged: Option<(String, [Tag; 4])>,
     /// When what was painted last is not true any more.
     next: Option<Instant>,
     failure: Option<anyhow::Error>,
@@ -210,7 +210,10 @@ impl<D: Desk> ApplicationHandler<Wake> for Panel<D> {
             Wake::Event(event) => self.follow(*event),
             Wake::Touch(touch) => self.touch(touch),
             Wake::Wish(wish) => {
-                if let Some(pane) = &mut self.pane {
+                let asks = matches!(wish.window_event, accesskit_winit::WindowEvent::ActionRequested(_));
+                if let Some(pane) = &mut self.pane
+                    && !(asks && self.model.request.is_some())
+                {
                     pane.soft.on_wish(wish);
                 }
             }
@@ -218,7 +221,7 @@ impl<D: Desk> ApplicationHandler<Wake> for Panel<D> {
         }
     }
 
-    fn window_event(&mut self, _: &ActiveEventLoop, _: WindowId, event: WindowEvent) {
+    fn window_event(&mut self, event_loop: &ActiveEventLoop, _: WindowId, event: WindowEvent) {
         let Some(pane) = &mut self.pane else { return };
         match &event {
             // Those of the desk count, for they tell their device.
@@ -237,11 +240,16 @@ impl<D: Desk> ApplicationHandler<Wake> for Panel<D> {
                 return;
             }
             WindowEvent::Ime(Ime::Preedit(..) | Ime::Commit(_)) if !self.desk.types() => return,
-            WindowEvent::KeyboardInput { event: key, .. }
+            // What is held already when the focus comes was pressed for somebody else.
+            WindowEvent::KeyboardInput { event: key, is_synthetic, .. }
                 if key.state == ElementState::Pressed
-                    && !key.physical_key.to_scancode().is_some_and(|code| self.desk.is_held(code)) =>
+                    && (*is_synthetic || !key.physical_key.to_scancode().is_some_and(|code| self.desk.counts(code))) =>
             {
                 return;
+            }
+            WindowEvent::Destroyed => {
+                self.pane = None;
+                return self.fail(event_loop, anyhow!("another program destroyed the panel's window"));
             }
             WindowEvent::RedrawRequested | WindowEvent::Resized(_) | WindowEvent::ScaleFactorChanged { .. } => pane.soft.repaint(),
             _ => {}
@@ -332,14 +340,27 @@ impl<D: Desk> Panel<D> {
         if let (Some((_, name)), Some(pane)) = (pointing, &mut self.pane)
             && self.tagged.as_ref().is_none_or(|(tagged, _)| tagged != name)
         {
-            self.tagged = Some((name.clone(), pane.soft.tag(name, look::ACCENT)));
+            self.tagged = Some((name.clone(), pane.soft.tags(name, look::ACCENT)));
         }
+        let tag = pointing.and_then(|(place, _)| Some(fitting(&self.tagged.as_ref()?.1, place, self.monitor_at(place))));
         Marks {
             screens: screens.map(|(_, screen)| (signed(screen.x), signed(screen.y), screen.width, screen.height)).collect(),
             colour: Some(u32::from_be_bytes([0, red, green, blue])),
             pointer: pointing.map(|(place, _)| place),
-            tag: self.tagged.as_ref().map(|(_, tag)| tag.clone()).unwrap_or_default(),
+            tag: tag.cloned().unwrap_or_default(),
         }
+    }
+
+    /// The monitor there: left, top, right, bottom.
+    fn monitor_at(&self, (x, y): (u16, u16)) -> Option<[i32; 4]> {
+        let monitors = self.pane.as_ref()?.window.available_monitors();
+        let edges = |monitor: winit::monitor::MonitorHandle| {
+            let (place, size) = (monitor.position(), monitor.size().cast::<i32>());
+            [place.x, place.y, place.x + size.width, place.y + size.height]
+        };
+        let holds =
+            |[left, top, right, bottom]: &[i32; 4]| (*left..*right).contains(&x.into()) && (*top..*bottom).contains(&y.into());
+        monitors.map(edges).find(holds)
     }
 
     fn touch(&mut self, touch: Touch) {
@@ -375,13 +396,14 @@ impl<D: Desk> Panel<D> {
         }
         self.next = self.model.next_change(now);
         let (view, model, mut height) = (&mut self.view, &mut self.model, 0.0);
-        pane.paint(|ui| height = view.show(ui, model, now))?;
+        pane.paint(|ui| height = view.show(ui, model, now));
         let height = f64::from(height.ceil());
         if (height - self.height).abs() >= 1.0 {
             self.height = height;
+            // Before it is shown: nobody sees a page without the wish for its size being on the way.
             self.settle();
         }
-        Ok(())
+        self.pane.as_mut().map_or(Ok(()), Pane::show)
     }
 
     /// Sizes the window and puts it to the bottom right of the screen it is on. The first time it shows it, too.
@@ -411,5 +433,33 @@ impl<D: Desk> Panel<D> {
                 tracing::debug!(%error, "the host does not listen");
             }
         }
+    }
+}
+
+/// The first of these that lies wholly on the monitor when its tip is there; none does: the first.
+fn fitting(tags: &[Tag; 4], (x, y): (u16, u16), monitor: Option<[i32; 4]>) -> &Tag {
+    let fits = |tag: &&Tag| {
+        let (left, top) = (i32::from(x) - i32::from(tag.tip.0), i32::from(y) - i32::from(tag.tip.1));
+        let (right, bottom) = (left + i32::from(tag.width), top + i32::from(tag.height()));
+        monitor.is_some_and(|edges| left >= edges[0] && top >= edges[1] && right <= edges[2] && bottom <= edges[3])
+    };
+    tags.iter().find(fits).unwrap_or(&tags[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_label_of_who_points_turns_away_from_the_edges_of_the_screen() {
+        let tag = |tip| Tag { width: 100, pixels: vec![0; 100 * 30].into(), tip };
+        let tags = [tag((0, 0)), tag((99, 0)), tag((0, 29)), tag((99, 29))];
+        let monitor = Some([800, 0, 1600, 600]);
+        let turned = |place| fitting(&tags, place, monitor).tip;
+        assert_eq!(turned((900, 100)), (0, 0));
+        assert_eq!(turned((1550, 100)), (99, 0));
+        assert_eq!(turned((800, 590)), (0, 29));
+        assert_eq!(turned((1599, 599)), (99, 29));
+        assert_eq!(fitting(&tags, (1599, 599), None).tip, (0, 0));
     }
 }

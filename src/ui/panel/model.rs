@@ -261,6 +261,7 @@ impl Session {
 
     fn carry(&mut self, mut transfer: Transfer) {
         transfer.name = words::plain(&transfer.name);
+        transfer.reason = transfer.reason.map(|reason| words::plain(&reason));
         let same = |other: &&mut Transfer| (other.number, other.from) == (transfer.number, transfer.from);
         if let Some(known) = self.files.iter_mut().find(same) {
             *known = transfer;

@@ -146,8 +146,8 @@ impl Soft {
         self.fonts.cover(&self.context, text);
     }
 
-    /// The picture of an arrow with a name, in our fonts and at our scale.
-    pub(crate) fn tag(&mut self, name: &str, colour: egui::Color32) -> tag::Tag {
+    /// The pictures of an arrow with a name, in our fonts and at our scale: see [`tag::draw`].
+    pub(crate) fn tags(&mut self, name: &str, colour: egui::Color32) -> [tag::Tag; 4] {
         self.cover(name);
         tag::draw(name, colour, self.fonts.definitions(), self.scale())
     }

@@ -29,12 +29,16 @@ impl Pane {
         Ok(Self { window, soft, surface })
     }
 
-    /// Lays out, draws and shows.
+    /// Lays out and draws, in the window's size. Nothing is to be seen of it before [`Self::show`].
+    pub(crate) fn paint(&mut self, ui: impl FnMut(&mut egui::Ui)) {
+        self.soft.paint(&self.window, ui);
+    }
+
+    /// Shows what was drawn.
     ///
     /// # Errors
     /// The display took the surface away.
-    pub(crate) fn paint(&mut self, ui: impl FnMut(&mut egui::Ui)) -> anyhow::Result<()> {
-        self.soft.paint(&self.window, ui);
+    pub(crate) fn show(&mut self) -> anyhow::Result<()> {
         let size = self.window.inner_size();
         let (Some(width), Some(height)) = (NonZeroU32::new(size.width), NonZeroU32::new(size.height)) else { return Ok(()) };
         self.surface.resize(width, height).map_err(failed)?;

@@ -11,7 +11,8 @@ use crate::ui::{panel::model::Model, soft::look};
 const SCAM: &str = "Banks, the police and computer companies never call and ask for this. \
                     If you did not ask this person for help yourself, press Deny.";
 
-pub(super) fn show(ui: &mut Ui, model: &mut Model, now: Instant) {
+/// Who, and what they ask for.
+pub(super) fn body(ui: &mut Ui, model: &mut Model) {
     let Some(request) = &mut model.request else { return };
     ui.label(RichText::new(format!("{} asks to help you", request.viewer.name)).heading());
     let since = request.viewer.since.as_deref().map(|day| format!("Was here before, first on {day}"));
@@ -36,7 +37,12 @@ pub(super) fn show(ui: &mut Ui, model: &mut Model, now: Instant) {
             if given { request.given.insert(permission) } else { request.given.remove(permission) }
         }
     }
-    ui.add_space(8.0);
+}
+
+/// Yes or no.
+pub(super) fn foot(ui: &mut Ui, model: &mut Model, now: Instant) {
+    let Some(request) = &model.request else { return };
+    ui.add_space(4.0);
     let wait = request.from.saturating_duration_since(now).as_secs_f32().ceil();
     let text = if wait > 0.0 { format!("Allow ({wait})") } else { "Allow".to_owned() };
     let may = wait == 0.0 && request.given.without_blind().iter().next().is_some();

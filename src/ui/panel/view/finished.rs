@@ -1,11 +1,12 @@
 //! It is over. This stays until the person has read it.
 
-use egui::{Label, RichText, Ui};
+use egui::{Label, RichText, Ui, WidgetType};
 
-use super::{at_right, small, strong};
+use super::{at_right, called, small, strong};
 use crate::ui::{event::Side, panel::model::Model, soft::look, words};
 
-pub(super) fn show(ui: &mut Ui, model: &mut Model) {
+/// How long, what was transferred, and where that is written.
+pub(super) fn body(ui: &mut Ui, model: &mut Model) {
     let Some(finished) = &model.finished else { return };
     ui.label(RichText::new("The session is finished").heading());
     let who = if finished.viewer.is_empty() { "Your helper" } else { &finished.viewer };
@@ -28,13 +29,18 @@ pub(super) fn show(ui: &mut Ui, model: &mut Model) {
         ui.add_space(4.0);
         small(ui, "Log of this session");
         ui.horizontal(|ui| {
-            if ui.button("Copy").on_hover_text("Copy the path of the log").clicked() {
+            let hint = "Copy the path of the log";
+            if called(ui.button("Copy").on_hover_text(hint), WidgetType::Button, hint).clicked() {
                 ui.ctx().copy_text(path.clone());
             }
             ui.add(Label::new(RichText::new(&path).small()).truncate()).on_hover_text(&path);
         });
     }
-    ui.add_space(8.0);
+}
+
+/// It was read.
+pub(super) fn foot(ui: &mut Ui, model: &mut Model) {
+    ui.add_space(4.0);
     ui.horizontal(|ui| {
         at_right(ui, |ui| {
             if ui.add(strong("OK", look::ACCENT)).clicked() {

@@ -1,10 +1,10 @@
 //! Nobody is here: what to read out to the helper.
 
-use egui::{Color32, ColorImage, RichText, TextEdit, TextureHandle, TextureOptions, Ui, vec2};
+use egui::{Color32, ColorImage, Image, RichText, TextEdit, TextureHandle, TextureOptions, Ui, WidgetType, vec2};
 use qrcode::{EcLevel, QrCode};
 use zeroize::Zeroize;
 
-use super::{Shape, dot, large, small, strong, title};
+use super::{Shape, at_right, called, dot, large, small, strong, title};
 use crate::{
     protocol::password::MIN_OWN,
     ui::{event::Reach, panel::model::Model, soft::look},
@@ -24,14 +24,18 @@ pub(super) struct Ready {
     code: Option<(String, Option<TextureHandle>)>,
 }
 
+/// That it is ready, or not yet.
+pub(super) fn head(ui: &mut Ui, model: &Model, shape: &mut Shape) {
+    let waits = model.id.is_empty();
+    title(ui, shape, |ui| {
+        dot(ui, if waits { ui.visuals().weak_text_color() } else { look::GOOD });
+        ui.label(RichText::new(if waits { "Starting…" } else { "Ready for help" }).heading());
+    });
+}
+
 impl Ready {
-    pub(super) fn show(&mut self, ui: &mut Ui, model: &mut Model, shape: &mut Shape) {
-        let waits = model.id.is_empty();
-        title(ui, shape, |ui| {
-            dot(ui, if waits { ui.visuals().weak_text_color() } else { look::GOOD });
-            ui.label(RichText::new(if waits { "Starting…" } else { "Ready for help" }).heading());
-        });
-        if shape.is_folded || waits {
+    pub(super) fn body(&mut self, ui: &mut Ui, model: &mut Model) {
+        if model.id.is_empty() {
             return;
         }
         small(ui, reach(model.reach));
@@ -50,9 +54,9 @@ impl Ready {
         small(ui, "Password");
         let known = model.password.clone();
         let shown = known.as_deref().unwrap_or("your own");
-        let mut menu = |ui: &mut Ui| {
+        let menu = |ui: &mut Ui| {
             let sign = RichText::new("⟳").size(17.0);
-            ui.menu_button(sign, |ui| {
+            let button = ui.menu_button(sign, |ui| {
                 if ui.button("New random password").clicked() {
                     model.say("rotate");
                     ui.close();
@@ -61,16 +65,15 @@ impl Ready {
                     self.own = Some(String::new());
                     ui.close();
                 }
-            })
-            .response
-            .on_hover_text("Change the password");
+            });
+            called(button.response.on_hover_text("Change the password"), WidgetType::Button, "Change the password");
         };
         if known.is_some() {
             large(ui, shown, 22.0, "Copy the password", menu);
         } else {
             ui.horizontal(|ui| {
                 ui.label(RichText::new(shown).size(18.0).weak());
-                menu(ui);
+                at_right(ui, menu);
             });
         }
         self.own_password(ui, model);
@@ -84,7 +87,7 @@ impl Ready {
             .char_limit(MAX_OWN)
             .hint_text("Your own password")
             .desired_width(f32::INFINITY);
-        let typed = ui.add(field);
+        let typed = called(ui.add(field), WidgetType::TextEdit, "Your own password");
         let missing = MIN_OWN.saturating_sub(own.chars().count());
         let fits = missing == 0 && !own.trim().is_empty();
         small(ui, if fits { "It stays until you change it.".to_owned() } else { format!("{missing} more characters are needed.") });
@@ -109,7 +112,7 @@ impl Ready {
                 self.code = Some((link.to_owned(), code(ui, link)));
             }
             if let Some((_, Some(code))) = &self.code {
-                ui.vertical_centered(|ui| ui.image((code.id(), vec2(CODE, CODE))));
+                ui.vertical_centered(|ui| ui.add(Image::new((code.id(), vec2(CODE, CODE))).alt_text("The link as a QR code")));
             }
             ui.horizontal(|ui| {
                 if ui.button("Copy the link").clicked() {

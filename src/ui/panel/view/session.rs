@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use egui::{Button, Color32, CornerRadius, Frame, Label, Margin, ProgressBar, RichText, ScrollArea, TextEdit, Ui, vec2};
+use egui::{
+    Align, Button, Color32, CornerRadius, Frame, Label, Layout, Margin, ProgressBar, RichText, ScrollArea, TextEdit, Ui,
+    WidgetType, vec2,
+};
 
-use super::{INSET, Shape, at_right, driving, means, plain, small, strong, title};
+use super::{INSET, Shape, at_right, called, driving, means, plain, small, strong, title};
 use crate::{
     protocol::{message::MAX_CHAT, permission::Permission},
     ui::{
@@ -31,38 +34,47 @@ pub(super) struct Typed {
     file: Option<String>,
 }
 
-pub(super) fn show(ui: &mut Ui, model: &mut Model, typed: &mut Typed, shape: &mut Shape, now: Instant) {
-    let Some(first) = model.sessions.first() else { return };
+/// Who is here, and what takes control back or ends it.
+pub(super) fn head(ui: &mut Ui, model: &mut Model, shape: &mut Shape) {
     for (index, session) in model.sessions.iter().enumerate() {
         banner(ui, session, (index == 0).then_some(&mut *shape));
     }
-    if shape.is_folded {
-        return;
+    let Some(first) = model.sessions.first().filter(|_| !shape.is_folded) else { return };
+    if let Some(line) = controls(ui, first, model.sessions.len() > 1) {
+        model.say(line);
     }
-    let several = model.sessions.len() > 1;
-    if several {
+}
+
+/// What they may do, the files, and the chat.
+pub(super) fn body(ui: &mut Ui, model: &mut Model, typed: &mut Typed, now: Instant) {
+    let Some(first) = model.sessions.first() else { return };
+    if model.sessions.len() > 1 {
         small(ui, "What you switch, write, send or end here is for all of them.");
     } else {
         small(ui, format!("Connected: {}", if first.path.is_empty() { "finding the best way…" } else { &first.path }));
     }
     // What the person does is said after everything is shown: the model is only looked at meanwhile.
     let permit = permissions(ui, first, now);
-    let line = controls(ui, first, several);
     ui.separator();
     files(ui, first);
     let sent = file_entry(ui, &mut typed.file, first.permissions.contains(Permission::Files));
     ui.separator();
-    let said = chat(ui, first, &mut typed.line);
+    chat(ui, first);
     match permit {
         Some((permission, Wish::Give)) => model.permit(&[permission], true),
         Some((permission, Wish::Take)) => model.permit(&[permission], false),
         Some((permission, Wish::Lend(time))) => model.lend(permission, time),
         None => {}
     }
-    line.into_iter().for_each(|line| model.say(line));
-    said.into_iter().for_each(|text| model.chat(&text));
     if sent.is_some_and(|path| model.send_file(&path)) {
         typed.file = None;
+    }
+}
+
+/// The line being typed.
+pub(super) fn foot(ui: &mut Ui, model: &mut Model, typed: &mut Typed) {
+    if let Some(text) = entry(ui, &mut typed.line) {
+        model.chat(&text);
     }
 }
 
@@ -115,7 +127,7 @@ fn permissions(ui: &mut Ui, session: &Session, now: Instant) -> Option<(Permissi
                 let menu = RichText::new(format!("{stands} ⏷")).small();
                 let choices =
                     [("For 10 minutes", Wish::Lend("10m")), ("For 1 hour", Wish::Lend("1h")), ("Without a limit", Wish::Give)];
-                ui.menu_button(menu, |ui| {
+                let button = ui.menu_button(menu, |ui| {
                     for (text, choice) in choices {
                         if ui.button(text).clicked() {
                             wish = Some((permission, choice));
@@ -123,6 +135,7 @@ fn permissions(ui: &mut Ui, session: &Session, now: Instant) -> Option<(Permissi
                         }
                     }
                 });
+                called(button.response, WidgetType::Button, &format!("{}: {stands}", means(permission)));
             });
         });
     }
@@ -139,13 +152,13 @@ fn left(time: Duration) -> String {
 /// Who drives, and the end.
 fn controls(ui: &mut Ui, session: &Session, several: bool) -> Option<&'static str> {
     let mut line = None;
-    ui.add_space(4.0);
     ui.horizontal(|ui| {
+        // The press takes control already, as any touch does: the release must not be a click on what is there now.
         if session.drives() {
-            if ui.add(strong("Take control back", look::ACCENT)).clicked() {
+            if ui.push_id("take", |ui| ui.add(strong("Take control back", look::ACCENT))).inner.clicked() {
                 line = Some("take");
             }
-        } else if ui.add(plain("Give control")).clicked() {
+        } else if ui.push_id("give", |ui| ui.add(plain("Give control"))).inner.clicked() {
             line = Some("allow control");
         }
         at_right(ui, |ui| {
@@ -159,9 +172,11 @@ fn controls(ui: &mut Ui, session: &Session, several: bool) -> Option<&'static st
 }
 
 fn files(ui: &mut Ui, session: &Session) {
+    ui.spacing_mut().interact_size.y = 16.0;
     for transfer in session.files.iter().rev().take(FILES) {
         file(ui, transfer);
     }
+    ui.spacing_mut().interact_size.y = 28.0;
 }
 
 /// The button to send a file, or the field for its name; the name that was entered.
@@ -178,7 +193,7 @@ fn file_entry(ui: &mut Ui, file: &mut Option<String>, may: bool) -> Option<Strin
             cancelled = ui.button("Cancel").clicked();
             let send = ui.button("Send").clicked();
             let field = TextEdit::singleline(path).char_limit(MAX_PATH).hint_text("/folder/file").desired_width(f32::INFINITY);
-            let typed = ui.add(field.margin(Margin::symmetric(8, 6)));
+            let typed = called(ui.add(field.margin(Margin::symmetric(8, 6))), WidgetType::TextEdit, "The file to send");
             let entered = typed.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
             sent = (send || entered).then(|| path.clone());
         });
@@ -191,7 +206,7 @@ fn file_entry(ui: &mut Ui, file: &mut Option<String>, may: bool) -> Option<Strin
 
 #[expect(clippy::cast_precision_loss, reason = "a bar's length")]
 fn file(ui: &mut Ui, transfer: &Transfer) {
-    let Transfer { from, name, size, done, state, .. } = transfer;
+    let Transfer { from, name, size, done, state, reason, .. } = transfer;
     let way = if *from == Side::Host { "⬆" } else { "⬇" };
     let stands = match state {
         TransferState::Offered => "offered".to_owned(),
@@ -201,14 +216,25 @@ fn file(ui: &mut Ui, transfer: &Transfer) {
         TransferState::Failed => "failed".to_owned(),
         TransferState::Refused => "refused".to_owned(),
     };
-    ui.add(Label::new(RichText::new(format!("{way} {name} — {stands}")).small()).truncate());
+    ui.horizontal(|ui| {
+        at_right(ui, |ui| {
+            ui.label(RichText::new(stands).small().weak());
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.add(Label::new(RichText::new(format!("{way} {name}")).small()).truncate()).on_hover_text(name);
+            });
+        });
+    });
     if matches!(state, TransferState::Running | TransferState::Paused) {
-        ui.add(ProgressBar::new(*done as f32 / (*size).max(1) as f32).desired_height(6.0));
+        let bar = ProgressBar::new(*done as f32 / (*size).max(1) as f32).desired_height(6.0).fill(look::ACCENT);
+        called(ui.add(bar), WidgetType::ProgressIndicator, name);
+    }
+    if let Some(reason) = reason {
+        small(ui, reason);
     }
 }
 
-/// The lines, and the one being typed; what was said.
-fn chat(ui: &mut Ui, session: &Session, entry: &mut String) -> Option<String> {
+/// What was said.
+fn chat(ui: &mut Ui, session: &Session) {
     small(ui, "Chat");
     ScrollArea::vertical()
         .id_salt("chat")
@@ -222,12 +248,16 @@ fn chat(ui: &mut Ui, session: &Session, entry: &mut String) -> Option<String> {
             }
             session.chat.iter().for_each(|said| line(ui, session, said));
         });
+}
+
+/// Something to say; what was said.
+fn entry(ui: &mut Ui, entry: &mut String) -> Option<String> {
     let mut said = None;
     ui.horizontal(|ui| {
         at_right(ui, |ui| {
             let send = ui.button("Send").clicked();
             let field = TextEdit::singleline(entry).char_limit(MAX_CHAT / 4).hint_text("Message").desired_width(f32::INFINITY);
-            let typed = ui.add(field.margin(Margin::symmetric(8, 6)));
+            let typed = called(ui.add(field.margin(Margin::symmetric(8, 6))), WidgetType::TextEdit, "Message");
             let entered = typed.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
             if send || entered {
                 // Enter takes the focus away, also from an empty field.
