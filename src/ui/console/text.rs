@@ -79,21 +79,22 @@ pub(super) fn width(text: &str) -> usize {
     Span::raw(text).width()
 }
 
-/// `text` without anything that moves a cursor, cut or filled up to `columns`.
+/// `text` without anything that moves a cursor, cut or filled up to `columns`. Measured as a whole: what follows a character can make
+/// it wider, as the selector does that asks for a coloured emoji.
 fn fit(text: &str, columns: u16) -> String {
-    let (mut fitted, mut used, room) = (String::new(), 0, usize::from(columns));
+    let (mut fitted, room) = (String::new(), usize::from(columns));
     for character in words::plain(text).chars() {
-        let wide = width(character.encode_utf8(&mut [0; 4]));
         // Marks without a width of their own could be endless.
-        if wide == 0 && fitted.len() > 8 * room {
+        if fitted.len() > 8 * room && width(character.encode_utf8(&mut [0; 4])) == 0 {
             continue;
         }
-        if used + wide > room {
+        fitted.push(character);
+        if width(&fitted) > room {
+            fitted.pop();
             break;
         }
-        fitted.push(character);
-        used += wide;
     }
+    let used = width(&fitted);
     fitted.extend(std::iter::repeat_n(' ', room - used));
     fitted
 }
@@ -132,6 +133,11 @@ mod tests {
         assert_eq!(fit("日本語", 5), "日本 ");
         assert_eq!((fit("", 2), fit("a\x1b[2J", 4)), ("  ".to_owned(), "a�[2".to_owned()));
         assert_eq!((tail("日本語", 5), tail("abc", 9)), ("本語", "abc"));
+    }
+
+    #[test]
+    fn an_emoji_that_a_selector_widens_is_cut_as_a_whole() {
+        assert_eq!((fit("🕯\u{fe0f}", 1), fit("🕯\u{fe0f}", 3)), ("🕯".to_owned(), "🕯\u{fe0f} ".to_owned()));
     }
 
     proptest! {
