@@ -126,7 +126,19 @@ impl Display {
     #[track_caller]
     pub(crate) fn run_window_manager(&self) -> Process {
         let manager = self.run("openbox", &["--sm-disable"]);
-        until_true("openbox manages the display", || self.windows_of(self.root(), "_NET_SUPPORTING_WM_CHECK").is_some());
+        // It says that it is there before it manages, and a window that is mapped between both is nobody's: so a window is tried.
+        let (trial, like_root) = (self.connection.generate_id().expect("numbers are left"), x11rb::COPY_DEPTH_FROM_PARENT);
+        let (class, none) = (xproto::WindowClass::INPUT_OUTPUT, &xproto::CreateWindowAux::new());
+        self.connection
+            .create_window(like_root, trial, self.root(), 0, 0, 1, 1, 0, class, x11rb::COPY_FROM_PARENT, none)
+            .expect("the display takes requests");
+        until_true("openbox manages the display", || {
+            self.connection.map_window(trial).expect("the display takes requests").check().expect("it is ours");
+            self.windows_of(self.root(), "_NET_SUPPORTING_WM_CHECK").is_some()
+                && self.windows_of(self.root(), "_NET_CLIENT_LIST") == Some(trial)
+        });
+        self.connection.destroy_window(trial).expect("the display takes requests");
+        until_true("the trial is over", || self.windows_of(self.root(), "_NET_CLIENT_LIST").is_none());
         manager
     }
 
