@@ -15,10 +15,7 @@ use x11rb::{
         Event,
         xfixes::{self, ConnectionExt as _},
         xinput::{self, ButtonPressEvent, ConnectionExt as _, DeviceId, XIEventMask},
-        xproto::{
-            AtomEnum, ChangeWindowAttributesAux, ConfigureWindowAux, ConnectionExt as _, CreateWindowAux, EventMask, PropMode,
-            Window, WindowClass,
-        },
+        xproto::{AtomEnum, ConnectionExt as _, CreateWindowAux, PropMode, Window, WindowClass},
     },
     wrapper::ConnectionExt as _,
 };
@@ -34,6 +31,8 @@ use crate::desktop::guard::{Hand, Order, Tell};
 
 /// The property of windows that take no injected input.
 const PANEL: &[u8] = b"_RS_PANEL";
+/// The glass is as large as a window can be: what is beyond the panel's edges is cut off, and a panel that grows is covered at once.
+const LARGEST: u16 = 0x7fff;
 /// What X11 adds to a Linux key code.
 const KEYCODE_OFFSET: u32 = 8;
 
@@ -50,8 +49,6 @@ pub(in crate::desktop) struct Glass {
 
 /// The glass itself.
 struct Pane {
-    window: Window,
-    parent: Window,
     tell: Tell,
     /// Whether a press was told, so that its release must be.
     is_down: bool,
@@ -131,10 +128,9 @@ impl Glass {
 
     fn cover(&mut self, parent: Window, tell: Tell) -> Result<(), ReplyOrIdError> {
         let x = &self.display.x;
-        let size = x.get_geometry(parent)?.reply()?;
         let window = x.generate_id()?;
         let (none, class) = (CreateWindowAux::new(), WindowClass::INPUT_ONLY);
-        x.create_window(0, window, parent, 0, 0, size.width, size.height, 0, class, 0, &none)?.check()?;
+        x.create_window(0, window, parent, 0, 0, LARGEST, LARGEST, 0, class, 0, &none)?.check()?;
         let mark = x.intern_atom(false, PANEL)?.reply()?.atom;
         for window in [window, parent] {
             x.change_property32(PropMode::REPLACE, window, mark, AtomEnum::CARDINAL, &[1])?.check()?;
@@ -148,10 +144,8 @@ impl Glass {
             mask: vec![XIEventMask::FOCUS_IN | XIEventMask::FOCUS_OUT],
         };
         x.xinput_xi_select_events(parent, &[focus])?.check()?;
-        // Its size is followed.
-        x.change_window_attributes(parent, &ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY))?.check()?;
         x.map_window(window)?.check()?;
-        self.pane = Some(Pane { window, parent, tell, is_down: false });
+        self.pane = Some(Pane { tell, is_down: false });
         Ok(())
     }
 
@@ -169,15 +163,10 @@ impl Glass {
             Event::XinputFocusIn(_) => self.presses.focus(true),
             Event::XinputFocusOut(_) => self.presses.focus(false),
             Event::VisibilityNotify(event) => self.marks.covered(event),
-            Event::ConfigureNotify(event) => {
-                if let Some(pane) = self.pane.as_ref().filter(|pane| pane.parent == event.window) {
-                    let size = ConfigureWindowAux::new().width(u32::from(event.width)).height(u32::from(event.height));
-                    self.display.x.configure_window(pane.window, &size)?;
-                }
-            }
             Event::XinputMotion(event) => self.tell(Hand::Moved(pixels(event.event_x), pixels(event.event_y))),
             Event::XinputEnter(event) => self.tell(Hand::Moved(pixels(event.event_x), pixels(event.event_y))),
-            Event::XinputLeave(_) => self.tell(Hand::Left),
+            // A window manager's grab, at a click, takes no pointer away.
+            Event::XinputLeave(event) if event.mode == xinput::NotifyMode::NORMAL => self.tell(Hand::Left),
             Event::XinputButtonPress(event) if self.is_real(event.sourceid)? => self.pressed(event),
             Event::XinputButtonRelease(event) if event.detail == 1 => {
                 if let Some(pane) = &mut self.pane
