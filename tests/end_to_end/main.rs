@@ -37,6 +37,7 @@ mod console;
 mod desktop;
 mod direct;
 mod doctor;
+mod drag;
 mod files;
 mod full_screen;
 mod identity;
