@@ -228,11 +228,11 @@ fn locks_are_in_step_and_a_held_key_repeats_until_it_is_up() {
     scene.desk.release(scene.desk.keycode(keysym::SHIFT));
     until_true("nothing is held", || scene.machine.held_keys().is_empty());
     tap(keysym::RETURN);
-    let seen = keys.until("Return", |seen| seen.contains(&(false, keysym::RETURN, false)));
+    // The end of the Return before may come into the log, too.
+    let seen = keys.until("Return", |seen| seen.ends_with(&[(true, keysym::RETURN, false), (false, keysym::RETURN, false)]));
     let others = seen.iter().filter(|(down, key, _)| *down && *key != u32::from('/'));
     let others: Vec<u32> = others.map(|(_, key, _)| *key).collect();
     assert_eq!(others, [keysym::SHIFT, keysym::SHIFT, keysym::RETURN], "{seen:x?}");
-    assert_eq!(seen.last(), Some(&(false, keysym::RETURN, false)));
 }
 
 #[test]

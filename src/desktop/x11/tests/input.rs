@@ -197,12 +197,10 @@ fn a_desk_that_shakes_is_not_the_person() {
     let server = Xvfb::start("640x480x24");
     let (acts, mut told) = mpsc::channel(64);
     let _takeover = Takeover::start(server.options(Backend::X11), move |act| !acts.try_send(act).is_err_and(is_closed)).unwrap();
-    // Raw events come in order: a shake that counted would be told before the key after it.
-    for _ in 0..3 {
-        act_as_person(&server, "shake");
-        act_as_person(&server, "key");
-        assert_eq!(told.blocking_recv(), Some(Act::Touch));
-    }
+    // Raw events come in order: a shake that counted would be told before the key after it. One alone, for two within a moment count.
+    act_as_person(&server, "shake");
+    act_as_person(&server, "key");
+    assert_eq!(told.blocking_recv(), Some(Act::Touch));
     assert_eq!(told.try_recv().ok(), None);
 }
 
